@@ -1,0 +1,100 @@
+"""Cascaded Patch Division and Patch Aggregation (Eq. 2, 4, 5): pixels to patches and back.
+
+Every patch of a division has the same size, and the last one of a row or column is flush with the
+border, so no pixel is padded. Rows and columns divide independently: a division is two short index
+tables, and dividing is one gather along each axis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+
+def axis_origins(length: int, patch_size: int, overlap: int) -> tuple[int, ...]:
+    """Where the patches start along one axis.
+
+    Args:
+        length: Pixels along the axis, at least ``patch_size``.
+        patch_size: P.
+        overlap: Pixels that neighbours share. With 0 these are Eq. 4-5: u % P = 0 or u = H - P.
+
+    Returns:
+        Origins in pixels, ascending, the last one ``length - patch_size``.
+
+    Raises:
+        ValueError: If no patch fits.
+    """
+    if length < patch_size:
+        raise ValueError(
+            f"{length} pixels cannot hold a patch of {patch_size}: pad the picture first"
+        )
+    starts = range(0, length - overlap, patch_size - overlap)
+    return tuple(sorted({min(start, length - patch_size) for start in starts}))
+
+
+@dataclass(frozen=True, eq=False)
+class Division:
+    """One way to cut an H x W feature map into N patches, row-major. Made by `division`.
+
+    Attributes:
+        patch_size: P, in pixels.
+        origins: (N, 2) int64, (top, left) of every patch in pixels.
+        rows: (R * P,) int64, the source row of every row of patches; ``columns`` alike.
+        weight: (H, W, 1) float32, 1 / (number of patches that cover the pixel).
+    """
+
+    height: int
+    width: int
+    patch_size: int
+    origins: Tensor
+    rows: Tensor
+    columns: Tensor
+    weight: Tensor
+
+    @property
+    def count(self) -> int:
+        """Number N of patches."""
+        return len(self.origins)
+
+    def divide(self, x: Tensor) -> Tensor:
+        """Cut (B, H, W, C) into (B, N, P * P, C)."""
+        b, p = len(x), self.patch_size
+        x = x.index_select(1, self.rows).index_select(2, self.columns)
+        x = x.view(b, len(self.rows) // p, p, len(self.columns) // p, p, -1)
+        return x.transpose(2, 3).reshape(b, self.count, p * p, -1)
+
+    def aggregate(self, patches: Tensor) -> Tensor:
+        """Paste (B, N, P * P, C) back to (B, H, W, C); where patches overlap, their mean."""
+        b, p, c = len(patches), self.patch_size, patches.shape[-1]
+        high, wide = len(self.rows) // p, len(self.columns) // p
+        x = patches.view(b, high, wide, p, p, c).transpose(2, 3).reshape(b, high * p, wide * p, c)
+        # Columns first: then each row is one long contiguous run.
+        x = x.new_zeros(b, high * p, self.width, c).index_add(2, self.columns, x)
+        x = x.new_zeros(b, self.height, self.width, c).index_add(1, self.rows, x)
+        return x * self.weight.to(x.dtype)
+
+
+@lru_cache(maxsize=64)
+def division(
+    height: int, width: int, patch_size: int, overlap: int, device: torch.device | str = "cpu"
+) -> Division:
+    """The division of an H x W map into patches, cached per size and device.
+
+    Raises:
+        ValueError: If the map is smaller than a patch.
+    """
+    # Tables made inside inference mode could not be saved for a later backward pass.
+    with torch.inference_mode(False):
+        tops = torch.tensor(axis_origins(height, patch_size, overlap))
+        lefts = torch.tensor(axis_origins(width, patch_size, overlap))
+        offsets = torch.arange(patch_size)
+        rows, columns = ((o[:, None] + offsets).flatten() for o in (tops, lefts))
+        covered_rows = torch.bincount(rows, minlength=height).float()
+        covered_columns = torch.bincount(columns, minlength=width).float()
+        weight = 1 / (covered_rows[:, None, None] * covered_columns[None, :, None])
+        tensors = (torch.cartesian_prod(tops, lefts), rows, columns, weight)
+        return Division(height, width, patch_size, *(t.to(device) for t in tensors))
