@@ -1,0 +1,115 @@
+"""How to train: every value of a run in one dataclass, and named recipes.
+
+The command line can override any value.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a training run, but for the network and the pictures.
+
+    Attributes:
+        steps: Optimiser steps in all.
+        batch: Crops a step, over all processes together, while crops are smallest.
+        min_batch: The batch shrinks in proportion as crops grow, down to this.
+        crop: HR crop side in pixels at the start; rounded down to a multiple of the scale.
+        max_crop: HR crop side at the end: crops grow in equal stages ("progressive learning").
+        stages: Number of crop sizes.
+        lr: Peak learning rate of Adam.
+        betas: Adam's decay rates.
+        schedule: ``"halve"`` every ``halve_every`` steps; ``"cosine"`` to 0; or ``"flat"`` with a
+            linear way down to 0 over the last ``cooldown`` steps, which lets a run be prolonged or
+            wound up without having planned its length.
+        halve_every: Steps between halvings.
+        cooldown: Steps of the way down.
+        warmup: Steps of the linear way up.
+        clip: Largest gradient norm; 0 for none.
+        ema: Decay of the exponential moving average of the weights, which is what is saved and
+            validated; 0 for none.
+        precision: ``"no"`` for float32, ``"bf16"`` or ``"fp16"`` for autocast.
+        seed: Decides initial weights, crops and Gumbel noise.
+        save_every: Steps between checkpoints; ``validate_every`` between validations.
+    """
+
+    steps: int
+    batch: int
+    crop: int
+    lr: float
+    min_batch: int = 1
+    max_crop: int = 0
+    stages: int = 1
+    betas: tuple[float, float] = (0.9, 0.999)
+    schedule: Literal["halve", "cosine", "flat"] = "halve"
+    halve_every: int = 0
+    cooldown: int = 0
+    warmup: int = 0
+    clip: float = 0.0
+    ema: float = 0.0
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    seed: int = 0
+    save_every: int = 1000
+    validate_every: int = 1000
+
+    def __post_init__(self) -> None:
+        for name in (
+            "steps",
+            "batch",
+            "crop",
+            "min_batch",
+            "stages",
+            "save_every",
+            "validate_every",
+        ):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if not self.lr > 0:
+            raise ValueError(f"lr must be above 0, not {self.lr}")
+        if self.schedule == "halve" and self.halve_every < 1:
+            raise ValueError("the schedule 'halve' needs halve_every of at least 1 step")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema must be at least 0 and under 1, not {self.ema}")
+
+    def lr_at(self, step: int) -> float:
+        """Learning rate of a step (counted from 0)."""
+        rise = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
+        if self.schedule == "halve":
+            return self.lr * rise * 0.5 ** (step // self.halve_every)
+        if self.schedule == "cosine":
+            return self.lr * rise * 0.5 * (1 + math.cos(math.pi * step / self.steps))
+        left = self.steps - step
+        return self.lr * min(rise, left / self.cooldown if self.cooldown else 1.0)
+
+    def stage_at(self, step: int) -> tuple[int, int]:
+        """HR crop side in pixels and global batch of a step (counted from 0)."""
+        if self.stages == 1 or self.max_crop <= self.crop:
+            return self.crop, self.batch
+        stage = min(self.stages - 1, step * self.stages // self.steps)
+        crop = round(self.crop + (self.max_crop - self.crop) * stage / (self.stages - 1))
+        return crop, max(self.min_batch, self.batch * self.crop // crop)
+
+
+RECIPES: dict[str, Recipe] = {
+    # The paper's "Implementation Details". It gives epochs, not steps: as in the released code an
+    # epoch is about 1000 steps here; how many epochs in all it does not say, so five halvings.
+    "paper": Recipe(
+        steps=1_000_000, batch=6, min_batch=6, crop=196, max_crop=896, stages=50, lr=3e-4,
+        halve_every=200_000,
+    ),
+    # What the released code does: 420 epochs of about 1000 steps, crops up to 720.
+    "released": Recipe(
+        steps=420_000, batch=64, min_batch=8, crop=192, max_crop=720, stages=66, lr=1.5e-4,
+        halve_every=60_000, clip=1.0,
+    ),
+    # A few CPU hours. bfloat16 autocast halves the step on CPUs that have it.
+    "quick": Recipe(
+        steps=6000, batch=8, crop=128, lr=1e-3, betas=(0.9, 0.99), schedule="flat", warmup=100,
+        cooldown=1500, clip=1.0, ema=0.999, precision="bf16", save_every=250, validate_every=1000,
+    ),
+}  # fmt: skip
+"""Named recipes."""

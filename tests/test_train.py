@@ -1,0 +1,140 @@
+"""The training loop: what it learns, and that nothing is lost when it is stopped."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from hpinet import HPINetConfig, load_model
+from hpinet.recipes import Recipe
+from hpinet.train import Trainer, TrainingError, main
+
+TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(6, 8), scale=2)
+RECIPE = Recipe(
+    steps=6, batch=2, crop=24, lr=2e-3, schedule="flat", cooldown=2, clip=1.0, ema=0.9,
+    save_every=2, validate_every=3,
+)  # fmt: skip
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for n in range(3):
+        low = np.random.default_rng(n).integers(0, 256, (9, 9, 3), np.uint8)
+        Image.fromarray(low).resize((48, 48), Image.Resampling.BICUBIC).save(folder / f"{n}.png")
+    return folder
+
+
+def trainer(pictures, out, recipe=RECIPE, config=TINY, **options):
+    return Trainer(config, recipe, pictures, out, cache=pictures.parent / "cache", **options)
+
+
+class KilledError(Exception):
+    pass
+
+
+def test_a_killed_run_ends_in_the_same_bits_as_an_uninterrupted_one(pictures, tmp_path):
+    trainer(pictures, tmp_path / "whole").run()
+
+    def kill(step, _):
+        if step == 5:  # after the checkpoint of step 4: a step is lost and done again
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        trainer(pictures, tmp_path / "killed").run(kill)
+    resumed = trainer(pictures, tmp_path / "killed", resume=True)
+    assert resumed.state.step == 4
+    resumed.run()
+    expected = load_file(tmp_path / "whole" / "last.safetensors")
+    got = load_file(tmp_path / "killed" / "last.safetensors")
+    assert all(got[name].equal(tensor) for name, tensor in expected.items())
+
+
+def test_it_learns_and_logs(pictures, tmp_path):
+    losses = []
+    recipe = Recipe(steps=60, batch=4, crop=24, lr=5e-3, schedule="cosine", ema=0.9,
+                    save_every=30, validate_every=30)  # fmt: skip
+    run = trainer(pictures, tmp_path / "run", recipe, validation=pictures)
+    run.run(lambda _, loss: losses.append(loss))
+    assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:10])
+    with (tmp_path / "run" / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["30", "60"]
+    assert float(rows[1]["psnr_y"]) == pytest.approx(run.state.best)
+    assert run.state.best > float(rows[0]["psnr_y"])
+    assert run.validate() == pytest.approx(run.state.best)  # what is saved is what was scored
+    best = load_model(tmp_path / "run" / "best.safetensors")
+    assert best.config == TINY
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(pictures, tmp_path):
+    run = trainer(pictures, tmp_path / "run")
+
+    def poison(step, _):
+        if step == 5:
+            with torch.no_grad():
+                next(run.model.parameters()).fill_(torch.nan)
+
+    with pytest.raises(TrainingError, match=r"the loss is nan at step 5: lower lr \(0.002\)"):
+        run.run(poison)
+    again = trainer(pictures, tmp_path / "run", resume=True)
+    assert again.state.step == 4
+    assert all(p.isfinite().all() for p in again.model.parameters())
+
+
+def test_ctrl_c_saves_the_step_it_was_at(pictures, tmp_path):
+    def interrupt(step, _):
+        if step == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trainer(pictures, tmp_path / "run").run(interrupt)
+    assert trainer(pictures, tmp_path / "run", resume=True).state.step == 3
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(pictures, tmp_path, monkeypatch):
+    trainer(pictures, tmp_path / "run").run()
+    before = (tmp_path / "run" / "state.pt").read_bytes()
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    longer = Recipe(**{**RECIPE.__dict__, "steps": 8})
+    run = trainer(pictures, tmp_path / "run", longer, resume=True)
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        run.run()
+    assert (tmp_path / "run" / "state.pt").read_bytes() == before
+
+
+def test_what_does_not_fit_is_refused_before_the_first_step(pictures, tmp_path):
+    with pytest.raises(TrainingError, match="nothing to resume"):
+        trainer(pictures, tmp_path / "run", resume=True)
+    trainer(pictures, tmp_path / "run").run()
+    with pytest.raises(TrainingError, match="holds a run already: pass --resume"):
+        trainer(pictures, tmp_path / "run")
+    with pytest.raises(TrainingError, match="another network: gpa differ"):
+        trainer(pictures, tmp_path / "run", config=TINY.without_gpa(), resume=True)
+    with pytest.raises(ValueError, match="there is no folder"):
+        trainer(pictures, tmp_path / "other", validation=tmp_path / "nowhere")
+
+
+def test_the_command_overrides_any_value(pictures, tmp_path, capsys):
+    code = main([
+        "--recipe", "quick", "--data", str(pictures), "--out", str(tmp_path / "run"),
+        "--scale", "2",
+        "--cache", str(tmp_path / "cache"), "--crop", "48", "--batch", "1", "--steps", "1",
+        "--betas", "0.8", "0.9", "--no-gpa", "--precision", "no",
+    ])  # fmt: skip
+    assert code == 0
+    model = load_model(tmp_path / "run" / "last.safetensors")
+    assert (model.scale, model.config.gpa, model.config.dim) == (2, False, 40)
+    recipe = (tmp_path / "run" / "recipe.json").read_text()
+    assert '"steps": 1,' in recipe
+    assert "0.8" in recipe
+    with pytest.raises(ValueError, match="lr must be above 0, not 0"):
+        main(["--data", str(pictures), "--out", str(tmp_path / "x"), "--lr", "0"])
