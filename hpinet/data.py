@@ -228,14 +228,14 @@ class Crops(Dataset):
     def __len__(self) -> int:
         return len(self.cache.pairs)
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor, int]:
         """One pair of crops.
 
         Args:
             key: (number of the crop, counted over the whole run; HR side in pixels).
 
         Returns:
-            LR (3, c / scale, c / scale) and HR (3, c, c), float32 in [0, 1].
+            LR (3, c / scale, c / scale) and HR (3, c, c), float32 in [0, 1], and the number.
         """
         number, crop = key
         picture = self._picture(number)
@@ -247,7 +247,7 @@ class Crops(Dataset):
         lr = lr[top : top + side, left : left + side]
         hr = hr[top * s : (top + side) * s, left * s : (left + side) * s]
         turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
-        return tuple(_tensor(picture, turns, mirrored) for picture in (lr, hr))  # type: ignore[return-value]
+        return _tensor(lr, turns, mirrored), _tensor(hr, turns, mirrored), number
 
     def _picture(self, number: int) -> int:
         epoch, place = divmod(number, len(self))

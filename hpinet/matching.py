@@ -6,7 +6,7 @@ explorer shows matches, LAM freezes them, and a person takes one away or forces 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -187,17 +187,24 @@ def best_matches(tokens: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat([m.indices for m in best], 1), torch.cat([m.values for m in best], 1)
 
 
-def gumbel_matches(scores: Tensor) -> tuple[Tensor, Tensor]:
+def gumbel_matches(scores: Tensor, seeds: Sequence[int] | None = None) -> tuple[Tensor, Tensor]:
     """A random match by the Gumbel-max trick, and the soft choice whose gradient stands in for it.
 
     Args:
         scores: (B, N, N) similarities, -inf on the diagonal. N at least 2.
+        seeds: One seed a picture, so that its draws do not depend on the rest of the batch; the
+            global generator by default.
 
     Returns:
         Index (B, N) int64 and probabilities (B, N, N), temperature 1 (Jang et al. 2016).
     """
-    # Exponential draws are what torch.nn.functional.gumbel_softmax uses; -inf stays -inf.
-    noise = -torch.empty_like(scores).exponential_().log()
+    if seeds is None:
+        draws = torch.empty_like(scores).exponential_()
+    else:  # drawn on the CPU: the same numbers on every device
+        generators = (torch.Generator().manual_seed(seed) for seed in seeds)
+        shape = scores.shape[1:]
+        draws = torch.stack([torch.empty(shape).exponential_(generator=g) for g in generators])
+    noise = -draws.to(scores).log()  # Gumbel; -inf stays -inf
     soft = torch.softmax(scores + noise, -1)
     return soft.argmax(-1), soft
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, overload
 
 import torch
@@ -49,7 +50,11 @@ class HPIBlock(nn.Module):
         self.conv = nn.Conv2d(dim, dim, 3, padding=1) if config.conv else None
 
     def forward(
-        self, x: Tensor, given: BlockMatches | None = None, matrix: bool = False
+        self,
+        x: Tensor,
+        given: BlockMatches | None = None,
+        matrix: bool = False,
+        seeds: Sequence[int] | None = None,
     ) -> tuple[Tensor, BlockMatches | None]:
         """One block.
 
@@ -57,13 +62,14 @@ class HPIBlock(nn.Module):
             x: (B, C, H, W) features.
             given: Matches to use instead of this block's own choice.
             matrix: Whether to keep the whole similarity matrix.
+            seeds: One seed a picture for the random matches of training.
 
         Returns:
             (B, C, H, W) features, and the matches used (None without GPA).
         """
         cut = division(*x.shape[-2:], self.patch_size, self.overlap, x.device)
         patches = cut.divide(x.permute(0, 2, 3, 1))
-        other, used = self._matched(patches, cut, given, matrix)
+        other, used = self._matched(patches, cut, given, matrix, seeds)
         for attention, feed_forward in zip(self.attentions, self.feed_forwards, strict=True):
             patches = feed_forward(attention(patches, other))
             other = None  # only the first attention looks elsewhere
@@ -73,7 +79,12 @@ class HPIBlock(nn.Module):
         return (y if self.conv is None else x + self.conv(y)), used
 
     def _matched(
-        self, patches: Tensor, cut: Division, given: BlockMatches | None, matrix: bool
+        self,
+        patches: Tensor,
+        cut: Division,
+        given: BlockMatches | None,
+        matrix: bool,
+        seeds: Sequence[int] | None,
     ) -> tuple[Tensor | None, BlockMatches | None]:
         if self.match_norm is None:
             return None, None
@@ -88,7 +99,7 @@ class HPIBlock(nn.Module):
             if cut.count > 1 and (self.training or matrix):
                 scores = similarity(tokens)
             if self.training and scores is not None:
-                index, soft = gumbel_matches(scores)
+                index, soft = gumbel_matches(scores, seeds)
                 other = take_straight_through(patches, soft, index)
                 value = scores.gather(-1, index[..., None])[..., 0]
             else:
@@ -130,6 +141,7 @@ class HPINet(nn.Module):
         matches: Matches | None = ...,
         return_matches: Literal[False] = ...,
         similarity_matrix: bool = ...,
+        seeds: Sequence[int] | None = ...,
     ) -> Tensor: ...
 
     @overload
@@ -140,6 +152,7 @@ class HPINet(nn.Module):
         *,
         return_matches: Literal[True],
         similarity_matrix: bool = ...,
+        seeds: Sequence[int] | None = ...,
     ) -> tuple[Tensor, Matches]: ...
 
     def forward(
@@ -148,6 +161,7 @@ class HPINet(nn.Module):
         matches: Matches | None = None,
         return_matches: bool = False,
         similarity_matrix: bool = False,
+        seeds: Sequence[int] | None = None,
     ) -> Tensor | tuple[Tensor, Matches]:
         """Super-resolve (Eq. 1-3).
 
@@ -157,6 +171,8 @@ class HPINet(nn.Module):
                 whose entry is None decides for itself. A batch of one serves every picture.
             return_matches: Also return the matches that were used.
             similarity_matrix: Keep each block's N x N similarities in what is returned.
+            seeds: One seed a picture for the random matches of training, so that they do not
+                depend on how a batch is split over devices; the global generator by default.
 
         Returns:
             (B, 3, sH, sW) RGB, not clamped; with ``return_matches`` also the `Matches`.
@@ -171,21 +187,26 @@ class HPINet(nn.Module):
             )
         height, width = x.shape[-2:]
         padded = pad_to_patch(x, max(self.config.patch_sizes))
-        features, used = self._features(padded, matches, similarity_matrix)
+        features, used = self._features(padded, matches, similarity_matrix, seeds)
         residual = self._decode(features)[..., : height * self.scale, : width * self.scale]
         base = F.interpolate(x, scale_factor=self.scale, mode="bilinear", align_corners=False)
         sr = base + residual
         return (sr, used) if return_matches else sr
 
     def _features(
-        self, x: Tensor, matches: Matches | None, similarity_matrix: bool
+        self,
+        x: Tensor,
+        matches: Matches | None,
+        similarity_matrix: bool,
+        seeds: Sequence[int] | None,
     ) -> tuple[Tensor, Matches]:
         size = (x.shape[-2], x.shape[-1])
         given = self._given(matches, size)
         features = self.encoder(x.contiguous(memory_format=torch.channels_last))
         used = []
-        for block, block_matches in zip(self.blocks, given, strict=True):
-            features, found = block(features, block_matches, similarity_matrix)
+        for i, (block, block_matches) in enumerate(zip(self.blocks, given, strict=True)):
+            noise = None if seeds is None else [seed + i for seed in seeds]
+            features, found = block(features, block_matches, similarity_matrix, noise)
             used.append(found)
         return features, Matches(tuple(used) if self.config.gpa else (), size)
 

@@ -147,13 +147,14 @@ class Trainer:
             disable=not self.main,
             mininterval=5,
         )
-        mean_loss, waited, mark = 0.0, 0.0, time.perf_counter()
+        mean_loss: float | None = None
+        waited, mark = 0.0, time.perf_counter()
         try:
-            for lr, hr in self.loader:
+            for lr, hr, numbers in self.loader:
                 waited += time.perf_counter() - mark
-                loss = self._step(lr.to(self.accelerator.device), hr.to(self.accelerator.device))
+                loss = self._step(lr, hr, numbers.tolist())
                 state.step += 1
-                mean_loss += 0.02 * (loss - mean_loss) if state.step > 1 else loss
+                mean_loss = loss if mean_loss is None else mean_loss + 0.02 * (loss - mean_loss)
                 bar.update()
                 bar.set_postfix(
                     loss=f"{mean_loss:.4f}", lr=f"{recipe.lr_at(state.step - 1):.1e}", refresh=False
@@ -169,15 +170,17 @@ class Trainer:
             bar.close()
         self.save()
 
-    def _step(self, lr: Tensor, hr: Tensor) -> float:
+    def _step(self, lr: Tensor, hr: Tensor, numbers: list[int]) -> float:
         recipe, step = self.recipe, self.state.step
-        # Noise depends on the step, not on what was drawn before it: a resumed run draws the same.
-        torch.manual_seed((recipe.seed << 40) + (step << 8) + self.accelerator.process_index)
+        lr, hr = lr.to(self.accelerator.device), hr.to(self.accelerator.device)
+        # Gumbel noise follows from a crop's number, not from what was drawn before it: a resumed
+        # run and one on more devices draw the same.
+        seeds = [(recipe.seed << 48) + (number << 8) for number in numbers]
         self.wrapped.train()
         for group in self.optimizer.param_groups:
             group["lr"] = recipe.lr_at(step)
         with self.accelerator.autocast():
-            sr = self.wrapped(lr)
+            sr = self.wrapped(lr, seeds=seeds)
         loss = F.l1_loss(sr.float(), hr)
         value = float(loss.detach())
         if not value < float("inf"):
@@ -229,6 +232,7 @@ class Trainer:
         if not self.main:
             return
         self._export("last.safetensors")
+        scaler = self.accelerator.scaler
         buffer = io.BytesIO()
         torch.save(
             {
@@ -237,6 +241,7 @@ class Trainer:
                 "model": self.model.state_dict(),
                 "average": self.average.weights,
                 "optimizer": self.optimizer.state_dict(),
+                "scaler": scaler.state_dict() if scaler else {},
             },
             buffer,
         )
@@ -254,6 +259,8 @@ class Trainer:
         self.model.load_state_dict(saved["model"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.average.weights = saved["average"]
+        if saved.get("scaler") and self.accelerator.scaler:
+            self.accelerator.scaler.load_state_dict(saved["scaler"])
         self.state = State(**saved["state"])
 
     def _smoothed(self) -> None:

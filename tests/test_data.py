@@ -94,11 +94,12 @@ def test_a_crop_is_decided_by_its_number_and_its_two_sides_agree(tmp_path):
     crops = Crops(open_cache(tmp_path, 4, 48, tmp_path / "cache", progress=False), 4, seed=3)
     seen = set()
     for number in range(40):
-        lr, hr = crops[number, 48]
+        lr, hr, name = crops[number, 48]
+        assert name == number
         assert lr.shape == (3, 12, 12)
         assert hr.shape == (3, 48, 48)
         assert lr.repeat_interleave(4, 1).repeat_interleave(4, 2).equal(hr)
-        again, _ = crops[number, 48]
+        again, _, _ = crops[number, 48]
         assert again.equal(lr)
         seen.add(lr.numpy().tobytes())
     assert len(seen) > 35

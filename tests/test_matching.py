@@ -73,6 +73,15 @@ def test_gumbel_draws_follow_the_softmax_and_leave_the_diagonal_out():
     assert soft.diagonal(dim1=1, dim2=2).eq(0).all()
 
 
+def test_seeded_draws_do_not_depend_on_the_rest_of_the_batch():
+    scores = torch.randn(3, 9, 9).masked_fill(torch.eye(9).bool(), -torch.inf)
+    index, soft = m.gumbel_matches(scores, [5, 6, 7])
+    alone, one = m.gumbel_matches(scores[1:2], [6])
+    assert alone.equal(index[1:2])
+    assert one.equal(soft[1:2])
+    assert not m.gumbel_matches(scores[1:2], [8])[1].equal(one)
+
+
 def test_changing_matches():
     matches = own_matches(get_config("S"), 24, 34)
     first = matches.blocks[0]

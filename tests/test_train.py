@@ -1,6 +1,10 @@
 """The training loop: what it learns, and that nothing is lost when it is stopped."""
 
 import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -138,3 +142,24 @@ def test_the_command_overrides_any_value(pictures, tmp_path, capsys):
     assert "0.8" in recipe
     with pytest.raises(ValueError, match="lr must be above 0, not 0"):
         main(["--data", str(pictures), "--out", str(tmp_path / "x"), "--lr", "0"])
+
+
+def gradients(pictures, out, processes):
+    out.mkdir()
+    script = Path(__file__).with_name("gradient_of_one_step.py")
+    here = os.pathsep.join([str(script.parent), str(script.parent.parent)])
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node",
+         str(processes), str(script), str(pictures), str(out), str(out / "cache")],
+        env=os.environ | {"PYTHONPATH": here, "ACCELERATE_USE_CPU": "true"},
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert f"{processes} processes" in done.stdout, done.stderr[-2000:]
+    return torch.load(out / "gradients.pt", weights_only=True)
+
+
+def test_two_processes_give_the_gradients_of_one_with_the_same_global_batch(pictures, tmp_path):
+    one, two = (gradients(pictures, tmp_path / str(n), n) for n in (1, 2))
+    assert max(g.abs().max() for g in one) > 1e-3
+    for a, b in zip(one, two, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=0)
