@@ -1,0 +1,241 @@
+"""The command line: ``python -m hpinet upscale|evaluate|benchmark|train|download``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the heavy imports wait inside the commands
+    from torch import nn
+
+Subparsers = Any  # argparse keeps the type to itself
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: arguments without the program's name; those of the process by default.
+
+    Returns:
+        The exit code: 0, or 1 after one sentence on stderr. Wrong usage exits with 2.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()  # here, where a full disk or a closed pipe is still ours to report
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        _silence_stdout()
+        return 1
+    except KeyboardInterrupt:
+        return _failed("stopped.")
+    except OSError as error:
+        _silence_stdout()
+        where = f"{error.filename}: " if error.filename else ""
+        return _failed(f"{where}{error.strerror or error}.")
+    except ValueError as error:
+        return _failed(str(error))
+    return code
+
+
+def _failed(text: str) -> int:
+    print(f"hpinet: {' '.join(text.split())}", file=sys.stderr)
+    return 1
+
+
+def _silence_stdout() -> None:
+    """Keep the interpreter from failing once more when it flushes stdout at exit."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):  # stdout is no real file, as under a test
+        return
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments[:1] == ["train"]:  # has a parser of its own
+        from .train import main as train
+
+        return train(arguments[1:])
+    options = _parser().parse_args(arguments)
+    return options.run(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m hpinet", description="Super-resolution with HPINet."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_upscale(commands)
+    _add_evaluate(commands)
+    _add_benchmark(commands)
+    commands.add_parser("train", add_help=False, help="train a network (see train --help)")
+    _add_download(commands)
+    return parser
+
+
+def _add_upscale(commands: Subparsers) -> None:
+    parser = commands.add_parser("upscale", help="super-resolve one picture")
+    parser.add_argument("input", metavar="IN", help="a picture of any common format")
+    parser.add_argument("-o", "--output", metavar="OUT", required=True, help="a PNG to write")
+    _add_model(parser, default="S")
+    parser.set_defaults(run=_upscale)
+
+
+def _add_evaluate(commands: Subparsers) -> None:
+    parser = commands.add_parser("evaluate", help="PSNR, SSIM and LPIPS on a folder of pictures")
+    _add_model(parser, default=None)
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        required=True,
+        help="holds HR/ and LR/, or HR/ or originals alone (LR is made by MATLAB's bicubic)",
+    )
+    parser.add_argument("--lpips", action="store_true", help="also LPIPS (AlexNet v0.1)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=_evaluate)
+
+
+def _add_benchmark(commands: Subparsers) -> None:
+    parser = commands.add_parser("benchmark", help="parameters, multi-adds, seconds and memory")
+    _add_model(parser, default="S", gpa=False)
+    parser.add_argument(
+        "--size",
+        type=_size,
+        default=(180, 320),
+        metavar="HxW",
+        help="LR height and width; the paper's 180x320 by default",
+    )
+    parser.add_argument("--batch", type=int, default=1, metavar="N", help="pictures at once")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=_benchmark)
+
+
+def _add_download(commands: Subparsers) -> None:
+    parser = commands.add_parser("download", help="fetch the authors' released weights")
+    parser.add_argument(
+        "names", metavar="NAME", nargs="*", help="such as HPINet-M-x4; all of them by default"
+    )
+    parser.set_defaults(run=_download)
+
+
+def _add_model(parser: argparse.ArgumentParser, default: str | None, gpa: bool = True) -> None:
+    shown = f"; {default} by default" if default else ""
+    parser.add_argument(
+        "--model",
+        metavar="NAME|FILE",
+        default=default,
+        required=default is None,
+        help=f"bundled weights by name (S, M, L), or a file of weights{shown}",
+    )
+    parser.add_argument(
+        "--scale",
+        type=int,
+        choices=(2, 3, 4),
+        help="4 by default for a name; a file says its own",
+    )
+    if gpa:
+        parser.add_argument(
+            "--no-gpa",
+            action="store_true",
+            help="without Global Pixel Access: the twin trained so for a name, "
+            "each patch its own match for a file trained with it",
+        )
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1, mps")
+
+
+def _size(text: str) -> tuple[int, int]:
+    try:
+        height, width = (int(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not HxW, such as 180x320 (LR height and width)"
+        ) from None
+    return height, width
+
+
+def _device(name: str) -> str:
+    """Return the device's name if this machine has it.
+
+    Raises:
+        ValueError: it has not.
+    """
+    import torch
+
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise ValueError(f"there is no device {name!r} here: try --device cpu.") from None
+    return name
+
+
+def _load(options: argparse.Namespace) -> nn.Module:
+    from .weights import load_model
+
+    device = _device(options.device)
+    return load_model(options.model, scale=options.scale, gpa=not options.no_gpa, device=device)
+
+
+def _upscale(options: argparse.Namespace) -> int:
+    from .images import check_png_path, read_picture, write_picture
+    from .upscale import upscale
+
+    check_png_path(options.output)
+    picture = read_picture(options.input)
+    result = upscale(_load(options), picture)
+    write_picture(options.output, result.rgb, result.alpha)
+    for note in picture.notes:
+        print(f"{options.input}: {note}")
+    print(
+        f"{options.output}: {picture.size[1]}x{picture.size[0]} -> "
+        f"{result.size[1]}x{result.size[0]} pixels"
+    )
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from .evaluate import evaluate, format_table
+
+    report = evaluate(
+        _load(options),
+        options.data,
+        name=Path(options.model).name,
+        lpips=options.lpips,
+        progress=sys.stderr.isatty(),
+    )
+    print(json.dumps(report, allow_nan=False) if options.json else format_table(report))
+    return 0
+
+
+def _benchmark(options: argparse.Namespace) -> int:
+    from .benchmark import benchmark, format_cost
+    from .config import VARIANTS, get_config
+    from .model import HPINet
+
+    if options.model in VARIANTS:  # its cost does not depend on the weights, bundled or not
+        model: nn.Module = HPINet(get_config(options.model, options.scale or 4)).eval()
+        model.to(_device(options.device))
+    else:
+        options.no_gpa = False
+        model = _load(options)
+    report = benchmark(model, size=options.size, batch=options.batch)
+    report = {"model": options.model, **report}
+    print(json.dumps(report) if options.json else format_cost(report))
+    return 0
+
+
+def _download(options: argparse.Namespace) -> int:
+    from .download import RELEASED, download_released
+
+    for name in options.names or sorted(RELEASED):
+        print(download_released(name))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,218 @@
+"""Evaluation on a folder of pictures by the paper's protocol (Table 1: PSNR and SSIM on luma)."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from .images import Picture, from_uint8, read_picture, shrink, to_uint8
+from .metrics import Lpips, psnr_y, ssim_y
+from .resize import crop_to_multiple
+from .upscale import bicubic, upscale
+
+SUFFIXES = (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".gif")
+METRICS = ("psnr", "ssim", "lpips")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An original and its LR picture; `lr` is None where MATLAB's bicubic has to make it."""
+
+    name: str
+    hr: Path
+    lr: Path | None
+
+
+def find_pairs(data: str | Path, scale: int) -> list[Pair]:
+    """Pair the pictures of a folder.
+
+    Args:
+        data: a folder with HR/ and LR/, with HR/ alone, or with the originals directly in it.
+        scale: names pair up when equal apart from a mark of this scale: baby, babyx4, baby_LR_x4.
+
+    Raises:
+        ValueError: no such folder, no pictures, or an original without its one LR picture.
+    """
+    folder = Path(data)
+    if not folder.is_dir():
+        raise ValueError(f"{data} is not a folder.")
+    hr_folder = folder / "HR" if (folder / "HR").is_dir() else folder
+    originals = _pictures(hr_folder)
+    if not originals:
+        raise ValueError(f"{hr_folder} holds no pictures ({', '.join(SUFFIXES)}).")
+    if hr_folder == folder or not (folder / "LR").is_dir():
+        return [Pair(path.stem, path, None) for path in originals]
+    small = _pictures(folder / "LR")
+    return [Pair(path.stem, path, _partner(path, small, scale)) for path in originals]
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file() and path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    )
+
+
+def _partner(hr: Path, small: Sequence[Path], scale: int) -> Path:
+    found = [path for path in small if path.stem == hr.stem]
+    if not found:
+        found = [path for path in small if _bare(path.stem, scale) == _bare(hr.stem, scale)]
+    if len(found) != 1:
+        names = " and ".join(path.name for path in found) or "none"
+        raise ValueError(f"{hr.name} in HR needs one picture of its name in LR; found {names}.")
+    return found[0]
+
+
+def _bare(stem: str, scale: int) -> str:
+    """Take off the marks at the end of a name: baby_SRF_4_LR, babyx4 and baby_LR_x4 are baby."""
+    marks = rf"(?:[_-]?x{scale}|[_-]srf_{scale}|[_-](?:hr|lr|bicubic))+$"
+    return re.sub(marks, "", stem.lower())
+
+
+def evaluate(
+    model: nn.Module,
+    data: str | Path,
+    *,
+    name: str = "",
+    lpips: bool = False,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Super-resolve every picture of a folder and measure it against its original.
+
+    Results are rounded to 8 bit and `scale` border pixels left out for PSNR and SSIM; LPIPS sees
+    the whole picture. Originals are cropped to a multiple of the scale.
+
+    Args:
+        model: a network with `.scale`.
+        data: see `find_pairs`.
+        name: what the report calls the model.
+        lpips: also compute LPIPS.
+        progress: show a progress bar on stderr.
+
+    Returns:
+        The report, ready for JSON: model, scale, images (their number), psnr in dB, ssim, lpips
+        (means), bicubic (the same three), per_image (name, the three, bicubic_ and the three).
+        A number that does not exist (the PSNR of equal pictures, LPIPS where it was not asked for
+        or is not to be had) is None; `notes`, there only if needed, says why.
+
+    Raises:
+        ValueError: unfit folder or pictures; the message names the file.
+    """
+    scale: int = model.scale  # type: ignore[assignment]
+    pairs = find_pairs(data, scale)
+    distance = Lpips() if lpips else None
+    notes: list[str] = []
+    if distance is not None and not distance.available:
+        notes.append(distance.reason)
+        distance = None
+    rows: list[dict[str, Any]] = []
+    for pair in _progress(pairs, progress):
+        try:
+            rows.append({"name": pair.name, **_measure(model, pair, scale, distance)})
+        except ValueError as error:
+            raise ValueError(_named(str(error), pair)) from error
+    means = {key: _mean([row[key] for row in rows]) for key in rows[0] if key != "name"}
+    if any(_is_infinite(row[key]) for row in rows for key in ("psnr", "bicubic_psnr")):
+        notes.append("A picture equals its original: its PSNR is infinite and given as null.")
+    report = {
+        "model": name,
+        "scale": scale,
+        "images": len(rows),
+        **{key: means[key] for key in METRICS},
+        "bicubic": {key: means[f"bicubic_{key}"] for key in METRICS},
+        "per_image": [{key: _finite(value) for key, value in row.items()} for row in rows],
+    }
+    return {**report, "notes": notes} if notes else report
+
+
+def _named(text: str, pair: Pair) -> str:
+    """Reading errors name the file already; the others do not know which one it was."""
+    files = [path.name for path in (pair.hr, pair.lr) if path is not None]
+    return text if any(name in text for name in files) else f"{files[0]}: {text}"
+
+
+def _progress(pairs: list[Pair], show: bool) -> Iterable[Pair]:
+    if not show:
+        return pairs
+    from tqdm import tqdm
+
+    return tqdm(pairs, unit="picture", leave=False)
+
+
+def _measure(
+    model: nn.Module, pair: Pair, scale: int, distance: Lpips | None
+) -> dict[str, float | None]:
+    lr, hr = load_pair(pair, scale)
+    results = {"": upscale(model, lr).rgb, "bicubic_": bicubic(lr, scale).rgb}
+    row: dict[str, float | None] = {}
+    for prefix, sr in results.items():
+        row[f"{prefix}psnr"] = psnr_y(sr, hr, scale)
+        row[f"{prefix}ssim"] = ssim_y(sr, hr, scale)
+        row[f"{prefix}lpips"] = None if distance is None else distance(sr, hr)
+    return row
+
+
+def load_pair(pair: Pair, scale: int) -> tuple[Picture, Tensor]:
+    """Return the LR picture and the original (1, 3, H, W), cropped to a multiple of the scale.
+
+    Raises:
+        ValueError: unreadable pictures, or sizes that do not belong together.
+    """
+    hr = from_uint8(crop_to_multiple(to_uint8(read_picture(pair.hr).rgb), scale))
+    if pair.lr is None:
+        return Picture(shrink(hr, scale)), hr
+    lr = read_picture(pair.lr)
+    expected = (hr.shape[-2] // scale, hr.shape[-1] // scale)
+    if lr.size != expected:
+        raise ValueError(
+            f"{pair.lr.name} in LR has {lr.size[1]}x{lr.size[0]} pixels, but 1/{scale} of "
+            f"{pair.hr.name} in HR is {expected[1]}x{expected[0]}."
+        )
+    return lr, hr
+
+
+def _mean(values: list[float | None]) -> float | None:
+    numbers = [value for value in values if value is not None]
+    return _finite(sum(numbers) / len(numbers)) if numbers else None
+
+
+def _is_infinite(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity."""
+    return None if _is_infinite(value) else value
+
+
+def format_table(report: dict[str, Any]) -> str:
+    """Lay a report of `evaluate` out as text: a line per picture, means at the end."""
+    width = max([len(row["name"]) for row in report["per_image"]] + [len("mean of 1000")])
+    # LPIPS has its columns if it was asked for; where it could not be had, a note says why.
+    shown = METRICS if report["lpips"] is not None or "notes" in report else METRICS[:2]
+    heads = [f"{prefix}{key.upper()}" for prefix in ("", "bicubic ") for key in shown]
+    lines = [f"{report['model']}, x{report['scale']}", " " * width + _cells(heads)]
+    keys = [prefix + key for prefix in ("", "bicubic_") for key in shown]
+    for row in report["per_image"]:
+        lines.append(row["name"].ljust(width) + _cells([_number(k, row[k]) for k in keys]))
+    means = {**report, **{f"bicubic_{key}": value for key, value in report["bicubic"].items()}}
+    label = f"mean of {report['images']}".ljust(width)
+    lines.append(label + _cells([_number(key, means[key]) for key in keys]))
+    return "\n".join(lines + list(report.get("notes", ())))
+
+
+def _cells(texts: list[str]) -> str:
+    return "".join(text.rjust(15) for text in texts)
+
+
+def _number(key: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if key.endswith("psnr") else f"{value:.4f}"
