@@ -25,10 +25,11 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from .config import HPINetConfig, get_config
-from .data import Crops, StepSampler, find_sources, open_cache
+from .data import Crops, StepSampler, open_cache
 from .download import cache_folder
+from .evaluate import find_pairs, load_pair
 from .files import write_bytes
-from .images import read_picture, shrink, to_uint8
+from .images import to_uint8
 from .metrics import psnr_y
 from .model import HPINet
 from .recipes import RECIPES, Recipe
@@ -80,7 +81,7 @@ class Trainer:
         recipe: The values of the run.
         data: Folder of training pictures, see `data.find_sources`.
         out: Folder for checkpoints and the log.
-        validation: Folder of HR pictures to validate on, or None.
+        validation: Folder of held-out pictures, see `evaluate.find_pairs`, or None.
         cache: Folder of picture caches.
         workers: Loader processes; 0 loads in the training process.
         resume: Go on from ``out``'s last checkpoint.
@@ -121,7 +122,7 @@ class Trainer:
         if pictures.skipped and self.main:
             name, reason = next(iter(pictures.skipped.items()))
             print(f"skipped {len(pictures.skipped)} pictures, for example {name}: {reason}")
-        self.validation = _validation_pairs(validation, config.scale) if validation else []
+        self.validation = _held_out(validation, config.scale) if validation else []
         crops = Crops(pictures, config.scale, recipe.seed)
         sampler = StepSampler(
             recipe, config.scale, self.state.step, crops.largest_crop,
@@ -282,14 +283,9 @@ class Trainer:
             writer.writerow(row)
 
 
-def _validation_pairs(folder: str | Path, scale: int) -> list[tuple[Tensor, Tensor]]:
-    pairs = []
-    for path in find_sources(folder, scale).hr:
-        hr = read_picture(path).rgb
-        height, width = (side // scale * scale for side in hr.shape[-2:])
-        hr = hr[..., :height, :width]
-        pairs.append((shrink(hr, scale), hr))
-    return pairs
+def _held_out(folder: str | Path, scale: int) -> list[tuple[Tensor, Tensor]]:
+    pairs = (load_pair(pair, scale) for pair in find_pairs(folder, scale))
+    return [(lr.rgb, hr) for lr, hr in pairs]
 
 
 def main(argv: list[str] | None = None) -> int:

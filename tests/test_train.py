@@ -123,7 +123,7 @@ def test_what_does_not_fit_is_refused_before_the_first_step(pictures, tmp_path):
         trainer(pictures, tmp_path / "run")
     with pytest.raises(TrainingError, match="another network: gpa differ"):
         trainer(pictures, tmp_path / "run", config=TINY.without_gpa(), resume=True)
-    with pytest.raises(ValueError, match="there is no folder"):
+    with pytest.raises(ValueError, match="is not a folder"):
         trainer(pictures, tmp_path / "other", validation=tmp_path / "nowhere")
 
 
