@@ -1,0 +1,123 @@
+"""A network as attribution sees it: pictures in, pictures out, and who decides the matches."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+MATCHES = ("live", "frozen", "own")
+"""Who decides which patch each patch looks at: the network anew at every picture (``"live"``), the
+network once, at the sharp picture (``"frozen"``), or nobody: every patch is its own match, which
+switches Global Pixel Access off with the weights as they are (``"own"``)."""
+
+Choice = tuple[Tensor | None, ...]
+"""The matches of one picture: (1, N) patch numbers for each block."""
+
+
+class MatchingNetwork:
+    """A forward function under one rule for its matches.
+
+    Any function of (B, 3, h, w) to (B, 3, sh, sw) will do. If it takes ``matches`` and
+    ``return_matches`` as `hpinet.HPINet` does, its matches are read and set through these two.
+
+    Args:
+        forward_func: The function or module. A module must be in evaluation mode if that matters.
+        picture: (1, 3, h, w), the sharp picture.
+        matches: One of `MATCHES`.
+
+    Attributes:
+        switches: Whether matches may change along a path.
+
+    Raises:
+        ValueError: If matches are to be set in a network that has none, or it is in training mode.
+    """
+
+    def __init__(self, forward_func: Callable[..., Any], picture: Tensor, matches: str) -> None:
+        if matches not in MATCHES:
+            raise ValueError(f"matches must be one of {', '.join(MATCHES)}, not {matches!r}")
+        seam = _takes_matches(forward_func)
+        if matches != "live" and not seam:
+            raise ValueError(
+                f"this network has no matches to make {matches!r}: "
+                f"only matches='live' applies to it"
+            )
+        _check_evaluation(forward_func, seam)
+        self._forward = forward_func
+        self._known: Any = None
+        self._fixed: Any = None
+        if seam:
+            # Matches made in inference mode could not take part in a backward pass later.
+            with torch.inference_mode(False), torch.no_grad():
+                _, self._known = forward_func(picture, return_matches=True)
+            if matches != "live":
+                self._fixed = self._known if matches == "frozen" else self._known.own()
+        self.switches = (
+            seam and matches == "live" and any(b is not None for b in self._known.blocks)
+        )
+
+    def __call__(self, pictures: Tensor) -> tuple[Tensor, list[Choice]]:
+        """Super-resolve (B, 3, h, w); also each picture's matches, empty unless they may switch."""
+        if self.switches:
+            sr, used = self._forward(pictures, return_matches=True)
+            indices = [None if b is None else b.index.detach() for b in used.blocks]
+            choices = [
+                tuple(None if index is None else index[i : i + 1] for index in indices)
+                for i in range(len(pictures))
+            ]
+            return _checked(sr, pictures), choices
+        keywords = {} if self._fixed is None else {"matches": self._fixed}
+        return _checked(self._forward(pictures, **keywords), pictures), [()] * len(pictures)
+
+    def with_choices(self, pictures: Tensor, choices: Sequence[Choice]) -> Tensor:
+        """Super-resolve (B, 3, h, w) with given matches, one choice a picture."""
+        matches = self._known
+        for block in range(len(matches.blocks)):
+            chosen = [index for c in choices if (index := c[block]) is not None]
+            if chosen:
+                matches = matches.with_block(block, torch.cat(chosen))
+        sr: Tensor = self._forward(pictures, matches=matches)
+        return sr
+
+
+def switched_shares(old: Choice, new: Choice) -> NDArray[np.float64]:
+    """Share of the patches whose match differs, for each block, in [0, 1]."""
+    shares = [
+        0.0 if a is None or b is None else float((a != b).float().mean())
+        for a, b in zip(old, new, strict=True)
+    ]
+    return np.array(shares)
+
+
+def _takes_matches(forward_func: Callable[..., Any]) -> bool:
+    function = forward_func.forward if isinstance(forward_func, nn.Module) else forward_func
+    try:
+        names = inspect.signature(function).parameters
+    except (TypeError, ValueError):  # some built-in functions have no signature
+        return False
+    return {"matches", "return_matches"} <= names.keys()
+
+
+def _check_evaluation(forward_func: Callable[..., Any], seam: bool) -> None:
+    if not isinstance(forward_func, nn.Module) or not forward_func.training:
+        return
+    moody = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+    if seam or any(isinstance(m, moody) for m in forward_func.modules()):
+        raise ValueError(
+            "the network is in training mode, where it answers by chance: call .eval()"
+        )
+
+
+def _checked(sr: Any, pictures: Tensor) -> Tensor:
+    if not isinstance(sr, torch.Tensor) or sr.ndim != 4 or len(sr) != len(pictures):
+        found = tuple(sr.shape) if isinstance(sr, torch.Tensor) else type(sr).__name__
+        raise ValueError(
+            f"the network must return pictures of shape (B, 3, sH, sW) "
+            f"for {tuple(pictures.shape)}, not {found}"
+        )
+    return sr
