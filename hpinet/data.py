@@ -25,7 +25,7 @@ from .images import PictureError, read_picture, shrink, to_uint8
 from .recipes import Recipe
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-_FORMAT = 1  # raise when the cache's layout changes
+_FORMAT = 2  # raise when the cache's layout changes
 
 
 class Pair(NamedTuple):
