@@ -1,0 +1,289 @@
+"""The page's parts without a browser: sentences, sessions, regions, and the API."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from hpinet import HPINet, HPINetConfig, Picture, PictureError
+from hpinet.weights import save_checkpoint
+from lam import LocalAttribution, Window
+from ui import words, work
+from ui.cache import Cache
+from ui.catalogue import OWN, TWIN, Catalogue
+from ui.examples import EXAMPLES, draw_facade
+from ui.handlers import sentence, spoken
+from ui.session import (
+    ENLARGE,
+    RESTORE,
+    Source,
+    clamped_window,
+    from_example,
+    from_file,
+    make_study,
+    telling_window,
+)
+
+TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A folder with a tiny random network, its twin, and one without a twin."""
+    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(0)
+    save_checkpoint(HPINet(TINY), folder / "Tiny-x4.safetensors")
+    save_checkpoint(HPINet(TINY.without_gpa()), folder / "Tiny-x4-no-gpa.safetensors")
+    save_checkpoint(HPINet(TINY.with_scale(2)), folder / "Lone-x2.safetensors")
+    return folder
+
+
+@pytest.fixture
+def catalogue(weights, monkeypatch, tmp_path):
+    monkeypatch.setattr("ui.catalogue.BUNDLED", tmp_path)  # whatever is bundled, only these count
+    return Catalogue(weights)
+
+
+def result(pixels, jumps, start=1.0, change=100.0):
+    """A finished attribution with given parts."""
+    network = lambda x: torch.nn.functional.interpolate(x, scale_factor=2)  # noqa: E731
+    found = LocalAttribution(network).attribute(torch.rand(1, 3, 8, 8), Window(0, 0, 4), n_steps=1)
+    attribution = np.full((3, 8, 8), pixels / 192, np.float32)
+    return dataclasses.replace(
+        found, attribution=attribution, match_jumps=jumps, detector_start=start,
+        detector_end=start + change, switches=object(),
+    )  # fmt: skip
+
+
+def test_the_balance_adds_up_to_a_hundred():
+    assert words.balance(result(87.0, 12.0)) == (
+        "Of 100 parts of the change, **87 are explained by pixels**, 12 by matches that switched; "
+        "1 is unaccounted for."
+    )
+    assert "-20 by matches that switched (they worked against it); 5 are" in words.balance(
+        result(115.0, -20.0)
+    )
+
+
+def test_the_balance_of_nothing_and_of_an_unfinished_map():
+    assert "no change to explain" in words.balance(result(0.0, 0.0, change=0.0))
+    unfinished = dataclasses.replace(result(1.0, math.nan), progress=0.5)
+    assert "at the end" in words.balance(unfinished)
+
+
+def test_popularity_names_the_hub():
+    assert words.popularity([3, 3, 3, 0]).startswith("**3 of 4 patches (75%) chose the same target")
+    assert "hub" in words.popularity([3, 3, 3, 0])
+    assert "hub" not in words.popularity([1, 2, 3, 0])
+    assert "only match itself" in words.popularity([0])
+
+
+def test_a_patch_is_named_by_row_and_column():
+    origins = np.array([[0, 0], [0, 4], [4, 0], [4, 4]])
+    assert words.position(2, origins) == "row 2, column 1"
+
+
+def test_examples_are_the_same_every_time_and_offline():
+    for example in EXAMPLES:
+        pixels = example.pixels()
+        assert pixels.shape == (256, 256, 3) and pixels.dtype == np.uint8
+        left, top, size = example.window
+        assert left + size <= 256 and top + size <= 256
+        assert pixels[top : top + size, left : left + size].std() > 5  # something to explain
+    np.testing.assert_array_equal(draw_facade(), draw_facade())
+
+
+def test_restore_shrinks_and_keeps_the_original():
+    source = Source("odd", Picture(torch.rand(1, 3, 31, 46)))
+    study = make_study(source, RESTORE, 4)
+    assert study.size == (7, 11) and study.hr.shape == (28, 44, 3)
+    assert "cropped to 44x28" in study.notes[0]
+    assert make_study(source, ENLARGE, 4).hr is None
+    assert make_study(source, ENLARGE, 4).key != study.key
+
+
+def test_the_key_follows_the_content():
+    source = from_example(EXAMPLES[0])
+    assert make_study(source, RESTORE, 4).key == make_study(source, RESTORE, 4).key
+    assert (
+        make_study(from_example(EXAMPLES[1]), RESTORE, 4).key != make_study(source, RESTORE, 4).key
+    )
+
+
+def test_windows_are_put_inside():
+    assert clamped_window(-5, 1000, 16, 256, 128) == Window(0, 240, 16)
+    assert clamped_window(3, 3, 500, 20, 30) == Window(3, 0, 20)
+    assert clamped_window(0, 0, 16, 1, 1) == Window(0, 0, 1)
+    with pytest.raises(ValueError, match="three numbers"):
+        clamped_window(None, 0, 16, 10, 10)
+
+
+def test_an_uploads_first_window_is_where_the_detail_is():
+    sr = np.full((64, 64, 3), 90, np.uint8)
+    sr[40:50:2, 20:30] = 255
+    source = Source("x", Picture(torch.rand(1, 3, 16, 16)))
+    window = telling_window(source, make_study(source, ENLARGE, 4), sr, 4, size=12)
+    assert window.left <= 20 and window.left + 12 >= 30
+    assert window.top <= 41 and window.top + 12 >= 49
+
+
+def test_regions_hold_the_window():
+    assert work.region_around(Window(100, 100, 16), "auto", (64, 64), 4) == (0, 0, 64, 64)
+    assert work.region_around(Window(800, 0, 16), "auto", (300, 300), 4) == (170, 0, 64, 64)
+    assert work.region_around(Window(0, 0, 16), "96", (50, 200), 4) == (0, 0, 50, 96)
+    with pytest.raises(ValueError, match="too large to be attributed"):
+        work.region_around(Window(0, 0, 16), "whole", (300, 300), 4)
+    with pytest.raises(ValueError, match="region is auto"):
+        work.region_around(Window(0, 0, 16), "9999", (300, 300), 4)
+
+
+def test_twins_stay_with_their_network(catalogue):
+    assert catalogue.labels == ["Lone-x2", "Tiny-x4"]
+    tiny, lone = catalogue.get("Tiny-x4"), catalogue.get("Lone-x2")
+    assert tiny.ways_without == (TWIN, OWN) and lone.ways_without == (OWN,)
+    assert lone.way(TWIN) == OWN
+    assert not tiny.without(TWIN).config.gpa and tiny.without(OWN).model is tiny.model
+
+
+def test_a_lone_network_without_gpa_is_offered(tmp_path, monkeypatch):
+    monkeypatch.setattr("ui.catalogue.BUNDLED", tmp_path / "none")
+    (tmp_path / "none").mkdir()
+    save_checkpoint(HPINet(TINY.without_gpa()), tmp_path / "A-no-gpa.safetensors")
+    found = Catalogue(tmp_path)
+    assert found.labels == ["A-no-gpa"]
+    assert found.get("A-no-gpa").ways_without == () and found.get("A-no-gpa").way(TWIN) is None
+
+
+def test_no_weights_and_no_folder_are_sentences(tmp_path, monkeypatch):
+    monkeypatch.setattr("ui.catalogue.BUNDLED", tmp_path)
+    with pytest.raises(ValueError, match="no weights were found"):
+        Catalogue(None)
+    with pytest.raises(ValueError, match="there is no folder"):
+        Catalogue(tmp_path / "missing")
+
+
+def test_the_crops_map_equals_that_of_the_crop(catalogue):
+    network = catalogue.get("Tiny-x4")
+    study = make_study(Source("x", Picture(torch.rand(1, 3, 120, 110))), ENLARGE, 4)
+    window = Window(200, 240, 8)
+    region = work.region_around(window, "auto", study.size, 4)
+    *_, found = work.attributed(study, network, None, window, region, 4)
+    left, top, height, width = region
+    crop = study.lr.rgb[..., top : top + height, left : left + width]
+    inner = Window(window.left - 4 * left, window.top - 4 * top, 8)
+    expected = LocalAttribution(network.model).attribute(crop, inner, n_steps=4)
+    np.testing.assert_allclose(found.attribution, expected.attribution, atol=1e-6)
+    again = list(work.attributed(study, network, None, window, region, 4))
+    assert again == [found]  # known by content
+
+
+def test_the_cache_forgets_what_was_unused_for_longest():
+    cache = Cache(2)
+    for key in "ab":
+        cache.put(key, key)
+    cache.get("a")
+    cache.put("c", "c")
+    assert (cache.get("a"), cache.get("b"), cache.get("c")) == ("a", None, "c")
+
+
+def test_errors_become_sentences_without_folders_or_markup():
+    assert sentence(ValueError("cannot read /srv/secret/a.png: <b>bad</b>")) == (
+        "Cannot read a.png: &lt;b&gt;bad&lt;/b&gt;."
+    )
+    assert "server's log" in sentence(RuntimeError("/srv/secret exploded"))
+
+
+def test_spoken_keeps_generators_generators():
+    import gradio as gr
+
+    @spoken
+    def count():
+        yield 1
+        raise ValueError("no more")
+
+    running = count()
+    assert next(running) == 1
+    with pytest.raises(gr.Error, match="No more"):
+        next(running)
+
+
+def test_files_too_large_or_broken_are_refused(tmp_path):
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(PictureError, match=r"text\.png"):
+        from_file(str(tmp_path / "text.png"), RESTORE)
+    Image.new("L", (2000, 1500)).save(tmp_path / "large.png")
+    with pytest.raises(PictureError, match=r"limit is 2 million.*hpinet upscale"):
+        from_file(str(tmp_path / "large.png"), RESTORE)
+    with pytest.raises(PictureError, match=r"0\.25 million"):
+        make_study(Source("x", Picture(torch.rand(1, 3, 600, 600))), ENLARGE, 4)
+    with pytest.raises(ValueError, match="restore or enlarge"):
+        from_file(str(tmp_path / "large.png"), "sharpen")
+
+
+@pytest.fixture(scope="module")
+def client(weights, tmp_path_factory):
+    from gradio_client import Client
+
+    from ui.layout import build
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr("ui.catalogue.BUNDLED", tmp_path_factory.mktemp("none"))
+    demo = build(Catalogue(weights)).queue()
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, run_history=False)
+    yield Client(url, verbose=False, download_files=str(tmp_path_factory.mktemp("got")))
+    demo.close()
+    patch.undo()
+
+
+def picture_file(tmp_path, size=(40, 32)):
+    pixels = np.random.default_rng(1).integers(0, 255, (*size[::-1], 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "mine.png")
+    return tmp_path / "mine.png"
+
+
+def test_the_api_super_resolves_attributes_and_matches(client, tmp_path):
+    from gradio_client import handle_file
+
+    path = picture_file(tmp_path)
+    shown = client.predict(handle_file(path), "enlarge", "Tiny-x4", api_name="/super_resolve")
+    download = next(v for v in map(_path, shown) if v and v.endswith("mine-Tiny-x4.png"))
+    assert Image.open(download).size == (160, 128)
+
+    found = client.predict(24, 20, 16, 4, "auto", "own", api_name="/attribute")
+    figures = next(v for v in found if isinstance(v, dict) and "with_gpa" in v)
+    assert figures["region"] == {"left": 0, "top": 0, "height": 32, "width": 40}
+    assert figures["without_gpa_means"] == "own"
+    for which in ("with_gpa", "without_gpa"):
+        account = figures[which]
+        change = account["detector_end"] - account["detector_start"]
+        parts = account["integral"] + account["match_jumps"] + account["residual"]
+        assert parts == pytest.approx(change, rel=1e-4, abs=1e-6)
+
+    paired = client.predict(2, 30, 30, api_name="/matches")
+    assert any("Block 2" in v for v in paired if isinstance(v, str))
+
+
+def test_the_api_answers_bad_input_with_a_sentence(client, tmp_path):
+    from gradio_client import handle_file
+    from gradio_client.exceptions import AppError
+
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(AppError, match="not a picture") as caught:
+        client.predict(handle_file(tmp_path / "text.png"), "enlarge", api_name="/super_resolve")
+    assert str(tmp_path) not in str(caught.value) and "/tmp" not in str(caught.value)
+    path = handle_file(picture_file(tmp_path))
+    client.predict(path, "enlarge", "Tiny-x4", api_name="/super_resolve")
+    for steps in (0, 10**9):
+        with pytest.raises(AppError, match=r"minimum value 4|maximum value 100"):
+            client.predict(0, 0, 16, steps, api_name="/attribute")
+
+
+def _path(value):
+    if isinstance(value, dict):
+        value = value.get("path", value.get("value"))
+    return value if isinstance(value, str) else None

@@ -1,0 +1,282 @@
+"""The page in a real browser: what a visitor sees, clicks and drags."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import missing
+
+from hpinet import HPINet, HPINetConfig
+from hpinet.weights import save_checkpoint
+
+pytestmark = pytest.mark.browser
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
+TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
+WAIT = 30_000  # milliseconds: generous, since the machine may be busy with other things
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    """The page's address; its network is tiny and random, so that every step is quick."""
+    from ui.catalogue import Catalogue
+    from ui.layout import build
+    from ui.style import CSS, THEME
+    from ui.work import end_running
+
+    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(0)
+    save_checkpoint(HPINet(TINY), folder / "Tiny-x4.safetensors")
+    save_checkpoint(HPINet(TINY.without_gpa()), folder / "Tiny-x4-no-gpa.safetensors")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ui.catalogue.BUNDLED", tmp_path_factory.mktemp("none"))
+        patch.setattr("ui.page_receptive_field.STEPS", 8)  # what a page computes on load
+        demo = build(Catalogue(folder)).queue()
+        _, address, _ = demo.launch(
+            prevent_thread_lock=True, quiet=True, theme=THEME, css=CSS, run_history=False
+        )
+        yield address
+        demo.close()
+        end_running()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = os.environ.get("HPINET_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if not path or not Path(path).is_file():
+        missing("no Chromium found: install Debian's chromium or set HPINET_CHROMIUM to one")
+    with playwright.sync_playwright() as running:
+        found = running.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def view(request):
+    """Window size and theme; a test may ask for others by indirect parameters."""
+    return getattr(request, "param", (1440, 900, "light"))
+
+
+@pytest.fixture
+def page(browser, url, view, request):
+    """A fresh visitor. Afterwards: no error in the console, and nothing asked of other machines."""
+    width, height, theme = view
+    found = browser.new_page(viewport={"width": width, "height": height})
+    found.set_default_timeout(WAIT)
+    errors, outside = [], []
+    found.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    found.on("pageerror", lambda e: errors.append(str(e)))
+    found.on("request", lambda r: None if _local(r.url, url) else outside.append(r.url))
+    found.goto(f"{url}?__theme={theme}")
+    found.wait_for_function("document.querySelectorAll('#slider img').length > 1")
+    yield found
+    folder = os.environ.get("HPINET_ARTIFACTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        name = re.sub(r"\W+", "-", request.node.name)
+        found.screenshot(path=str(Path(folder) / f"{name}.png"))
+    found.close()
+    assert errors == []
+    assert outside == []
+
+
+def _local(address, url):
+    return address.startswith((url, "data:", "blob:"))
+
+
+def tab(page, name):
+    page.get_by_role("tab", name=name).click()
+
+
+def number(page, name):
+    return int(page.locator(f"#{name} input").input_value())
+
+
+def status(page, text):
+    page.wait_for_function(
+        "text => document.querySelector('#lam-status')?.innerText.includes(text)", arg=text
+    )
+
+
+def set_steps(page, steps):
+    page.locator("#steps input[type=number]").fill(str(steps))
+    page.locator("#steps input[type=number]").press("Tab")
+
+
+def click_at(page, name, x, y):
+    """Click where SR pixel (x, y) of a 256x256 picture is shown."""
+    image = page.locator(f"#{name} img")
+    box = image.bounding_box()
+    # The picture is fitted into its box, centred.
+    side = min(box["width"], box["height"])
+    left, top = (box["width"] - side) / 2, (box["height"] - side) / 2
+    image.click(position={"x": left + (x + 0.5) / 256 * side, "y": top + (y + 0.5) / 256 * side})
+
+
+def test_the_first_load_shows_a_result(page):
+    page.wait_for_function("[...document.querySelectorAll('#slider img')].every(i => i.complete)")
+    sizes = page.evaluate(
+        "[...document.querySelectorAll('#slider img')].map(i => [i.naturalWidth, i.naturalHeight])"
+    )
+    assert sizes == [[768, 768], [768, 768]]  # 256x256, each pixel enlarged three times
+    rows = page.locator("#scores tbody tr")
+    assert [rows.nth(i).locator("td").first.inner_text() for i in range(2)] == [
+        "Bicubic",
+        "Tiny-x4",
+    ]
+    page.wait_for_function("!document.querySelector('#scores').innerText.includes('…')")
+    for row in range(3):
+        assert float(rows.nth(row).locator("td").nth(1).inner_text()) > 5
+
+
+def test_the_main_result_fits_the_screen(page):
+    for name, last in (
+        ("Super-resolve", "#download"),
+        ("Receptive field", "#colours"),
+        ("Matched patches", "#popular"),
+    ):
+        tab(page, name)
+        page.locator(last).wait_for()
+        box = page.locator(last).bounding_box()
+        assert box["y"] + box["height"] <= 900, name
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1440
+
+
+def test_the_slider_drags(page):
+    tab(page, "Super-resolve")
+    box = page.locator("#slider").bounding_box()
+    middle = box["y"] + box["height"] / 2
+    clip = "getComputedStyle([...document.querySelectorAll('#slider img')].pop()).clipPath"
+    styles = "[...document.querySelectorAll('#slider *')].map(e => e.style.cssText).join()"
+    before = page.evaluate(clip) + page.evaluate(styles)
+    page.mouse.move(box["x"] + box["width"] / 2, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 4, middle, steps=4)
+    page.mouse.up()
+    assert page.evaluate(clip) + page.evaluate(styles) != before
+
+
+def test_a_click_places_the_window_and_the_maps_follow(page):
+    tab(page, "Receptive field")
+    set_steps(page, 4)
+    page.locator("#lam-picture img").wait_for()
+    click_at(page, "lam-picture", 200, 60)
+    page.wait_for_function("document.querySelector('#lam-left input').value != 88")
+    assert abs(number(page, "lam-left") - 192) <= 1
+    assert abs(number(page, "lam-top") - 52) <= 1
+    status(page, "Done: 4 steps")
+    indices = []
+    for name in ("with", "without"):
+        assert page.locator(f"#{name}-map img").evaluate("i => i.naturalWidth") >= 640
+        text = page.locator(f"#{name}-words").inner_text()
+        assert "Of 100 parts of the change" in text
+        indices.append(float(re.search(r"Diffusion index ([\d.]+)", text)[1]))
+    assert indices[0] != indices[1]
+
+
+def test_number_fields_place_the_window_too(page):
+    tab(page, "Receptive field")
+    set_steps(page, 4)
+    for name, value in (("lam-left", 9999), ("lam-top", 30)):
+        page.locator(f"#{name} input").fill(str(value))
+    page.locator("#lam-top input").press("Enter")
+    page.wait_for_function("document.querySelector('#lam-left input').value == 240")
+    status(page, "Done: 4 steps")
+    assert number(page, "lam-top") == 30
+
+
+def test_stop_stops(page):
+    tab(page, "Receptive field")
+    set_steps(page, 100)
+    page.locator("#without-map img").wait_for()
+    page.locator("#lam-run").click()
+    status(page, "of 100")
+    page.locator("#lam-stop").click()
+    status(page, "Stopped after")
+    assert "of 100 steps" in page.locator("#lam-status").inner_text()
+    set_steps(page, 4)  # and one can go on
+    page.locator("#lam-run").click()
+    status(page, "Done: 4 steps")
+
+
+def test_a_click_shows_the_matched_pair(page):
+    tab(page, "Matched patches")
+    page.locator("#match-picture img").wait_for()
+    page.wait_for_function("document.querySelector('#pair').innerText.includes('Block 1')")
+    click_at(page, "match-picture", 20, 236)
+    page.wait_for_function("document.querySelector('#match-x input').value == 20")
+    assert abs(number(page, "match-y") - 236) <= 1
+    # 7x7 patches of 12 in steps of 10 LR pixels: (5, 59) LR is in the last row, first column.
+    assert "row 7, column 1" in page.locator("#pair").inner_text()
+    page.locator("#block").get_by_text("2", exact=True).click()
+    page.wait_for_function("document.querySelector('#pair').innerText.includes('Block 2')")
+    assert "patches (" in page.locator("#hub").inner_text()
+    assert page.locator("#crops img").evaluate("i => i.naturalWidth") > 200
+
+
+def test_a_tab_opened_late_shows_everything(page):
+    tab(page, "Receptive field")
+    status(page, "Done: 8 steps")  # from here on the maps are known by content
+    page.reload()
+    page.wait_for_function("document.querySelectorAll('#slider img').length > 1")
+    page.wait_for_timeout(2000)  # everything arrives while the other tabs were never opened
+    tab(page, "Receptive field")
+    for name in ("lam-picture", "with-map", "without-map"):
+        page.locator(f"#{name} img").wait_for()
+    status(page, "Done: 8 steps")
+    tab(page, "Matched patches")
+    for name in ("match-picture", "crops", "popular"):
+        page.locator(f"#{name} img").wait_for()
+
+
+def test_another_example_replaces_everything(page):
+    before = page.locator("#slider img").first.get_attribute("src")
+    page.locator("#examples button.thumbnail-item").nth(2).click()
+    page.wait_for_function(
+        "old => document.querySelector('#slider img').getAttribute('src') != old", arg=before
+    )
+    tab(page, "Receptive field")
+    page.wait_for_function("document.querySelector('#lam-left input').value == 165")
+
+
+def test_a_wrong_file_gives_a_sentence(page, tmp_path):
+    (tmp_path / "text.png").write_text("no picture")
+    before = page.locator("#slider img").first.get_attribute("src")
+    page.locator("#upload input[type=file]").set_input_files(str(tmp_path / "text.png"))
+    page.get_by_text("text.png is not a picture that can be read.").wait_for()
+    assert page.locator("#slider img").first.get_attribute("src") == before
+    assert "Traceback" not in page.content() and "/tmp/" not in page.locator("body").inner_text()
+
+
+def test_an_upload_is_enlarged(page, tmp_path):
+    from PIL import Image
+
+    Image.new("RGBA", (30, 20), (200, 30, 40, 128)).save(tmp_path / "small.png")
+    page.locator("#mode").get_by_text("Enlarge").click()
+    page.wait_for_function("document.querySelector('#notes').innerText.includes('no original')")
+    page.locator("#upload input[type=file]").set_input_files(str(tmp_path / "small.png"))
+    page.wait_for_function("document.querySelector('#notes').innerText.includes('120x80')")
+    assert "transparency" in page.locator("#notes").inner_text()
+
+
+@pytest.mark.parametrize("view", [(800, 1000, "dark")], indirect=True)
+def test_a_narrow_page_does_not_overflow(page):
+    for name in ("Super-resolve", "Receptive field", "Matched patches", "About"):
+        tab(page, name)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 800

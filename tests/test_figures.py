@@ -1,0 +1,157 @@
+"""Pictures of maps and matches: sizes, colours at known places, and input that does not fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lam import Window, figures
+
+GREY = np.full((8, 8, 3), 100, np.uint8)
+# Four patches of 4 in a row-major grid over 8x8; all look at patch 3, which looks at 0.
+ORIGINS = np.array([[0, 0], [0, 4], [4, 0], [4, 4]])
+INDEX = np.array([3, 3, 3, 0])
+
+
+def test_enlarging_repeats_pixels_exactly():
+    picture = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    large = figures.enlarge(picture, 3)
+    assert large.shape == (6, 6, 3)
+    np.testing.assert_array_equal(large[1::3, 1::3], picture)
+    np.testing.assert_array_equal(large[:3, :3], np.broadcast_to(picture[0, 0], (3, 3, 3)))
+
+
+@pytest.mark.parametrize(
+    ("size", "factor"), [((64, 64), 10), ((1, 1), 640), ((5, 4000), 1), ((256, 200), 3)]
+)
+def test_small_pictures_are_enlarged_and_large_ones_are_not(size, factor):
+    assert figures.enlarging_factor(*size) == factor
+
+
+def test_heatmap_ends_are_the_colour_maps_ends():
+    drawn = figures.heatmap(np.array([[0.0, 2.0]]), vmax=2)
+    assert drawn[0, 0].sum() < 10  # inferno begins nearly black
+    assert drawn[0, 1, 0] > 245 and drawn[0, 1, 1] > 250  # and ends in pale yellow
+
+
+def test_root_lifts_faint_values_and_keeps_the_ends():
+    values = np.array([[0.0, 0.25, 1.0]])
+    plain, lifted = (figures.heatmap(values, vmax=1, root=root) for root in (False, True))
+    np.testing.assert_array_equal(lifted[0, [0, 2]], plain[0, [0, 2]])
+    np.testing.assert_array_equal(lifted[0, 1], figures.heatmap(np.array([[0.5]]), vmax=1)[0, 0])
+
+
+def test_overlay_strength_runs_from_picture_to_map():
+    importance = np.random.default_rng(0).random((4, 4))
+    np.testing.assert_array_equal(figures.heatmap_overlay(GREY, importance, 0.0), GREY)
+    full = figures.heatmap_overlay(GREY, importance, 1.0)
+    np.testing.assert_array_equal(full, figures.enlarge(figures.heatmap(importance), 2))
+
+
+def test_a_map_of_zeros_draws():
+    drawn = figures.heatmap_overlay(GREY, np.zeros((8, 8)), 1.0)
+    assert len(np.unique(drawn.reshape(-1, 3), axis=0)) == 1
+
+
+def test_one_colour_limit_serves_all_maps():
+    assert figures.colour_limit([np.full((2, 2), 3.0), np.full((4, 4), 5.0)]) == 5.0
+    assert figures.colour_limit([np.zeros((2, 2))]) == 1.0
+    single = np.zeros((100, 100))
+    single[0, 0] = 7
+    assert figures.colour_limit([single], percentile=50) == 7.0
+
+
+def test_an_outlier_does_not_set_the_limit():
+    values = np.ones((100, 100))
+    values[0, 0] = 1000
+    assert figures.colour_limit([values], percentile=99) == 1.0
+
+
+def test_the_windows_inside_stays_untouched_and_its_rim_is_drawn():
+    picture = np.full((40, 40, 3), 100, np.uint8)
+    drawn = figures.draw_window(picture, Window(5, 8, 4), scale=2)
+    np.testing.assert_array_equal(drawn[16:24, 10:18], picture[16:24, 10:18])
+    assert (drawn[15, 10:18] != 100).all() and (drawn[24, 10:18] != 100).all()
+    assert (picture == 100).all()  # a copy was drawn on
+
+
+def test_a_window_at_the_border_draws():
+    assert figures.draw_window(GREY, Window(7, 7, 1), label="here").shape == GREY.shape
+
+
+def test_the_patch_at_a_point_is_the_one_with_the_nearest_centre():
+    assert figures.patch_at(ORIGINS, 4, 1, 6) == 1
+    overlapping = np.array([[0, 0], [0, 3]])  # both hold column 3.6; the second's centre is nearer
+    assert figures.patch_at(overlapping, 4, 2, 3.6) == 1
+
+
+def test_matches_are_boxed_and_other_pixels_stay():
+    picture = np.full((80, 80, 3), 100, np.uint8)
+    drawn = figures.draw_matches(picture, ORIGINS, INDEX, 4, 0, scale=10, grid=False)
+    changed = (drawn != picture).any(-1)
+    assert changed[20, 20] and changed[60, 60]  # the arrow runs from centre to centre
+    assert changed[41, 20] and changed[60, 38]  # rims of patch and match
+    assert not changed[10, 70] and not changed[70, 10]
+
+
+def test_a_patch_that_is_its_own_match_has_one_box_and_no_arrow():
+    picture = np.full((80, 80, 3), 100, np.uint8)
+    drawn = figures.draw_matches(picture, ORIGINS, np.arange(4), 4, 0, scale=10, grid=False)
+    assert not (drawn != picture).any(-1)[22:30, 5:38].any()
+
+
+def test_in_degree_counts_choices():
+    assert figures.in_degree(INDEX).tolist() == [1, 0, 0, 3]
+
+
+def test_in_degree_map_is_brightest_where_most_look():
+    picture = np.full((80, 80, 3), 100, np.uint8)
+    drawn = figures.in_degree_map(picture, ORIGINS, INDEX, 4, scale=10).astype(int).sum(-1)
+    corners = [drawn[y, x] for y, x in ((2, 2), (2, 77), (77, 2), (77, 77))]
+    assert corners[3] > corners[0] > corners[1] == corners[2]
+
+
+def test_match_crops_hold_the_patches_pixels():
+    picture = np.zeros((8, 8, 3), np.uint8)
+    picture[:4, :4], picture[4:, 4:] = (200, 10, 10), (10, 10, 200)
+    drawn = figures.match_crops(picture, [((0, 0), (4, 4), 4)] * 2, cell=40, chosen=1)
+    colours = {tuple(c) for c in drawn.reshape(-1, 3)}
+    assert (200, 10, 10) in colours and (10, 10, 200) in colours
+    middle = drawn.shape[1] // 4
+    assert tuple(drawn[24 + 26, middle]) == (200, 10, 10)
+    assert tuple(drawn[24 + 26 + 46, middle]) == (10, 10, 200)
+
+
+def test_side_by_side_keeps_every_pixel():
+    drawn = figures.side_by_side([GREY, GREY + 50], gap=2)
+    assert drawn.shape == (8, 18, 3)
+    np.testing.assert_array_equal(drawn[:, 10:], GREY + 50)
+    assert figures.side_by_side([GREY], ["name"]).shape[0] > 8
+
+
+def test_similarity_matrix_leaves_the_diagonal_blank():
+    matrix = np.array([[-np.inf, 1.0], [1.0, -np.inf]])
+    figure = figures.similarity_matrix(matrix, "block 1")
+    shown = figure.axes[0].images[0].get_array()
+    assert np.isnan(np.asarray(shown.filled(np.nan))).tolist() == [[True, False], [False, True]]
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: figures.enlarge(GREY.astype(float), 2),
+        lambda: figures.enlarge(GREY, 0),
+        lambda: figures.heatmap(np.full((2, 2), np.nan)),
+        lambda: figures.heatmap_overlay(GREY, np.zeros((3, 3))),
+        lambda: figures.heatmap_overlay(GREY, np.zeros((8, 8)), strength=1.5),
+        lambda: figures.colour_limit([]),
+        lambda: figures.draw_matches(GREY, ORIGINS, INDEX, 4, 9),
+        lambda: figures.match_crops(GREY, []),
+        lambda: figures.similarity_matrix(np.zeros((2, 3))),
+        lambda: figures.side_by_side([GREY, np.zeros((4, 4, 3), np.uint8)]),
+        lambda: figures.side_by_side([GREY], ["a", "b"]),
+    ],
+)
+def test_input_that_does_not_fit_is_one_sentence(draw):
+    with pytest.raises(ValueError, match=r"\w+ .*\w"):
+        draw()

@@ -1,0 +1,76 @@
+"""What all handlers share: errors as sentences, and the settings of their events."""
+
+from __future__ import annotations
+
+import functools
+import html
+import inspect
+import logging
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import gradio as gr
+
+from .catalogue import Catalogue, Network
+from .session import Session, Study
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+QUICK: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "multiple"}
+"""Events that answer at once; a second click must not be lost while the first is on its way."""
+
+HEAVY: dict[str, Any] = {**QUICK, "concurrency_id": "heavy", "concurrency_limit": 1}
+"""Events that keep the processor busy for long: one at a time, the others wait."""
+
+_log = logging.getLogger(__name__)
+_FOLDERS = re.compile(r"(?:[A-Za-z]:)?(?:[/\\][^/\\\s'\"]+)+[/\\]")
+
+
+def sentence(error: Exception) -> str:
+    """An error as one sentence without folders of this machine, safe to be shown as HTML."""
+    if not isinstance(error, ValueError):
+        return "Something went wrong here, which is not your fault; the server's log says more."
+    text = _FOLDERS.sub("", str(error).strip()) or "That did not work."
+    return html.escape(text[0].upper() + text[1:].rstrip(".") + ".", quote=False)
+
+
+def spoken(handler: Handler) -> Handler:
+    """Turn a handler's errors into one sentence for the visitor; generators stay generators."""
+
+    def speak(error: Exception) -> gr.Error:
+        if not isinstance(error, ValueError):
+            _log.exception("a handler failed")
+        return gr.Error(sentence(error), title="That did not work", print_exception=False)
+
+    @functools.wraps(handler)
+    def plain(*args: Any, **keywords: Any) -> Any:
+        try:
+            return handler(*args, **keywords)
+        except gr.Error:
+            raise
+        except Exception as error:
+            raise speak(error) from None
+
+    @functools.wraps(handler)
+    def generator(*args: Any, **keywords: Any) -> Iterator[Any]:
+        try:
+            yield from handler(*args, **keywords)
+        except gr.Error:
+            raise
+        except Exception as error:
+            raise speak(error) from None
+
+    wrapped: Any = generator if inspect.isgeneratorfunction(handler) else plain
+    return wrapped
+
+
+def current(session: Session, catalogue: Catalogue) -> tuple[Study, Network]:
+    """What the visitor looks at.
+
+    Raises:
+        ValueError: Nothing yet.
+    """
+    if session.study is None:
+        raise ValueError("There is no picture yet: upload one or choose an example.")
+    return session.study, catalogue.get(session.network)
