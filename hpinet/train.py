@@ -11,6 +11,7 @@ import csv
 import dataclasses
 import io
 import json
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
@@ -304,6 +305,9 @@ def main(argv: list[str] | None = None) -> int:
         config, recipe, arguments.data, arguments.out, arguments.validation, arguments.cache,
         arguments.workers, arguments.resume,
     )  # fmt: skip
+    # Schedulers stop a job by SIGTERM, and a job in the background ignores Ctrl-C's SIGINT.
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.default_int_handler)
     try:
         trainer.run()
     except KeyboardInterrupt:

@@ -14,7 +14,7 @@ from .handlers import HEAVY, QUICK, current, spoken
 from .session import Session, Study, clamped_window
 from .style import legend, status_bar
 
-STEPS = 50
+STEPS = 32  # of Gauss-Legendre: nearer to the limit than the LAM demo's 50
 REGIONS = [
     ("automatic", "auto"),
     ("64x64 around", "64"),

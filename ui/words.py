@@ -18,6 +18,8 @@ WITHOUT = {
 }
 """The ways to be without GPA, named as what they are."""
 
+_NOTABLE = 0.1  # differences of the diffusion index below this share say nothing
+
 
 def balance(result: LocalAttributionResult) -> str:
     """What explains the detector's change, in parts of 100."""
@@ -55,8 +57,8 @@ def comparison(with_gpa: LocalAttributionResult, without: LocalAttributionResult
     if not (math.isfinite(a) and math.isfinite(b)):
         return ""
     relation = "wider" if a > b else "narrower"
-    if abs(a - b) < 0.05:
-        return "With and without GPA, the network looks equally far."
+    if abs(a - b) < _NOTABLE * max(a, b):
+        return f"With and without GPA, the network looks about as wide: DI {a:.1f} and {b:.1f}."
     return f"With GPA the network looks {relation}: DI {a:.1f} against {b:.1f}."
 
 
