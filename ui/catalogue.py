@@ -128,7 +128,10 @@ class Catalogue:
         assert isinstance(model, HPINet)
         twin = self._twin(path) if model.config.gpa else None
         other = None if twin is None else load_model(twin)
-        return Network(label, model, other if isinstance(other, HPINet) else None)
+        # A file may be called a twin and be another network: then it is no comparison.
+        if not isinstance(other, HPINet) or other.config != model.config.without_gpa():
+            other = None
+        return Network(label, model, other)
 
 
 def _weights(folder: Path) -> list[Path]:

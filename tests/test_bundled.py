@@ -1,0 +1,41 @@
+"""The weights that come with the package: what the model card says of them must be true."""
+
+import hashlib
+import re
+
+import pytest
+from safetensors import safe_open
+
+from hpinet import load_model
+from hpinet.evaluate import evaluate
+from hpinet.weights import BUNDLED, bundled_path
+
+CARD = (BUNDLED / "MODEL_CARD.md").read_text()
+BICUBIC = 28.418  # Set5, x4
+
+
+@pytest.mark.parametrize("gpa", [True, False])
+def test_the_card_names_the_files_that_are_there(gpa):
+    path = bundled_path("S", 4, gpa)
+    assert f"| `{path.name}` |" in CARD
+    assert hashlib.sha256(path.read_bytes()).hexdigest() in CARD
+
+
+def test_the_twins_were_trained_alike():
+    def header(gpa):
+        with safe_open(bundled_path("S", 4, gpa), framework="pt") as file:
+            metadata = file.metadata()
+        return metadata["recipe"], metadata["step"]
+
+    assert header(True) == header(False)
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("gpa", [True, False])
+def test_the_card_gives_the_measured_score_and_it_beats_bicubic(shared, gpa):
+    report = evaluate(load_model("S", gpa=gpa), shared / "benchmarks" / "Set5" / "x4")
+    row = "| bundled S |" if gpa else "| bundled S without GPA |"
+    line = next(line for line in CARD.splitlines() if line.startswith(row))
+    in_card = float(re.findall(r"\d+\.\d+", line)[0])
+    assert report["psnr"] == pytest.approx(in_card, abs=0.005)
+    assert report["psnr"] > BICUBIC + 2
