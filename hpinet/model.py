@@ -266,6 +266,7 @@ class OwnPatches(nn.Module):
         self.model = model
         self.config = model.config
         self.scale = model.scale
+        self.training = model.training  # a wrapper must not wake a network in evaluation mode
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) to (B, 3, sH, sW)."""

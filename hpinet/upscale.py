@@ -98,14 +98,13 @@ def _resize_planes(alpha: Tensor, size: tuple[int, int]) -> Tensor:
 
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    if not model.training:
-        yield
-        return
+    awake = [module for module in model.modules() if module.training]
     model.eval()
     try:
         yield
     finally:
-        model.train()
+        for module in awake:  # not model.train(), which would wake parts that were not
+            module.training = True
 
 
 @contextmanager

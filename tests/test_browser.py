@@ -42,6 +42,7 @@ def url(tmp_path_factory):
     torch.manual_seed(0)
     save_checkpoint(HPINet(TINY), folder / "Tiny-x4.safetensors")
     save_checkpoint(HPINet(TINY.without_gpa()), folder / "Tiny-x4-no-gpa.safetensors")
+    save_checkpoint(HPINet(TINY), folder / "Without-a-twin.safetensors")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ui.catalogue.BUNDLED", tmp_path_factory.mktemp("none"))
         patch.setattr("ui.page_receptive_field.STEPS", 8)  # what a page computes on load
@@ -223,11 +224,11 @@ def test_a_click_shows_the_matched_pair(page):
     page.wait_for_function("document.querySelector('#match-x input').value == 20")
     assert abs(number(page, "match-y") - 236) <= 1
     # 7x7 patches of 12 in steps of 10 LR pixels: (5, 59) LR is in the last row, first column.
-    assert "row 7, column 1" in page.locator("#pair").inner_text()
+    page.wait_for_function("document.querySelector('#pair').innerText.includes('row 7, column 1')")
     page.locator("#block").get_by_text("2", exact=True).click()
     page.wait_for_function("document.querySelector('#pair').innerText.includes('Block 2')")
-    assert "patches (" in page.locator("#hub").inner_text()
-    assert page.locator("#crops img").evaluate("i => i.naturalWidth") > 200
+    page.wait_for_function("document.querySelector('#hub').innerText.includes('patches (')")
+    page.wait_for_function("document.querySelector('#crops img')?.naturalWidth > 200")
 
 
 def test_a_tab_opened_late_shows_everything(page):
@@ -253,6 +254,26 @@ def test_another_example_replaces_everything(page):
     )
     tab(page, "Receptive field")
     page.wait_for_function("document.querySelector('#lam-left input').value == 165")
+
+
+def test_a_network_without_a_twin_can_be_chosen_while_maps_are_computed(page):
+    page.locator("#examples button.thumbnail-item").nth(1).click()
+    page.locator("#network input").click()
+    page.get_by_role("option", name="Without-a-twin").click()
+    tab(page, "Receptive field")
+    page.get_by_text("Without GPA: same weights, GPA switched off").wait_for()
+    status(page, "Done: 8 steps")
+    assert page.get_by_text("is not in the list of choices").count() == 0
+
+
+def test_quick_clicks_end_in_the_maps_of_the_last(page):
+    tab(page, "Receptive field")
+    page.locator("#lam-picture img").wait_for()
+    for x in (40, 120, 200):
+        click_at(page, "lam-picture", x, 100)
+    page.wait_for_function("document.querySelector('#lam-left input').value >= 190")
+    status(page, "Done: 8 steps")
+    assert abs(number(page, "lam-left") - 192) <= 1
 
 
 def test_a_wrong_file_gives_a_sentence(page, tmp_path):

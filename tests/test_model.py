@@ -138,6 +138,12 @@ def test_gpa_off_is_every_patch_matching_itself():
         assert not off.equal(live)
 
 
+def test_wrapping_a_network_leaves_its_mode_alone():
+    model = seeded_model("S")
+    assert not OwnPatches(model).training
+    assert OwnPatches(model.train()).training
+
+
 @pytest.mark.parametrize("size", [(36, 36), (24, 50)])
 def test_matches_of_another_size_are_refused(size):
     model = seeded_model("S")

@@ -81,6 +81,15 @@ def test_training_mode_is_left_and_restored():
     assert model.training
 
 
+def test_a_part_in_evaluation_mode_is_not_woken():
+    part = Nearest().eval()
+    whole = nn.Sequential(part).train()
+    part.eval()
+    upscale(whole, torch.rand(1, 3, 5, 6))
+    assert whole.training
+    assert not part.training
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 40), (13, 9)])
 def test_hpinet_takes_any_size(size):
     result = upscale(tiny_hpinet(), torch.rand(1, 3, *size))

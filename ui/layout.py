@@ -114,12 +114,12 @@ def _connect(
     match_page: page_matches.MatchesPage,
 ) -> None:
     upload, gallery, mode, network = shared
-    settings = [mode, network, sr_page.against, lam_page.region, lam_page.without]
+    settings = [mode, network, sr_page.against, lam_page.region]
 
     def show(session: Session, source: Source, *settings: str) -> Iterator[tuple[Any, ...]]:
         """Take a picture and show it super-resolved, then its competitor without GPA."""
         uploaded = source.file
-        mode, label, against, region, without = settings
+        mode, label, against, region = settings
         chosen = catalogue.get(label)
         study = make_study(source, mode, chosen.scale)
         sr = work.super_resolved(study, chosen).pixels
@@ -134,7 +134,7 @@ def _connect(
             session.window = telling_window(source, study, sr, chosen.scale)
         session.source, session.study, session.network = source, study, label
         session.maps = [None, None]
-        placed = page_receptive_field.start(session, study, chosen, region, without)
+        placed = page_receptive_field.start(session, study, chosen, region)
         first = page_super_resolve.view(study, chosen, against, twin=not chosen.has_gpa)
         yield (gr.skip() if uploaded else None), *first, *placed
         if chosen.has_gpa:
@@ -148,11 +148,11 @@ def _connect(
 
     @spoken
     def chosen_example(
-        session: Session, mode: str, network: str, against: str, region: str, without: str,
+        session: Session, mode: str, network: str, against: str, region: str,
         event: gr.SelectData,
     ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
         source = from_example(EXAMPLES[int(event.index)])
-        yield from show(session, source, mode, network, against, region, without)
+        yield from show(session, source, mode, network, against, region)
 
     @spoken
     def super_resolve(
@@ -162,10 +162,9 @@ def _connect(
         network: str = catalogue.labels[0],
         against: str = page_super_resolve.BICUBIC,
         region: str = "auto",
-        without: str = "twin",
     ) -> Iterator[tuple[Any, ...]]:
         source = from_file(picture, mode)
-        yield from show(session, source, mode, network, against, region, without)
+        yield from show(session, source, mode, network, against, region)
 
     @spoken
     def changed(session: Session, *settings: str) -> Iterator[tuple[Any, ...]]:
@@ -180,6 +179,7 @@ def _connect(
     outputs = [upload, *sr_page.outputs, *lam_page.fresh]
     heavy = [*lam_page.maps, lam_page.status]
     picture = {**QUICK, "concurrency_id": "picture", "concurrency_limit": 1}
+    shown = {**picture, "show_progress": "minimal", "show_progress_on": sr_page.slider}
     hidden: dict[str, Any] = {"api_visibility": "private"}
     uploaded = upload.upload(
         super_resolve,
@@ -187,15 +187,15 @@ def _connect(
         outputs,
         api_name="super_resolve",
         api_description="Super-resolve a picture; it becomes the one that the other endpoints use.",
-        **picture,
+        **shown,
     )
     # A refused file must not stay in the field while another picture is shown beside it.
     uploaded.failure(lambda: None, None, upload, **QUICK, **hidden)
     events = [
-        demo.load(opened, [session, *settings], outputs, **picture, **hidden),
-        gallery.select(chosen_example, [session, *settings], outputs, **picture, **hidden),
+        demo.load(opened, [session, *settings], outputs, **shown, **hidden),
+        gallery.select(chosen_example, [session, *settings], outputs, **shown, **hidden),
         gr.on(
-            [mode.input, network.input], changed, [session, *settings], outputs, **picture, **hidden
+            [mode.input, network.select], changed, [session, *settings], outputs, **shown, **hidden
         ),
         uploaded,
     ]

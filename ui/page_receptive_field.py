@@ -66,7 +66,7 @@ class ReceptiveFieldPage:
     @property
     def fresh(self) -> list[Any]:
         """What `start` returns values for."""
-        return [self.picture, *self.window, self.without, self.status]
+        return [self.picture, *self.window, self.status]
 
 
 def build(catalogue: Catalogue, session: gr.State) -> tuple[ReceptiveFieldPage, Any]:
@@ -212,7 +212,7 @@ def _lay_out() -> ReceptiveFieldPage:
             [(words.WITHOUT[way], way) for way in (TWIN, OWN)],
             value=TWIN,
             label="Without GPA means",
-            info="What the right-hand map shows.",
+            info="The right-hand map; where there is no twin, GPA is switched off.",
             scale=3,
             min_width=230,
             elem_id="without",
@@ -266,14 +266,13 @@ def _lay_out() -> ReceptiveFieldPage:
     )  # fmt: skip
 
 
-def start(session: Session, study: Study, network: Network, region: str, without: str) -> tuple:
+def start(session: Session, study: Study, network: Network, region: str) -> tuple[Any, ...]:
     """Values for `ReceptiveFieldPage.fresh`: a new picture with its window, and no maps yet."""
     assert session.window is not None
     window = session.window
-    placed = _placed(session, study, network, region, (window.left, window.top, window.size))
-    ways = [(words.WITHOUT[way], way) for way in network.ways_without]
-    choice = gr.update(choices=ways, value=network.way(without), interactive=bool(ways))
-    return (*placed[:4], choice, placed[4])
+    # "Without GPA means" is left alone: a change made here would count as the visitor's own and
+    # start the maps once more, and events that still wait may ask for a choice taken away.
+    return _placed(session, study, network, region, (window.left, window.top, window.size))
 
 
 def _placed(
