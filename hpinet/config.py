@@ -121,11 +121,3 @@ def get_config(name: str, scale: int = 4) -> HPINetConfig:
     if name not in VARIANTS:
         raise ValueError(f"no variant is named {name!r}; there are {', '.join(VARIANTS)}")
     return VARIANTS[name].with_scale(scale)
-
-
-def variant_name(config: HPINetConfig) -> str | None:
-    """The name of a configuration (whatever its scale), or None if it has none."""
-    for name, named in VARIANTS.items():
-        if named.with_scale(config.scale) == config:
-            return name
-    return None

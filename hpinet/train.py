@@ -170,7 +170,6 @@ class Trainer:
             raise
         finally:
             bar.close()
-        self.save()
 
     def _step(self, lr: Tensor, hr: Tensor, numbers: list[int]) -> float:
         recipe, step = self.recipe, self.state.step

@@ -169,11 +169,12 @@ def _drawn(picture: Picture, window: Any, result: LocalAttributionResult) -> byt
     import numpy as np
     from PIL import Image
 
+    from hpinet.images import to_uint8
+
     from .figures import draw_window, heatmap_overlay
 
-    pixels = (picture.rgb[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
     height, width = result.params["sr_size"]
-    overlay = Image.fromarray(heatmap_overlay(pixels, result.importance))
+    overlay = Image.fromarray(heatmap_overlay(to_uint8(picture.rgb), result.importance))
     enlarged = overlay.resize((width, height), Image.Resampling.NEAREST)
     file = io.BytesIO()
     Image.fromarray(draw_window(np.array(enlarged), window)).save(file, "PNG")

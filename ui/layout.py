@@ -124,9 +124,8 @@ def _connect(
         study = make_study(source, mode, chosen.scale)
         sr = work.super_resolved(study, chosen).pixels
         # Only now, when all went well, does the new picture take the place of the old.
-        fresh = source is not session.source or session.study is None
         if (
-            fresh
+            source is not session.source
             or session.study is None
             or session.study.key != study.key
             or session.window is None
