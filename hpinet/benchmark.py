@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .attention import PatchAttention
-from .model import HPIBlock
+from .block import HPIBlock
 
 PAPER_SIZE = (180, 320)
 """LR height and width of the paper's Multi-Adds: 1280x720 pixels after x4."""

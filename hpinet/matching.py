@@ -214,15 +214,15 @@ def take(patches: Tensor, index: Tensor) -> Tensor:
 
     Args:
         patches: (B, N, L, C).
-        index: (B, N) patch numbers, or (1, N) for the whole batch.
+        index: (B, M) patch numbers, or (1, M) for the whole batch.
 
     Returns:
-        (B, N, L, C), each picture's own patches.
+        (B, M, L, C), each picture's own patches.
     """
     b, n, length, c = patches.shape
     offset = torch.arange(b, device=patches.device)[:, None] * n
     flat = (index.to(patches.device) + offset).flatten()
-    return patches.reshape(b * n, length * c).index_select(0, flat).view_as(patches)
+    return patches.reshape(b * n, length * c).index_select(0, flat).view(b, -1, length, c)
 
 
 class _StraightThrough(torch.autograd.Function):

@@ -3,110 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, overload
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint as recomputed
 
-from .attention import FeedForward, PatchAttention, PatchDepthwise
+from .block import HPIBlock
 from .config import HPINetConfig
-from .matching import (
-    BlockMatches,
-    Matches,
-    best_matches,
-    gumbel_matches,
-    own_matches,
-    similarity,
-    take,
-    take_straight_through,
-)
-from .patches import Division, division
+from .matching import BlockMatches, Matches, own_matches
+from .patches import division, pad_to_patch
+from .region import Box, decoder_box, needed_patches
 
 
-class HPIBlock(nn.Module):
-    """One block (Eq. 2): divide, GPA, two times IPSA, aggregate, 3x3 convolution, residual.
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """A forward pass that can be taken up again at any block (`HPINet.resume`).
 
-    Args:
-        config: The network's configuration.
-        patch_size: This block's P.
+    Attributes:
+        picture: (B, 3, H, W), what went in.
+        inputs: What went into each block, (B, C, H', W') each, H' and W' at least a patch.
+        matches: The matches used.
+        sr: (B, 3, sH, sW), what came out.
     """
 
-    def __init__(self, config: HPINetConfig, patch_size: int) -> None:
-        super().__init__()
-        self.patch_size = patch_size
-        self.overlap = config.overlap
-        dim = config.dim
-
-        def attention(first: bool) -> nn.Module:
-            if first or config.ipsa == "attention":
-                return PatchAttention(dim, config.qk_dim)
-            return PatchDepthwise(dim, config.depthwise_kernel)
-
-        # Normalises pooled patches for the similarity (L of Eq. 8).
-        self.match_norm = nn.LayerNorm(dim) if config.gpa else None
-        self.attentions = nn.ModuleList(attention(first=j == 0) for j in range(3))
-        self.feed_forwards = nn.ModuleList(FeedForward(dim, config.ffn_dim) for _ in range(3))
-        self.conv = nn.Conv2d(dim, dim, 3, padding=1) if config.conv else None
-
-    def forward(
-        self,
-        x: Tensor,
-        given: BlockMatches | None = None,
-        matrix: bool = False,
-        seeds: Sequence[int] | None = None,
-    ) -> tuple[Tensor, BlockMatches | None]:
-        """One block.
-
-        Args:
-            x: (B, C, H, W) features.
-            given: Matches to use instead of this block's own choice.
-            matrix: Whether to keep the whole similarity matrix.
-            seeds: One seed a picture for the random matches of training.
-
-        Returns:
-            (B, C, H, W) features, and the matches used (None without GPA).
-        """
-        cut = division(*x.shape[-2:], self.patch_size, self.overlap, x.device)
-        patches = cut.divide(x.permute(0, 2, 3, 1))
-        other, used = self._matched(patches, cut, given, matrix, seeds)
-        for attention, feed_forward in zip(self.attentions, self.feed_forwards, strict=True):
-            patches = feed_forward(attention(patches, other))
-            other = None  # only the first attention looks elsewhere
-        y = cut.aggregate(patches).permute(0, 3, 1, 2)
-        # Without the convolution nothing scales the branch, which carries x itself through its
-        # residuals: adding x once more would double it block by block.
-        return (y if self.conv is None else x + self.conv(y)), used
-
-    def _matched(
-        self,
-        patches: Tensor,
-        cut: Division,
-        given: BlockMatches | None,
-        matrix: bool,
-        seeds: Sequence[int] | None,
-    ) -> tuple[Tensor | None, BlockMatches | None]:
-        if self.match_norm is None:
-            return None, None
-        if given is not None:
-            _check_fit(given, cut, len(patches))
-            return take(patches, given.index), given
-        # Matching stays in float32 under autocast: near-ties must not switch with the precision.
-        with torch.autocast(patches.device.type, enabled=False):
-            least = torch.promote_types(patches.dtype, torch.float32)
-            tokens = self.match_norm(patches.to(least).mean(2))
-            scores = None
-            if cut.count > 1 and (self.training or matrix):
-                scores = similarity(tokens)
-            if self.training and scores is not None:
-                index, soft = gumbel_matches(scores, seeds)
-                other = take_straight_through(patches, soft, index)
-                value = scores.gather(-1, index[..., None])[..., 0]
-            else:
-                index, value = best_matches(tokens)
-                other = take(patches, index)
-        kept = scores.detach() if matrix and scores is not None else None
-        return other, BlockMatches(cut.patch_size, cut.origins, index, value.detach(), kept)
+    picture: Tensor
+    inputs: tuple[Tensor, ...]
+    matches: Matches
+    sr: Tensor
 
 
 class HPINet(nn.Module):
@@ -142,6 +68,8 @@ class HPINet(nn.Module):
         return_matches: Literal[False] = ...,
         similarity_matrix: bool = ...,
         seeds: Sequence[int] | None = ...,
+        region: tuple[int, int, int, int] | None = ...,
+        checkpoint: bool = ...,
     ) -> Tensor: ...
 
     @overload
@@ -153,6 +81,8 @@ class HPINet(nn.Module):
         return_matches: Literal[True],
         similarity_matrix: bool = ...,
         seeds: Sequence[int] | None = ...,
+        region: tuple[int, int, int, int] | None = ...,
+        checkpoint: bool = ...,
     ) -> tuple[Tensor, Matches]: ...
 
     def forward(
@@ -162,6 +92,8 @@ class HPINet(nn.Module):
         return_matches: bool = False,
         similarity_matrix: bool = False,
         seeds: Sequence[int] | None = None,
+        region: tuple[int, int, int, int] | None = None,
+        checkpoint: bool = False,
     ) -> Tensor | tuple[Tensor, Matches]:
         """Super-resolve (Eq. 1-3).
 
@@ -173,42 +105,128 @@ class HPINet(nn.Module):
             similarity_matrix: Keep each block's N x N similarities in what is returned.
             seeds: One seed a picture for the random matches of training, so that they do not
                 depend on how a batch is split over devices; the global generator by default.
+            region: (top, left, height, width) in SR pixels: compute only this part, and in the
+                last blocks only the patches that reach it.
+            checkpoint: Keep only what goes into each block for a backward pass and compute the
+                rest again there: a third more time, a fraction of the memory.
 
         Returns:
-            (B, 3, sH, sW) RGB, not clamped; with ``return_matches`` also the `Matches`.
+            (B, 3, sH, sW) RGB, not clamped, or the region of it; with ``return_matches`` also the
+            `Matches`.
+
+        Raises:
+            ValueError: If the picture's shape, the matches or the region do not fit.
+        """
+        features = self._encode(x)
+        given = self._given(matches, (features.shape[-2], features.shape[-1]))
+        part = None if region is None else Box(*region)
+        needed = self._needed(features, given, part, x.shape[-2:])
+        used = []
+        for i, block in enumerate(self.blocks):
+            noise = None if seeds is None else [seed + i for seed in seeds]
+            options = (given[i], similarity_matrix, noise, needed[i])
+            if checkpoint and torch.is_grad_enabled():
+                features, found = recomputed(block, features, *options, use_reentrant=False)
+            else:
+                features, found = block(features, *options)
+            used.append(found)
+        sr = self._decode(features, x, part)
+        return (sr, self._matches(used, features)) if return_matches else sr
+
+    @torch.no_grad()
+    def trace(
+        self, x: Tensor, matches: Matches | None = None, similarity_matrix: bool = False
+    ) -> Trace:
+        """A forward pass that remembers what went into each block.
+
+        Args:
+            x: (B, 3, H, W) RGB in [0, 1].
+            matches: As in `forward`.
+            similarity_matrix: As in `forward`.
 
         Raises:
             ValueError: If the picture's shape or the matches do not fit.
         """
+        return self._go_on(x, (self._encode(x),), (), matches, similarity_matrix)
+
+    @torch.no_grad()
+    def resume(
+        self,
+        trace: Trace,
+        block: int,
+        matches: Matches | None = None,
+        similarity_matrix: bool = False,
+    ) -> Trace:
+        """Run a pass again from a block on; what lies before stays as it was.
+
+        Args:
+            trace: What `trace` or an earlier `resume` of this network returned.
+            block: The first block to compute anew, from 0; the number of blocks decodes only.
+            matches: Matches for the blocks from there on (entries before are not looked at); None,
+                or an entry of None, lets the network decide.
+            similarity_matrix: As in `forward`.
+
+        Raises:
+            ValueError: If there is no such block or the matches do not fit.
+        """
+        if not 0 <= block <= len(self.blocks):
+            raise ValueError(
+                f"there is no block {block} to resume at: numbers run from 0 to {len(self.blocks)}"
+            )
+        if block == len(self.blocks):
+            return trace
+        known = trace.matches.blocks[:block]
+        return self._go_on(
+            trace.picture, trace.inputs[: block + 1], known, matches, similarity_matrix
+        )
+
+    def _go_on(
+        self,
+        x: Tensor,
+        inputs: tuple[Tensor, ...],
+        known: Sequence[BlockMatches | None],
+        matches: Matches | None,
+        similarity_matrix: bool,
+    ) -> Trace:
+        """Compute from the block that the last of ``inputs`` goes into."""
+        features, used, seen = inputs[-1], list(known), list(inputs)
+        given = self._given(matches, (features.shape[-2], features.shape[-1]))
+        for block, block_matches in list(zip(self.blocks, given, strict=True))[len(inputs) - 1 :]:
+            features, found = block(features, block_matches, similarity_matrix)
+            used.append(found)
+            seen.append(features)
+        sr = self._decode(features, x, None)
+        return Trace(x, tuple(seen[:-1]), self._matches(used, features), sr)
+
+    def _encode(self, x: Tensor) -> Tensor:
         if x.ndim != 4 or x.shape[1] != 3 or 0 in x.shape:
             raise ValueError(
                 f"expected pictures of shape (B, 3, H, W) with at least one pixel, "
                 f"got {tuple(x.shape)}"
             )
-        height, width = x.shape[-2:]
         padded = pad_to_patch(x, max(self.config.patch_sizes))
-        features, used = self._features(padded, matches, similarity_matrix, seeds)
-        residual = self._decode(features)[..., : height * self.scale, : width * self.scale]
-        base = F.interpolate(x, scale_factor=self.scale, mode="bilinear", align_corners=False)
-        sr = base + residual
-        return (sr, used) if return_matches else sr
+        features: Tensor = self.encoder(padded.contiguous(memory_format=torch.channels_last))
+        return features
 
-    def _features(
-        self,
-        x: Tensor,
-        matches: Matches | None,
-        similarity_matrix: bool,
-        seeds: Sequence[int] | None,
-    ) -> tuple[Tensor, Matches]:
-        size = (x.shape[-2], x.shape[-1])
-        given = self._given(matches, size)
-        features = self.encoder(x.contiguous(memory_format=torch.channels_last))
-        used = []
-        for i, (block, block_matches) in enumerate(zip(self.blocks, given, strict=True)):
-            noise = None if seeds is None else [seed + i for seed in seeds]
-            features, found = block(features, block_matches, similarity_matrix, noise)
-            used.append(found)
-        return features, Matches(tuple(used) if self.config.gpa else (), size)
+    def _matches(self, used: Sequence[BlockMatches | None], features: Tensor) -> Matches:
+        size = (features.shape[-2], features.shape[-1])
+        return Matches(tuple(used) if self.config.gpa else (), size)
+
+    def _needed(
+        self, features: Tensor, given: tuple, region: Box | None, size: Sequence[int]
+    ) -> list[Tensor | None]:
+        """The patches that each block has to compute, None for all."""
+        if region is None:
+            return [None] * len(self.blocks)
+        region.check_inside(size[0] * self.scale, size[1] * self.scale)
+        high, wide = features.shape[-2:]
+        overlap, device = self.config.overlap, features.device
+        cuts = [division(high, wide, p, overlap, device) for p in self.config.patch_sizes]
+        indices = [None if b is None else b.index for b in given]
+        if not self.config.gpa:  # nothing is looked at but the patch itself
+            indices = [torch.arange(cut.count, device=device)[None] for cut in cuts]
+        box = decoder_box(region, self.scale, high, wide)
+        return needed_patches(box, cuts, indices, self.config.conv)
 
     def _given(self, matches: Matches | None, size: tuple[int, int]) -> tuple:
         if matches is None or not self.config.gpa:
@@ -223,32 +241,23 @@ class HPINet(nn.Module):
             )
         return matches.blocks
 
-    def _decode(self, features: Tensor) -> Tensor:
+    def _decode(self, features: Tensor, x: Tensor, region: Box | None) -> Tensor:
+        """The SR picture (Eq. 3), or a region of it, from the last block's features."""
+        height, width = (side * self.scale for side in x.shape[-2:])
+        base = F.interpolate(x, scale_factor=self.scale, mode="bilinear", align_corners=False)
+        if region is None:
+            return base + self._upsample(features)[..., :height, :width]
+        # What the crop lacks at its border spoils less than the halo that is cut off again.
+        box = decoder_box(region, self.scale, *features.shape[-2:])
+        residual = self._upsample(box.crop(features))
+        inside = region.moved(box.top * self.scale, box.left * self.scale)
+        return region.crop(base) + inside.crop(residual)
+
+    def _upsample(self, features: Tensor) -> Tensor:
         for step, upsampler in zip(self.steps, self.upsamplers, strict=True):
             features = F.leaky_relu(F.pixel_shuffle(upsampler(features), step), 0.1)
-        return self.last(features)
-
-
-def pad_to_patch(x: Tensor, least: int) -> Tensor:
-    """Pad at the right and bottom to at least ``least`` pixels a side.
-
-    By reflection, which keeps texture going; by replication where there is too little to reflect.
-    """
-    down, right = max(0, least - x.shape[-2]), max(0, least - x.shape[-1])
-    for padding, length in (((0, right, 0, 0), x.shape[-1]), ((0, 0, 0, down), x.shape[-2])):
-        if any(padding):
-            mode = "reflect" if max(padding) < length else "replicate"
-            x = F.pad(x, padding, mode=mode)
-    return x
-
-
-def _check_fit(given: BlockMatches, cut: Division, batch: int) -> None:
-    shape = tuple(given.index.shape)
-    if given.patch_size != cut.patch_size or shape[-1] != cut.count or shape[0] not in (1, batch):
-        raise ValueError(
-            f"matches of shape {shape} for patches of {given.patch_size} do not fit "
-            f"{batch} pictures of {cut.count} patches of {cut.patch_size}"
-        )
+        residual: Tensor = self.last(features)
+        return residual
 
 
 class OwnPatches(nn.Module):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -98,3 +99,16 @@ def division(
         weight = 1 / (covered_rows[:, None, None] * covered_columns[None, :, None])
         tensors = (torch.cartesian_prod(tops, lefts), rows, columns, weight)
         return Division(height, width, patch_size, *(t.to(device) for t in tensors))
+
+
+def pad_to_patch(x: Tensor, least: int) -> Tensor:
+    """Pad at the right and bottom to at least ``least`` pixels a side.
+
+    By reflection, which keeps texture going; by replication where there is too little to reflect.
+    """
+    down, right = max(0, least - x.shape[-2]), max(0, least - x.shape[-1])
+    for padding, length in (((0, right, 0, 0), x.shape[-1]), ((0, 0, 0, down), x.shape[-2])):
+        if any(padding):
+            mode = "reflect" if max(padding) < length else "replicate"
+            x = F.pad(x, padding, mode=mode)
+    return x
