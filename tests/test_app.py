@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,10 +18,11 @@ from ui import words, work
 from ui.cache import Cache
 from ui.catalogue import OWN, TWIN, Catalogue
 from ui.examples import EXAMPLES, draw_facade
-from ui.handlers import sentence, spoken
+from ui.handlers import overtaken, sentence, spoken
 from ui.session import (
     ENLARGE,
     RESTORE,
+    Session,
     Source,
     clamped_window,
     from_example,
@@ -287,3 +289,25 @@ def _path(value):
     if isinstance(value, dict):
         value = value.get("path", value.get("value"))
     return value if isinstance(value, str) else None
+
+
+def test_a_shown_picture_is_one_whole_file(monkeypatch):
+    from ui import pictures
+
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 20, 3), np.uint8)
+    path = pictures.shown(pixels)
+    assert np.array_equal(np.asarray(Image.open(path)), pixels)
+    written = Path(path).stat().st_ino
+    assert pictures.shown(pixels.copy()) == path and Path(path).stat().st_ino == written
+    assert pictures.shown(pixels[::-1]) != path
+    monkeypatch.setattr(pictures, "LIMIT", Path(path).stat().st_size * 3 // 2)
+    last = pictures.shown(pixels[:, ::-1])  # room for one: the older ones go
+    assert [p.name for p in Path(path).parent.iterdir()] == [Path(last).name]
+
+
+def test_a_click_that_was_overtaken_is_told():
+    session = Session()
+    assert not overtaken(session, "picture", 10.0)
+    assert not overtaken(session, "picture", 30.0)
+    assert overtaken(session, "picture", 20.0)
+    assert not overtaken(session, "gallery", 20.0)

@@ -23,6 +23,10 @@ QUICK: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "multiple"}
 HEAVY: dict[str, Any] = {**QUICK, "concurrency_id": "heavy", "concurrency_limit": 1}
 """Events that keep the processor busy for long: one at a time, the others wait."""
 
+NOW = "(...inputs) => [performance.timeOrigin + performance.now(), ...inputs.slice(1)]"
+"""JavaScript that puts the time of a click, in milliseconds, into an event's first input. Requests
+are sent side by side and may overtake each other: `overtaken` tells who was clicked first."""
+
 _log = logging.getLogger(__name__)
 _FOLDERS = re.compile(r"(?:[A-Za-z]:)?(?:[/\\][^/\\\s'\"]+)+[/\\]")
 
@@ -63,6 +67,25 @@ def spoken(handler: Handler) -> Handler:
 
     wrapped: Any = generator if inspect.isgeneratorfunction(handler) else plain
     return wrapped
+
+
+def clock() -> gr.Number:
+    """The hidden input that `NOW` fills."""
+    return gr.Number(0, visible=False)
+
+
+def overtaken(session: Session, what: str, clicked: float) -> bool:
+    """Whether a later click on the same thing was answered already.
+
+    Args:
+        session: Remembers the latest click.
+        what: Where it was clicked.
+        clicked: When, as `NOW` put it.
+    """
+    if clicked < session.clicks.get(what, 0):
+        return True
+    session.clicks[what] = clicked
+    return False
 
 
 def current(session: Session, catalogue: Catalogue) -> tuple[Study, Network]:

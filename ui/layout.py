@@ -7,10 +7,10 @@ from typing import Any
 
 import gradio as gr
 
-from . import page_about, page_matches, page_receptive_field, page_super_resolve, work
+from . import page_about, page_matches, page_receptive_field, page_super_resolve, pictures, work
 from .catalogue import Catalogue
 from .examples import EXAMPLES
-from .handlers import HEAVY, QUICK, current, spoken
+from .handlers import HEAVY, NOW, QUICK, clock, current, overtaken, spoken
 from .session import (
     ENLARGE,
     RESTORE,
@@ -37,6 +37,7 @@ def build(catalogue: Catalogue) -> gr.Blocks:
     Returns:
         The page, to be launched with `ui.style.THEME` and `ui.style.CSS`.
     """
+    pictures.serve()
     demo = gr.Blocks(
         title="HPINet Lens",
         analytics_enabled=False,
@@ -57,14 +58,14 @@ def build(catalogue: Catalogue) -> gr.Blocks:
                 with gr.Tab("Super-resolve", render_children=True):
                     sr_page = page_super_resolve.build(catalogue, session)
                 with gr.Tab("Receptive field", render_children=True):
-                    lam_page, attribute = page_receptive_field.build(catalogue, session)
+                    lam_page, attribute, refresh = page_receptive_field.build(catalogue, session)
                 with gr.Tab("Matched patches", render_children=True):
                     match_page = page_matches.build(catalogue, session)
                 with gr.Tab("About"):
                     page_about.build(catalogue)
         _connect(
             catalogue, demo, session, (upload, gallery, mode, network),
-            sr_page, lam_page, attribute, match_page,
+            sr_page, lam_page, attribute, refresh, match_page,
         )  # fmt: skip
     return demo
 
@@ -111,6 +112,7 @@ def _connect(
     sr_page: page_super_resolve.SuperResolvePage,
     lam_page: page_receptive_field.ReceptiveFieldPage,
     attribute: Any,
+    refresh: Any,
     match_page: page_matches.MatchesPage,
 ) -> None:
     upload, gallery, mode, network = shared
@@ -147,10 +149,12 @@ def _connect(
 
     @spoken
     def chosen_example(
-        session: Session, mode: str, network: str, against: str, region: str,
+        when: float, session: Session, mode: str, network: str, against: str, region: str,
         event: gr.SelectData,
     ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
-        source = from_example(EXAMPLES[int(event.index)])
+        source = session.source
+        if not overtaken(session, "examples", when) or source is None:
+            source = from_example(EXAMPLES[int(event.index)])
         yield from show(session, source, mode, network, against, region)
 
     @spoken
@@ -192,7 +196,9 @@ def _connect(
     uploaded.failure(lambda: None, None, upload, **QUICK, **hidden)
     events = [
         demo.load(opened, [session, *settings], outputs, **shown, **hidden),
-        gallery.select(chosen_example, [session, *settings], outputs, **shown, **hidden),
+        gallery.select(
+            chosen_example, [clock(), session, *settings], outputs, js=NOW, **shown, **hidden
+        ),
         gr.on(
             [mode.input, network.select], changed, [session, *settings], outputs, **shown, **hidden
         ),
@@ -201,8 +207,8 @@ def _connect(
     for event in events:
         event.success(matched, [session, match_page.block], match_page.outputs, **picture, **hidden)
         event.success(
-            attribute,
-            [session, *lam_page.inputs],
+            refresh,
+            [session, *lam_page.settings],
             heavy,
             api_name="refresh_maps",
             **HEAVY,

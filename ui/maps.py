@@ -21,6 +21,7 @@ from lam.figures import (
 
 from . import words, work
 from .catalogue import Network
+from .pictures import shown
 from .session import Pixels, Session, Study
 from .style import legend, status_bar
 
@@ -67,8 +68,12 @@ def factor_of(study: Study, network: Network) -> int:
     return enlarging_factor(study.size[0] * network.scale, study.size[1] * network.scale)
 
 
-def picture(session: Session, study: Study, network: Network) -> Pixels:
-    """The super-resolved picture with the window, and the attributed area if that is not all."""
+def picture(session: Session, study: Study, network: Network) -> str:
+    """The super-resolved picture with the window, and the attributed area if that is not all.
+
+    Returns:
+        Where its file is.
+    """
     factor = factor_of(study, network)
     picture = enlarge(work.super_resolved(study, network).pixels, factor)
     left, top, height, width = session.region
@@ -76,7 +81,7 @@ def picture(session: Session, study: Study, network: Network) -> Pixels:
         area = Window(left, top, height)
         picture = draw_window(picture, area, network.scale * factor, WHITE, dashed=True)
     assert session.window is not None
-    return draw_window(picture, session.window, factor)
+    return shown(draw_window(picture, session.window, factor))
 
 
 def maps(session: Session, study: Study, network: Network) -> tuple[Any, ...]:
@@ -87,7 +92,7 @@ def maps(session: Session, study: Study, network: Network) -> tuple[Any, ...]:
     strength, colours = session.look
     limit, root = colour_limit([m.importance for m in found]), colours != LINEAR
     pictures = [
-        None if m is None else _overlay(session, study, network, m, strength, limit, root)
+        None if m is None else shown(_overlay(session, study, network, m, strength, limit, root))
         for m in session.maps
     ]
     return (
@@ -131,7 +136,7 @@ def _overlay(
     left, top, height, width = session.region
     crop = to_uint8(study.lr.rgb)[top : top + height, left : left + width]
     factor = enlarging_factor(height, width)
-    shown = heatmap_overlay(
+    overlay = heatmap_overlay(
         enlarge(crop, factor), result.importance, float(np.clip(strength, 0, 1)), limit, root=root
     )
     assert session.window is not None
@@ -140,7 +145,7 @@ def _overlay(
         session.window.top - top * network.scale,
         session.window.size,
     )
-    return draw_window(shown, inner, factor / network.scale)
+    return draw_window(overlay, inner, factor / network.scale)
 
 
 def _numbers(session: Session, network: Network) -> dict[str, Any]:

@@ -10,18 +10,13 @@ import gradio as gr
 import numpy as np
 
 from hpinet import BlockMatches
-from lam.figures import (
-    draw_matches,
-    enlarge,
-    enlarging_factor,
-    in_degree_map,
-    match_crops,
-    patch_at,
-)
+from lam.figures import enlarge, enlarging_factor
+from lam.match_figures import draw_matches, in_degree_map, match_crops, patch_at
 
 from . import words, work
 from .catalogue import Catalogue, Network
-from .handlers import QUICK, current, spoken
+from .handlers import NOW, QUICK, clock, current, overtaken, spoken
+from .pictures import shown
 from .session import Session, Study
 
 MOST_BLOCKS = 10
@@ -113,7 +108,9 @@ def build(catalogue: Catalogue, session: gr.State) -> MatchesPage:
         return view(session, study, network, block, x, y)
 
     @spoken
-    def clicked(session: Session, block: int, event: gr.SelectData) -> tuple[Any, ...]:
+    def clicked(when: float, session: Session, block: int, event: gr.SelectData) -> tuple[Any, ...]:
+        if overtaken(session, "match-picture", when):
+            return tuple(gr.skip() for _ in page.outputs)
         study, network = current(session, catalogue)
         factor = _factor(study, network)
         return view(
@@ -130,7 +127,9 @@ def build(catalogue: Catalogue, session: gr.State) -> MatchesPage:
         api_description="Which patch the patch at SR pixel (x, y) looks at in a block (from 1).",
         **keep,
     )
-    picture.select(clicked, [session, block], page.outputs, api_visibility="private", **keep)
+    picture.select(
+        clicked, [clock(), session, block], page.outputs, js=NOW, api_visibility="private", **keep
+    )
     return page
 
 
@@ -180,23 +179,26 @@ def view(
     x, y = _place(session, x, y, pixels.shape[:2])
     if not blocks:
         text = f"{network.label} has no Global Pixel Access, so its patches look nowhere else."
-        return (gr.update(choices=[("none", 1)], value=1), x, y, large, None, text, None, "")
+        return (
+            gr.update(choices=[("none", 1)], value=1), x, y, shown(large), None, text, None, "",
+        )  # fmt: skip
     number = int(block) if block and 1 <= int(block) <= len(blocks) else 1
-    shown, scale = blocks[number - 1], network.scale
+    block_matches, scale = blocks[number - 1], network.scale
     chosen = [patch_at(b.origins, b.patch_size, y / scale, x / scale) for b in blocks]
     pairs = [_pair(b, i) for b, i in zip(blocks, chosen, strict=True)]
-    patch, index = chosen[number - 1], shown.index[0].numpy()
+    patch, index = chosen[number - 1], block_matches.index[0].numpy()
     across = scale * factor
     # A picture smaller than a patch was padded: patches then reach beyond what is shown.
-    drawn = draw_matches(large, shown.origins, index, shown.patch_size, patch, across)
+    side = block_matches.patch_size
+    drawn = draw_matches(large, block_matches.origins, index, side, patch, across)
     return (
         gr.update(choices=[(str(i + 1), i + 1) for i in range(len(blocks))], value=number),
         x,
         y,
-        drawn,
-        match_crops(pixels, pairs, scale, chosen=number - 1),
-        pair_words(number, shown, patch, scale),
-        in_degree_map(large, shown.origins, index, shown.patch_size, across),
+        shown(drawn),
+        shown(match_crops(pixels, pairs, scale, chosen=number - 1)),
+        pair_words(number, block_matches, patch, scale),
+        shown(in_degree_map(large, block_matches.origins, index, side, across)),
         words.popularity(index),
     )
 

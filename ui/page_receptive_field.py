@@ -8,9 +8,11 @@ from typing import Any
 
 import gradio as gr
 
+from lam import Window
+
 from . import maps, words, work
 from .catalogue import OWN, TWIN, Catalogue, Network
-from .handlers import HEAVY, QUICK, current, spoken
+from .handlers import HEAVY, NOW, QUICK, clock, current, overtaken, spoken
 from .session import Session, Study, clamped_window
 from .style import legend, status_bar
 
@@ -53,9 +55,14 @@ class ReceptiveFieldPage:
         return [self.left, self.top, self.size]
 
     @property
+    def settings(self) -> list[Any]:
+        """How the maps are to be computed and shown."""
+        return [self.steps, self.region, self.without, self.strength, self.colours]
+
+    @property
     def inputs(self) -> list[Any]:
         """What `attribute` takes after the session."""
-        return [*self.window, self.steps, self.region, self.without, self.strength, self.colours]
+        return [*self.window, *self.settings]
 
     @property
     def maps(self) -> list[Any]:
@@ -69,11 +76,12 @@ class ReceptiveFieldPage:
         return [self.picture, *self.window, self.status]
 
 
-def build(catalogue: Catalogue, session: gr.State) -> tuple[ReceptiveFieldPage, Any]:
+def build(catalogue: Catalogue, session: gr.State) -> tuple[ReceptiveFieldPage, Any, Any]:
     """Lay the page out and connect it.
 
     Returns:
-        The components, and the handler that computes the maps, for whoever starts it too.
+        The components, and the handlers that compute the maps: of a given window, and of the one
+        that was placed last.
     """
     page = _lay_out()
 
@@ -99,6 +107,12 @@ def build(catalogue: Catalogue, session: gr.State) -> tuple[ReceptiveFieldPage, 
         yield from _watch(session, study, network, int(steps), without)
 
     @spoken
+    def refresh(session: Session, *settings: Any) -> Iterator[tuple[Any, ...]]:
+        # Where the window was placed last, not what the fields held when this was sent.
+        window = session.window or Window(0, 0)
+        yield from attribute(session, window.left, window.top, window.size, *settings)
+
+    @spoken
     def place(
         session: Session, region: str, left: float, top: float, size: float
     ) -> tuple[Any, ...]:
@@ -107,8 +121,10 @@ def build(catalogue: Catalogue, session: gr.State) -> tuple[ReceptiveFieldPage, 
 
     @spoken
     def clicked(
-        session: Session, region: str, size: float, event: gr.SelectData
+        when: float, session: Session, region: str, size: float, event: gr.SelectData
     ) -> tuple[Any, ...]:
+        if overtaken(session, "lam-picture", when):
+            return tuple(gr.skip() for _ in placed)
         study, network = current(session, catalogue)
         factor = maps.factor_of(study, network)
         x, y = event.index[0] // factor, event.index[1] // factor
@@ -127,11 +143,12 @@ def build(catalogue: Catalogue, session: gr.State) -> tuple[ReceptiveFieldPage, 
         session.look = (strength, colours)
         return maps.maps(session, study, network)
 
-    inputs = [session, *page.inputs]
     everything = [*page.maps, page.status]
     placed = [page.picture, *page.window, page.status]
     quick = {**QUICK, "api_visibility": "private"}
-    click = page.picture.select(clicked, [session, page.region, page.size], placed, **quick)
+    click = page.picture.select(
+        clicked, [clock(), session, page.region, page.size], placed, js=NOW, **quick
+    )
     moved = gr.on(
         [
             page.run.click,
@@ -146,8 +163,8 @@ def build(catalogue: Catalogue, session: gr.State) -> tuple[ReceptiveFieldPage, 
     )
     for event in (click, moved):
         event.success(
-            attribute,
-            inputs,
+            refresh,
+            [session, *page.settings],
             everything,
             api_name="refresh_maps",
             api_visibility="private",
@@ -163,7 +180,7 @@ def build(catalogue: Catalogue, session: gr.State) -> tuple[ReceptiveFieldPage, 
         trigger_mode="always_last",
         api_visibility="private",
     )
-    return page, attribute
+    return page, attribute, refresh
 
 
 def _lay_out() -> ReceptiveFieldPage:

@@ -15,6 +15,7 @@ from lam.figures import enlarge, enlarging_factor
 from . import words, work
 from .catalogue import Catalogue, Network
 from .handlers import QUICK, current, spoken
+from .pictures import shown
 from .session import Pixels, Session, Study
 from .style import table
 
@@ -122,7 +123,7 @@ def slides(study: Study, network: Network, against: str) -> Any:
     right = work.super_resolved(study, network).pixels
     factor = enlarging_factor(*right.shape[:2])
     return gr.update(
-        value=(enlarge(left, factor), enlarge(right, factor)),
+        value=(shown(enlarge(left, factor)), shown(enlarge(right, factor))),
         label=f"Drag to compare — left: {against}, right: {network.label}",
     )
 

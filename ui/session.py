@@ -82,6 +82,7 @@ class Session:
         run: Counts attributions; a running one ends when it is no longer the latest.
         ended: The latest attribution that came to its end.
         stopped: Whether the latest was asked to stop.
+        clicks: When each thing was last clicked, in the browser's milliseconds.
     """
 
     source: Source | None = None
@@ -95,6 +96,7 @@ class Session:
     run: int = 0
     ended: int = 0
     stopped: bool = False
+    clicks: dict[str, float] = field(default_factory=dict)
 
 
 def from_example(example: Example) -> Source:

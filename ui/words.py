@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lam import LocalAttributionResult
-from lam.figures import in_degree
+from lam.match_figures import in_degree
 
 from .catalogue import OWN, TWIN
 
