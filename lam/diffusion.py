@@ -36,7 +36,7 @@ def gini(importance: ArrayLike) -> float:
     Raises:
         ValueError: If the map is empty or holds negative or non-finite numbers.
     """
-    values = np.sort(_mass(importance).ravel())
+    values = np.sort(checked_importance(importance).ravel())
     if values[-1] == 0:
         return float("nan")
     values = values / values[-1] + _EPSILON
@@ -80,7 +80,7 @@ def area_fractions(
     for mass in masses:
         if not 0 < mass <= 1:
             raise ValueError(f"a share of the mass must be in (0, 1], not {mass}")
-    values = np.sort(_mass(importance).ravel())[::-1]
+    values = np.sort(checked_importance(importance).ravel())[::-1]
     total = np.cumsum(values)
     if total[-1] == 0:
         return tuple(float("nan") for _ in masses)
@@ -104,9 +104,7 @@ def mean_distance(importance: ArrayLike, window: Window, scale: float) -> float:
     Raises:
         ValueError: If the map is not valid.
     """
-    values = _mass(importance)
-    if values.ndim != 2:
-        raise ValueError(f"distances need a map of shape (h, w), not {values.shape}")
+    values = checked_map(importance)
     if values.sum() == 0:
         return float("nan")
     down = _outside(values.shape[0], window.top / scale, window.size / scale)
@@ -120,7 +118,12 @@ def _outside(length: int, start: float, size: float) -> NDArray[np.float64]:
     return np.maximum(0, np.maximum(start - centre, centre - start - size))
 
 
-def _mass(importance: ArrayLike) -> NDArray[np.float64]:
+def checked_importance(importance: ArrayLike) -> NDArray[np.float64]:
+    """The map in double precision.
+
+    Raises:
+        ValueError: If the map is empty or holds negative or non-finite numbers.
+    """
     values = np.asarray(importance, np.float64)
     if values.size == 0:
         raise ValueError("the map is empty: an importance map has at least one pixel")
@@ -128,4 +131,16 @@ def _mass(importance: ArrayLike) -> NDArray[np.float64]:
         raise ValueError(
             "the map holds negative or non-finite numbers: pass the importance, not the attribution"
         )
+    return values
+
+
+def checked_map(importance: ArrayLike) -> NDArray[np.float64]:
+    """The map in double precision, (h, w).
+
+    Raises:
+        ValueError: If it has another shape, is empty or holds negative or non-finite numbers.
+    """
+    values = checked_importance(importance)
+    if values.ndim != 2:
+        raise ValueError(f"an importance map is shaped (h, w), not {values.shape}")
     return values

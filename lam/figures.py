@@ -1,4 +1,4 @@
-"""Pictures of attribution maps and matched patches: arrays in, picture or figure out.
+"""Pictures of attribution maps: arrays in, picture out. Matched patches: `lam.match_figures`.
 
 Pictures are uint8 RGB (H, W, 3). Nothing here keeps state, opens a window or reads a file, so a
 page, a notebook and a command draw the same thing from the same numbers.
@@ -7,11 +7,11 @@ page, a notebook and a command draw the same thing from the same numbers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from matplotlib import colormaps
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw
 
 from .drawing import (
@@ -20,15 +20,13 @@ from .drawing import (
     WHITE,
     Colour,
     Pixels,
-    arrow,
     checked,
     font,
-    mark_corners,
     outline,
 )
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+DIVERGING = "RdBu_r"
+"""The colour map of signed values."""
 
 
 class Square(Protocol):
@@ -162,6 +160,49 @@ def heatmap_overlay(
     return np.floor(blend + 0.5).astype(np.uint8)
 
 
+def signed_limit(values: ArrayLike, percentile: float = 99.5) -> float:
+    """The value that takes the last colour of a signed map; its negative takes the first.
+
+    Args:
+        values: (h, w), finite.
+        percentile: Of the values' sizes, in (0, 100].
+
+    Returns:
+        A positive number; 1 when all values are zero.
+
+    Raises:
+        ValueError: If the map is not two-dimensional or not finite, or the percentile no such.
+    """
+    array = np.asarray(values, np.float64)
+    if array.ndim != 2 or array.size == 0 or not np.isfinite(array).all():
+        raise ValueError(f"a map must be finite and shaped (h, w), not {array.shape}")
+    return colour_limit([np.abs(array)], percentile)
+
+
+def signed_map(values: ArrayLike, limit: float | None = None, percentile: float = 99.5) -> Pixels:
+    """A signed map in colours: red for what adds, blue for what takes away, white for 0.
+
+    Red and blue of this scale differ for colour-blind readers too; the ends are equally far from 0,
+    so depth of colour means size on either side.
+
+    Args:
+        values: (h, w), finite, such as an attribution summed over its channels.
+        limit: Value of the last red; its negative is the last blue. From `signed_limit` by default.
+        percentile: For that default.
+
+    Returns:
+        uint8 (h, w, 3).
+
+    Raises:
+        ValueError: If the map is not two-dimensional or not finite, or the limit not positive.
+    """
+    bound = signed_limit(values, percentile) if limit is None else limit
+    if not bound > 0:
+        raise ValueError(f"the limit of a signed map must be positive, not {bound}")
+    shares = (np.asarray(values, np.float64) / bound).clip(-1, 1) / 2 + 0.5
+    return np.floor(colormaps[DIVERGING](shares)[..., :3] * 255 + 0.5).astype(np.uint8)
+
+
 def draw_window(
     picture: ArrayLike,
     window: Square,
@@ -187,177 +228,6 @@ def draw_window(
     corner = (window.left * scale, window.top * scale)
     outline(canvas, (*corner, window.size * scale), colour, label, dashed)
     return np.asarray(canvas)
-
-
-def patch_at(origins: ArrayLike, patch_size: int, row: float, column: float) -> int:
-    """The patch whose centre is nearest to a point: patches overlap, so several may hold it.
-
-    Args:
-        origins: (N, 2), (top, left) of every patch in LR pixels.
-        patch_size: P.
-        row: Of the point, in LR pixels.
-        column: Of the point, in LR pixels.
-    """
-    centres = np.asarray(origins, np.float64) + patch_size / 2
-    return int(((centres - (row, column)) ** 2).sum(1).argmin())
-
-
-def draw_matches(
-    picture: ArrayLike,
-    origins: ArrayLike,
-    index: ArrayLike,
-    patch_size: int,
-    selected: int,
-    scale: float = 1,
-    grid: bool = True,
-) -> Pixels:
-    """A patch, and the patch it looks at (Global Pixel Access, Eq. 8), joined by an arrow.
-
-    Both boxes have one colour; the patch is drawn solid and its match dashed, and both are named.
-
-    Args:
-        picture: uint8 (H, W, 3).
-        origins: (N, 2), (top, left) of every patch in LR pixels.
-        index: (N,), the match of every patch.
-        patch_size: P in LR pixels.
-        selected: Number of the patch.
-        scale: Pixels of the picture per LR pixel.
-        grid: Also mark the corners of all patches, faintly.
-
-    Returns:
-        uint8 (H, W, 3), a copy.
-
-    Raises:
-        ValueError: If there is no such patch.
-    """
-    corners, matches = np.asarray(origins), np.asarray(index)
-    if not 0 <= selected < len(corners):
-        raise ValueError(f"there is no patch {selected}: numbers run from 0 to {len(corners) - 1}")
-    canvas = Image.fromarray(checked(picture).copy())
-    if grid:
-        mark_corners(canvas, corners * scale)
-    side = patch_size * scale
-    match = int(matches[selected])
-    start, end = (corners[i][::-1] * scale for i in (selected, match))
-    if match == selected:
-        outline(canvas, (*start, side), ORANGE, "own match", False)
-        return np.asarray(canvas)
-    arrow(canvas, start + side / 2, end + side / 2)
-    outline(canvas, (*end, side), ORANGE, "match", True)
-    outline(canvas, (*start, side), ORANGE, "patch", False)
-    return np.asarray(canvas)
-
-
-def match_crops(
-    picture: ArrayLike,
-    pairs: Sequence[tuple[ArrayLike, ArrayLike, int]],
-    scale: int = 1,
-    cell: int = 120,
-    chosen: int | None = None,
-) -> Pixels:
-    """Patches and their matches side by side, one column a block (the paper's Fig. 8).
-
-    Args:
-        picture: uint8 (H, W, 3).
-        pairs: For every block the (top, left) of the patch and of its match, and P, in LR pixels.
-        scale: Pixels of the picture per LR pixel.
-        cell: Side of every crop in the result; crops are enlarged with crisp pixels.
-        chosen: The column to underline.
-
-    Returns:
-        uint8, the upper row the patches, the lower row their matches.
-
-    Raises:
-        ValueError: If there are no pairs.
-    """
-    if not pairs:
-        raise ValueError("no pairs to draw: the network has no matches")
-    pixels, gap, head = checked(picture), 6, 24
-    size = (len(pairs) * (cell + gap) + gap, head + 2 * (cell + gap) + gap)
-    canvas = Image.new("RGB", size, WHITE)
-    draw = ImageDraw.Draw(canvas)
-    for column, (patch, match, patch_size) in enumerate(pairs):
-        left = gap + column * (cell + gap)
-        text = f"{column + 1}: {patch_size}x{patch_size}"
-        draw.text((left + cell / 2, head / 2 + 2), text, DARK, font(14), anchor="mm")
-        for row, origin in enumerate((patch, match)):
-            top, start = (int(v) * scale for v in np.asarray(origin))
-            side = patch_size * scale
-            crop = Image.fromarray(pixels[top : top + side, start : start + side])
-            small = crop.resize((cell, cell), Image.Resampling.NEAREST)
-            canvas.paste(small, (left, head + gap + row * (cell + gap)))
-        if column == chosen:
-            box = (left - 3, head + gap - 3, left + cell + 2, head + 2 * (cell + gap) + 2)
-            draw.rectangle(box, outline=(200, 110, 0), width=3)
-    return np.asarray(canvas)
-
-
-def in_degree(index: ArrayLike) -> NDArray[np.int64]:
-    """How many patches chose each patch: (N,) match numbers to (N,) counts."""
-    return np.bincount(np.ravel(index), minlength=np.size(index))
-
-
-def in_degree_map(
-    picture: ArrayLike, origins: ArrayLike, index: ArrayLike, patch_size: int, scale: float = 1
-) -> Pixels:
-    """Which patches are chosen by how many: brighter is more, and the count is written there.
-
-    Args:
-        picture: uint8 (H, W, 3).
-        origins: (N, 2), (top, left) of every patch in LR pixels.
-        index: (N,), the match of every patch.
-        patch_size: P in LR pixels.
-        scale: Pixels of the picture per LR pixel.
-
-    Returns:
-        uint8 (H, W, 3).
-    """
-    pixels, corners, counts = checked(picture), np.asarray(origins), in_degree(index)
-    height, width = pixels.shape[:2]
-    # Every pixel takes the count of the patch whose centre is nearest: overlaps would smear.
-    rows = _nearest(np.unique(corners[:, 0]), patch_size, scale, height)
-    columns = _nearest(np.unique(corners[:, 1]), patch_size, scale, width)
-    across = int(columns.max()) + 1 if len(corners) else 1
-    share = counts / max(1, len(counts))
-    spread = share.reshape(-1, across)[rows[:, None], columns[None]]
-    canvas = Image.fromarray(heatmap_overlay(pixels, spread, 0.72, vmax=1, root=True))
-    draw = ImageDraw.Draw(canvas)
-    letters = font(int(np.clip(patch_size * scale * 0.3, 9, 34)))
-    for number, count in enumerate(counts):
-        # In the middle of what is seen of the patch; the last ones are mostly covered.
-        x = np.flatnonzero(columns == number % across)
-        y = np.flatnonzero(rows == number // across)
-        if count and len(x) and len(y):
-            at = (float(x.mean()), float(y.mean()))
-            draw.text(at, str(count), WHITE, letters, "mm", stroke_width=2, stroke_fill=DARK)
-    return np.asarray(canvas)
-
-
-def similarity_matrix(matrix: ArrayLike, title: str = "") -> Figure:
-    """Similarities of all pairs of patches as a figure with axes.
-
-    Args:
-        matrix: (N, N); -inf, as on the diagonal, stays blank.
-        title: Written above.
-
-    Returns:
-        A matplotlib Figure that belongs to no window.
-
-    Raises:
-        ValueError: If the matrix is not square.
-    """
-    from matplotlib.figure import Figure
-
-    values = np.array(matrix, np.float64)
-    if values.ndim != 2 or values.shape[0] != values.shape[1]:
-        raise ValueError(f"similarities of all pairs are shaped (N, N), not {values.shape}")
-    values[~np.isfinite(values)] = np.nan
-    figure = Figure(figsize=(5, 4.4), layout="constrained")
-    axes = figure.add_subplot()
-    shown: Any = axes.imshow(values, cmap="viridis", interpolation="nearest")
-    axes.set(title=title, xlabel="other patch", ylabel="patch")
-    figure.colorbar(shown, ax=axes, label="similarity (scaled inner product)")
-    return figure
 
 
 def side_by_side(
@@ -391,10 +261,3 @@ def side_by_side(
             draw.text((left + cell.shape[1] / 2, 12), labels[number], DARK, font(14), anchor="mm")
         left += cell.shape[1] + gap
     return np.asarray(canvas)
-
-
-def _nearest(
-    starts: NDArray[np.int64], patch_size: int, scale: float, length: int
-) -> NDArray[np.int64]:
-    centres = (starts + patch_size / 2) * scale
-    return np.abs(np.arange(length)[:, None] + 0.5 - centres[None]).argmin(1)

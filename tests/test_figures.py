@@ -1,4 +1,4 @@
-"""Pictures of maps and matches: sizes, colours at known places, and input that does not fit."""
+"""Pictures of maps: sizes, colours at known places, and input that does not fit."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ import pytest
 from lam import Window, figures
 
 GREY = np.full((8, 8, 3), 100, np.uint8)
-# Four patches of 4 in a row-major grid over 8x8; all look at patch 3, which looks at 0.
-ORIGINS = np.array([[0, 0], [0, 4], [4, 0], [4, 4]])
-INDEX = np.array([3, 3, 3, 0])
 
 
 def test_enlarging_repeats_pixels_exactly():
@@ -79,61 +76,11 @@ def test_a_window_at_the_border_draws():
     assert figures.draw_window(GREY, Window(7, 7, 1), label="here").shape == GREY.shape
 
 
-def test_the_patch_at_a_point_is_the_one_with_the_nearest_centre():
-    assert figures.patch_at(ORIGINS, 4, 1, 6) == 1
-    overlapping = np.array([[0, 0], [0, 3]])  # both hold column 3.6; the second's centre is nearer
-    assert figures.patch_at(overlapping, 4, 2, 3.6) == 1
-
-
-def test_matches_are_boxed_and_other_pixels_stay():
-    picture = np.full((80, 80, 3), 100, np.uint8)
-    drawn = figures.draw_matches(picture, ORIGINS, INDEX, 4, 0, scale=10, grid=False)
-    changed = (drawn != picture).any(-1)
-    assert changed[20, 20] and changed[60, 60]  # the arrow runs from centre to centre
-    assert changed[41, 20] and changed[60, 38]  # rims of patch and match
-    assert not changed[10, 70] and not changed[70, 10]
-
-
-def test_a_patch_that_is_its_own_match_has_one_box_and_no_arrow():
-    picture = np.full((80, 80, 3), 100, np.uint8)
-    drawn = figures.draw_matches(picture, ORIGINS, np.arange(4), 4, 0, scale=10, grid=False)
-    assert not (drawn != picture).any(-1)[22:30, 5:38].any()
-
-
-def test_in_degree_counts_choices():
-    assert figures.in_degree(INDEX).tolist() == [1, 0, 0, 3]
-
-
-def test_in_degree_map_is_brightest_where_most_look():
-    picture = np.full((80, 80, 3), 100, np.uint8)
-    drawn = figures.in_degree_map(picture, ORIGINS, INDEX, 4, scale=10).astype(int).sum(-1)
-    corners = [drawn[y, x] for y, x in ((2, 2), (2, 77), (77, 2), (77, 77))]
-    assert corners[3] > corners[0] > corners[1] == corners[2]
-
-
-def test_match_crops_hold_the_patches_pixels():
-    picture = np.zeros((8, 8, 3), np.uint8)
-    picture[:4, :4], picture[4:, 4:] = (200, 10, 10), (10, 10, 200)
-    drawn = figures.match_crops(picture, [((0, 0), (4, 4), 4)] * 2, cell=40, chosen=1)
-    colours = {tuple(c) for c in drawn.reshape(-1, 3)}
-    assert (200, 10, 10) in colours and (10, 10, 200) in colours
-    middle = drawn.shape[1] // 4
-    assert tuple(drawn[24 + 26, middle]) == (200, 10, 10)
-    assert tuple(drawn[24 + 26 + 46, middle]) == (10, 10, 200)
-
-
 def test_side_by_side_keeps_every_pixel():
     drawn = figures.side_by_side([GREY, GREY + 50], gap=2)
     assert drawn.shape == (8, 18, 3)
     np.testing.assert_array_equal(drawn[:, 10:], GREY + 50)
     assert figures.side_by_side([GREY], ["name"]).shape[0] > 8
-
-
-def test_similarity_matrix_leaves_the_diagonal_blank():
-    matrix = np.array([[-np.inf, 1.0], [1.0, -np.inf]])
-    figure = figures.similarity_matrix(matrix, "block 1")
-    shown = figure.axes[0].images[0].get_array()
-    assert np.isnan(np.asarray(shown.filled(np.nan))).tolist() == [[True, False], [False, True]]
 
 
 @pytest.mark.parametrize(
@@ -145,9 +92,6 @@ def test_similarity_matrix_leaves_the_diagonal_blank():
         lambda: figures.heatmap_overlay(GREY, np.zeros((3, 3))),
         lambda: figures.heatmap_overlay(GREY, np.zeros((8, 8)), strength=1.5),
         lambda: figures.colour_limit([]),
-        lambda: figures.draw_matches(GREY, ORIGINS, INDEX, 4, 9),
-        lambda: figures.match_crops(GREY, []),
-        lambda: figures.similarity_matrix(np.zeros((2, 3))),
         lambda: figures.side_by_side([GREY, np.zeros((4, 4, 3), np.uint8)]),
         lambda: figures.side_by_side([GREY], ["a", "b"]),
     ],
