@@ -277,6 +277,17 @@ class OwnPatches(nn.Module):
         self.scale = model.scale
         self.training = model.training  # a wrapper must not wake a network in evaluation mode
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) to (B, 3, sH, sW)."""
-        return self.model(x, matches=own_matches(self.config, *x.shape[-2:]))
+    @property
+    def blocks(self) -> nn.ModuleList:
+        """The network's blocks."""
+        return self.model.blocks
+
+    def forward(
+        self,
+        x: Tensor,
+        region: tuple[int, int, int, int] | None = None,
+        checkpoint: bool = False,
+    ) -> Tensor:
+        """(B, 3, H, W) to (B, 3, sH, sW), or a region of it; see `HPINet.forward`."""
+        own = own_matches(self.config, *x.shape[-2:])
+        return self.model(x, matches=own, region=region, checkpoint=checkpoint)

@@ -94,7 +94,7 @@ def read_checkpoint(path: str | Path) -> tuple[HPINetConfig, dict[str, Tensor]]:
     path = Path(path)
     if not path.is_file():
         raise WeightsError(f"there is no weights file {path}")
-    state, metadata = _read_tensors(path)
+    state, metadata = read_tensors(path)
     state = {k.removeprefix("module."): v.float() for k, v in state.items()}
     if _CONFIG_KEY in metadata:
         return _read_config(metadata[_CONFIG_KEY], path), state
@@ -222,7 +222,14 @@ def _locate(name_or_path: str | Path, scale: int | None, gpa: bool) -> Path:
     return path
 
 
-def _read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of any weights file on the CPU, and the strings of a safetensors header.
+
+    No code in the file is run: other files than safetensors are read as weights only.
+
+    Raises:
+        WeightsError: If the file is damaged, of another kind, or wants to run code.
+    """
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as file:

@@ -10,41 +10,64 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .areas import AreaOfInterest, area_of_interest, area_report
     from .attribution import LocalAttribution
-    from .detectors import DETECTORS, Window
+    from .detectors import DETECTORS, GaborDetector, Window
     from .diffusion import area_fractions, diffusion_index, gini, importance_map, mean_distance
+    from .faithfulness import FaithfulnessResult, faithfulness_curves
+    from .methods import ATTRIBUTION_METHODS, explain, explain_progressively
+    from .models import open_model
     from .network import MATCHES
     from .paths import AttributionPath, GaussianBlurPath, LinearPath
     from .quadrature import MAX_STEPS, METHODS
-    from .result import LocalAttributionResult, MatchSwitches
+    from .randomisation import RandomisationResult, weight_randomisation
+    from .result import LocalAttributionResult, MatchSwitches, MethodResult
 
 __all__ = [
+    "ATTRIBUTION_METHODS",
     "DETECTORS",
     "MATCHES",
     "MAX_STEPS",
     "METHODS",
+    "AreaOfInterest",
     "AttributionPath",
+    "FaithfulnessResult",
+    "GaborDetector",
     "GaussianBlurPath",
     "LinearPath",
     "LocalAttribution",
     "LocalAttributionResult",
     "MatchSwitches",
+    "MethodResult",
+    "RandomisationResult",
     "Window",
     "area_fractions",
+    "area_of_interest",
+    "area_report",
     "diffusion_index",
+    "explain",
+    "explain_progressively",
+    "faithfulness_curves",
     "gini",
     "importance_map",
     "mean_distance",
+    "open_model",
+    "weight_randomisation",
 ]
 
 _HOMES = {
+    "areas": ("AreaOfInterest", "area_of_interest", "area_report"),
     "attribution": ("LocalAttribution",),
-    "detectors": ("DETECTORS", "Window"),
+    "detectors": ("DETECTORS", "GaborDetector", "Window"),
     "diffusion": ("area_fractions", "diffusion_index", "gini", "importance_map", "mean_distance"),
+    "faithfulness": ("FaithfulnessResult", "faithfulness_curves"),
+    "methods": ("ATTRIBUTION_METHODS", "explain", "explain_progressively"),
+    "models": ("open_model",),
     "network": ("MATCHES",),
     "paths": ("AttributionPath", "GaussianBlurPath", "LinearPath"),
     "quadrature": ("MAX_STEPS", "METHODS"),
-    "result": ("LocalAttributionResult", "MatchSwitches"),
+    "randomisation": ("RandomisationResult", "weight_randomisation"),
+    "result": ("LocalAttributionResult", "MatchSwitches", "MethodResult"),
 }
 
 

@@ -1,24 +1,40 @@
-"""The command line: ``python -m lam IMAGE --window LEFT TOP SIZE``."""
+"""The command line: ``python -m lam IMAGE --window LEFT TOP SIZE``, and sub-commands."""
 
 from __future__ import annotations
 
 import argparse
 import io
 import json
-import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .arguments import lam_options, make_parser
+
 if TYPE_CHECKING:  # the heavy imports wait until the arguments are known to be good
+    from torch import nn
+
     from hpinet import Picture
 
-    from .result import LocalAttributionResult
+    from .faithfulness import FaithfulnessResult
+    from .result import LocalAttributionResult, MethodResult
+
+    Result = LocalAttributionResult | MethodResult
+
+_COMMANDS = {
+    "dataset": ("dataset", "main"),
+    "benchmark": ("benchmark", "main"),
+    "explore": ("explore", "main"),
+    "intervene": ("intervene", "main"),
+    "knockout": ("intervene", "knockout_main"),
+}
+"""Sub-commands: module and function, imported when asked for."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Compute one map.
+    """Compute one map, or run a sub-command.
 
     Args:
         argv: Arguments without the program's name; those of the process by default.
@@ -26,102 +42,50 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, or 1 after one sentence on stderr. Wrong usage exits with 2.
     """
-    options = _parser().parse_args(argv)
-    try:
-        _run(options)
-        sys.stdout.flush()  # here, where a closed pipe is still ours to report
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:
-        return _failed("stopped.")
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return _failed(f"{where}{error.strerror or error}.")
-    except ValueError as error:
-        return _failed(str(error))
-    return 0
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments and arguments[0] in _COMMANDS:
+        module, function = _COMMANDS[arguments[0]]
+        command = getattr(import_module(f"lam.{module}"), function)
+        return int(command(arguments[1:]))
+    options = make_parser().parse_args(arguments)
+
+    from hpinet.command import run_command
+
+    return run_command("lam", lambda: _run(options))
 
 
-def _failed(text: str) -> int:
-    print(f"lam: {' '.join(text.split())}", file=sys.stderr)
-    return 1
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m lam",
-        description="Local attribution map: the pixels that a window of the restored picture uses.",
-    )
-    parser.add_argument("image", metavar="IMAGE", help="the low-resolution picture")
-    parser.add_argument(
-        "--window",
-        nargs=3,
-        type=int,
-        required=True,
-        metavar=("LEFT", "TOP", "SIZE"),
-        help="the window, in pixels of the super-resolved picture",
-    )
-    parser.add_argument(
-        "--model", default="S", metavar="NAME|FILE", help="a bundled model or a checkpoint (S)"
-    )
-    parser.add_argument("--scale", type=int, help="4 for a name; for a file, what the file holds")
-    parser.add_argument(
-        "--no-gpa",
-        action="store_true",
-        help="without Global Pixel Access: for a name the twin trained without it, "
-        "for a checkpoint trained with it every patch as its own match",
-    )
-    parser.add_argument("--steps", type=int, default=50, metavar="N", help="gradients (50)")
-    parser.add_argument(
-        "--matches",
-        choices=("live", "frozen"),
-        default="live",
-        help="matches decided at every step, or the sharp picture's throughout (live)",
-    )
-    parser.add_argument(
-        "-o", "--output", metavar="DIR", help="write map.npz, map.png and params.json there"
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    return parser
-
-
-def _run(options: argparse.Namespace) -> None:
-    from .quadrature import quadrature
-
-    method = "gausslegendre"
-    quadrature(method, options.steps)
+def _run(options: argparse.Namespace) -> int:
+    for_lam = lam_options(options)
     folder = _folder(options.output)
 
-    from hpinet import load_model, read_picture
+    from hpinet import HPINet, read_picture
 
-    from .attribution import LocalAttribution
-    from .detectors import Window
+    from .detectors import Window, get_detector
+    from .methods import explain_progressively
+    from .models import open_model
 
     window = Window(*options.window)
+    get_detector(options.detector)
     picture = read_picture(options.image)
     for note in picture.notes:
         print(f"lam: {Path(options.image).name}: {note}", file=sys.stderr)
-    model = load_model(options.model, scale=options.scale, gpa=not options.no_gpa)
+    model = open_model(options.model, scale=options.scale, gpa=not options.no_gpa)
+    gpa = isinstance(model, HPINet) and model.config.gpa
     # Without access to other patches there is nothing to freeze, and nothing that could switch.
-    live = options.no_gpa or not model.config.gpa
+    matches = options.matches if gpa else "live"
+    common = {"detector": options.detector, "matches": matches}
     result = _follow(
-        LocalAttribution(model).attribute_progressively(
-            picture.rgb,
-            window,
-            n_steps=options.steps,
-            method=method,
-            matches="live" if live else options.matches,
-        )
+        explain_progressively(model, picture.rgb, window, options.method, **common, **for_lam)
     )
+    curves = None
+    if options.faithfulness:
+        path = for_lam.get("path")
+        curves = _curves(model, picture, window, result, {**common, "path": path})
     if folder is not None:
-        asked = {
-            "image": str(options.image),
-            "model": options.model,
-            "gpa": not options.no_gpa and model.config.gpa,
-        }
-        _write(folder, picture, window, result, asked)
-    _report(result, options.json)
+        asked = {"image": str(options.image), "model": options.model, "gpa": gpa}
+        _write(folder, picture, window, result, curves, asked)
+    _report(result, curves, options)
+    return 0
 
 
 def _folder(name: str | None) -> Path | None:
@@ -135,21 +99,40 @@ def _folder(name: str | None) -> Path | None:
     return folder
 
 
-def _follow(results: Any) -> LocalAttributionResult:
+def _follow(results: Any) -> Result:
     from tqdm import tqdm
 
     with tqdm(total=100, unit="%", leave=False, disable=None, bar_format="{l_bar}{bar}|") as bar:
         for result in results:
             bar.update(int(100 * result.progress) - bar.n)
-    last: LocalAttributionResult = result
+    last: Result = result
     return last
+
+
+def _curves(
+    model: nn.Module, picture: Picture, window: Any, result: Result, options: dict[str, Any]
+) -> FaithfulnessResult:
+    from tqdm import tqdm
+
+    from .faithfulness import faithfulness_curves
+
+    with tqdm(total=100, unit="%", leave=False, disable=None, bar_format="{l_bar}{bar}|") as bar:
+        return faithfulness_curves(
+            model,
+            picture.rgb,
+            window,
+            result.importance,
+            progress=lambda share: bar.update(int(100 * share) - bar.n),
+            **options,
+        )
 
 
 def _write(
     folder: Path,
     picture: Picture,
     window: Any,
-    result: LocalAttributionResult,
+    result: Result,
+    curves: FaithfulnessResult | None,
     asked: dict[str, Any],
 ) -> None:
     import numpy as np
@@ -161,10 +144,17 @@ def _write(
     params = {**asked, **result.params, "result": result.summary()}
     write_bytes(folder / "map.npz", arrays.getvalue())
     write_bytes(folder / "map.png", _drawn(picture, window, result))
-    write_bytes(folder / "params.json", (json.dumps(params, indent=2) + "\n").encode())
+    write_bytes(folder / "params.json", _json(params))
+    if curves is not None:
+        found = {**curves.summary(), **curves.curves(), "params": curves.params}
+        write_bytes(folder / "faithfulness.json", _json(found))
 
 
-def _drawn(picture: Picture, window: Any, result: LocalAttributionResult) -> bytes:
+def _json(values: dict[str, Any]) -> bytes:
+    return (json.dumps(values, indent=2, allow_nan=False) + "\n").encode()
+
+
+def _drawn(picture: Picture, window: Any, result: Result) -> bytes:
     """The map over the LR picture, enlarged to SR size, with the window's outline; a PNG."""
     import numpy as np
     from PIL import Image
@@ -181,7 +171,7 @@ def _drawn(picture: Picture, window: Any, result: LocalAttributionResult) -> byt
     return file.getvalue()
 
 
-def _report(result: LocalAttributionResult, as_json: bool) -> None:
+def _report(result: Result, curves: FaithfulnessResult | None, options: argparse.Namespace) -> None:
     if result.non_finite:
         print(
             f"lam: {result.non_finite} elements of the gradients were not finite and count as 0: "
@@ -189,12 +179,16 @@ def _report(result: LocalAttributionResult, as_json: bool) -> None:
             file=sys.stderr,
         )
     summary = result.summary()
-    if as_json:
-        print(json.dumps(summary, allow_nan=False))
+    areas = {} if curves is None else curves.summary()
+    if options.json:
+        found: dict[str, Any] = {**summary, "method": options.method}
+        if curves is not None:
+            found["faithfulness"] = {**areas, **curves.curves()}
+        print(json.dumps(found, allow_nan=False))
         return
-    for name, value in summary.items():
+    for name, value in {**summary, **areas}.items():
         text = "undefined" if value is None else f"{value:g}" if name != "non_finite" else value
-        print(f"{name.replace('_', ' '):16} {text}")
+        print(f"{name.replace('_', ' '):22} {text}")
 
 
 if __name__ == "__main__":

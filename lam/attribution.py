@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, is_dataclass
 from typing import Any, Literal, overload
 
 import torch
 from captum.attr import GradientAttribution
-from torch import Tensor, nn
+from torch import Tensor
 
-from .detectors import Detector, Window, get_detector
+from .budget import make_plan
+from .detectors import Detector, Window
 from .integration import Integration
-from .network import MatchingNetwork
 from .paths import AttributionPath, GaussianBlurPath
 from .quadrature import quadrature
 from .result import LocalAttributionResult
+from .subject import Subject
 
 
 class LocalAttribution(GradientAttribution):
@@ -80,8 +79,9 @@ class LocalAttribution(GradientAttribution):
             window: What is asked about, in SR pixels.
             return_convergence_delta: Also return captum's delta, a tensor of shape (1,): the
                 integral less the detector's change, jumps of matches not counted.
-            **options: ``path``, ``detector``, ``n_steps``, ``method``, ``matches`` and
-                ``internal_batch_size``, as in `attribute_progressively`.
+            **options: ``path``, ``detector``, ``n_steps``, ``method``, ``matches``,
+                ``internal_batch_size``, ``tolerance`` and ``memory``, as in
+                `attribute_progressively`.
 
         Returns:
             The result; with ``return_convergence_delta`` also the delta.
@@ -108,6 +108,8 @@ class LocalAttribution(GradientAttribution):
         method: str = "gausslegendre",
         matches: str = "live",
         internal_batch_size: int | None = None,
+        tolerance: float | None = None,
+        memory: int | None = None,
     ) -> Iterator[LocalAttributionResult]:
         """The map of one window, refined while one watches.
 
@@ -128,6 +130,10 @@ class LocalAttribution(GradientAttribution):
                 picture's throughout) or ``"own"`` (Global Pixel Access off).
             internal_batch_size: Steps computed at once; by default by the picture's size. Halved
                 when memory runs out.
+            tolerance: Stop refining when a level changes the map by less than this, relatively
+                (`LocalAttributionResult.map_change`), with fewer than ``n_steps`` gradients.
+            memory: Bytes that may be used beside the weights; half of what is free by default.
+                Where one step does not fit, each block is computed again in the backward pass.
 
         Returns:
             A generator of results.
@@ -136,8 +142,9 @@ class LocalAttribution(GradientAttribution):
             ValueError: At once, if the picture, the window or an option does not fit.
         """
         work = self._prepare(
-            inputs, window, path, detector, n_steps, method, matches, internal_batch_size
-        )
+            inputs, window, path, detector, n_steps, method, matches, internal_batch_size,
+            tolerance, memory,
+        )  # fmt: skip
         return _watch(work)
 
     def _prepare(
@@ -150,76 +157,26 @@ class LocalAttribution(GradientAttribution):
         method: str = "gausslegendre",
         matches: str = "live",
         internal_batch_size: int | None = None,
+        tolerance: float | None = None,
+        memory: int | None = None,
     ) -> Integration:
-        picture = _check_picture(inputs, self.forward_func)
         path = path or GaussianBlurPath()
         rule = quadrature(method, n_steps, getattr(path, "clock", None))
-        name, function = get_detector(detector)
-        batch = _check_batch(internal_batch_size, picture)
+        if tolerance is not None and not 0 <= tolerance < 1:
+            raise ValueError(f"the tolerance is a relative change from 0 to 1, not {tolerance}")
+        subject = Subject(self.forward_func, inputs, window, detector, matches)
+        plan = make_plan(subject, internal_batch_size, memory)
         params = {
-            "window": asdict(window),
             "path": path.describe(),
-            "detector": name,
             "n_steps": int(n_steps),
             "method": method,
-            "matches": matches,
-            "internal_batch_size": batch,
-            "lr_size": list(picture.shape[-2:]),
-            "lr_sha256": hashlib.sha256(picture.cpu().numpy().tobytes()).hexdigest(),
-            "network": _describe(self.forward_func),
-            "torch": str(torch.__version__),
+            "tolerance": tolerance,
+            "internal_batch_size": plan.batch,
         }
-        scale = getattr(self.forward_func, "scale", None)
-        if isinstance(scale, int):  # known before the first, costly pass; checked again after it
-            window.check_inside(picture.shape[-2] * scale, picture.shape[-1] * scale)
-        network = MatchingNetwork(self.forward_func, picture, matches)
-        return Integration(network, picture, window, path, function, rule, batch, params)
+        return Integration(subject, path, rule, plan, tolerance, params)
 
 
 def _watch(work: Integration) -> Iterator[LocalAttributionResult]:
     for _ in work.advance():
         yield work.result()
     yield work.result()
-
-
-def _check_picture(inputs: Tensor, forward_func: Any) -> Tensor:
-    if not isinstance(inputs, torch.Tensor):
-        raise ValueError(
-            f"the picture must be a tensor of shape (1, 3, h, w), not {type(inputs).__name__}"
-        )
-    picture = inputs[None] if inputs.ndim == 3 else inputs
-    if picture.ndim != 4 or picture.shape[:2] != (1, 3) or 0 in picture.shape:
-        raise ValueError(
-            f"expected one RGB picture of shape (1, 3, h, w), got {tuple(inputs.shape)}"
-        )
-    if not picture.dtype.is_floating_point:
-        raise ValueError(
-            f"the picture must be floats in [0, 1], not {picture.dtype}: divide by 255"
-        )
-    if not torch.isfinite(picture).all():
-        raise ValueError("the picture holds values that are not finite")
-    parameter = None
-    if isinstance(forward_func, nn.Module):
-        parameter = next(forward_func.parameters(), None)
-    # A tensor made in inference mode could not take part in a backward pass: clone outside of it.
-    with torch.inference_mode(False):
-        return (
-            picture.detach().clone().to(picture.device if parameter is None else parameter.device)
-        )
-
-
-def _check_batch(size: int | None, picture: Tensor) -> int:
-    if size is None:
-        pixels = 2 * 64 * 64 if picture.device.type == "cpu" else 16 * 64 * 64
-        return max(1, min(16, pixels // (picture.shape[-2] * picture.shape[-1])))
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-        raise ValueError(f"internal_batch_size must be a whole number from 1 up, not {size!r}")
-    return size
-
-
-def _describe(forward_func: Any) -> dict[str, Any]:
-    described: dict[str, Any] = {"class": type(forward_func).__name__}
-    config = getattr(forward_func, "config", None)
-    if is_dataclass(config) and not isinstance(config, type):
-        described["config"] = asdict(config)
-    return described

@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .detectors import Detector, Window, detect
-from .network import Choice, MatchingNetwork, switched_shares
+from .budget import Plan
+from .network import Choice, switched_shares
 from .paths import AttributionPath
 from .quadrature import Array, Quadrature
 from .result import LocalAttributionResult, MatchSwitches
+from .subject import Subject
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -28,66 +29,69 @@ class Integration:
     """One attribution under way.
 
     Args:
-        network: The network under its rule for matches.
-        picture: (1, 3, h, w) on the network's device.
-        window: What is asked about, in SR pixels.
+        subject: The picture, network, window and detector.
         path: From where to where.
-        detector: The function of SR pictures and window.
         rule: Where gradients are taken and with what weight.
-        batch: How many steps to compute at once.
-        params: What reproduces the result; sizes are added here.
-
-    Raises:
-        ValueError: If the window lies outside the super-resolved picture.
+        plan: How many steps to compute at once.
+        tolerance: Stop at the end of a level that changed the map by less than this, relatively;
+            None to take every step.
+        params: What reproduces the result.
     """
 
     def __init__(
         self,
-        network: MatchingNetwork,
-        picture: Tensor,
-        window: Window,
+        subject: Subject,
         path: AttributionPath,
-        detector: Detector,
         rule: Quadrature,
-        batch: int,
+        plan: Plan,
+        tolerance: float | None,
         params: dict[str, Any],
     ) -> None:
-        self.network, self.picture, self.window = network, picture, window
-        self.path, self.detector, self.rule, self.batch = path, detector, rule, batch
-        self.params = params
+        self.subject, self.path, self.rule, self.batch = subject, path, rule, plan.batch
+        self.tolerance, self.params = tolerance, params
+        subject.network.recompute = plan.recompute
         self.seconds = 0.0
         self.done: dict[int, tuple[float, Choice]] = {}  # detector and matches at each node
         self.non_finite = 0
-        self.forwards = 0
         self.switches: MatchSwitches | None = None
         self.finished = False
-        self._sum: NDArray[np.float64] = np.zeros(tuple(picture.shape[1:]), np.float64)
+        self.map_change = float("nan")
+        self._steps = len(rule.nodes)  # to be taken, as far as is known
+        self._sum: NDArray[np.float64] = np.zeros(tuple(subject.picture.shape[1:]), np.float64)
         self._share = 0.0
         self._map = self._sum
         self.start, self.end = self._ends()
+        self._looked = 0  # forward passes done to see what switches of matches did
+        self._looks = 2 * (self._steps + 1) if subject.network.switches else 0  # at most
 
     def advance(self) -> Iterator[None]:
         """Do the work, pausing after every batch."""
-        levels = self.rule.levels()
-        order = [node for level in levels for node in level]
-        ends = set(np.cumsum([len(level) for level in levels]).tolist())
-        for nodes, found in self._batches(order, self._gradients):
-            for node, (value, choice, contribution) in zip(nodes, found, strict=True):
-                self.done[node] = value, choice
-                self._sum += self.rule.weights[node] * contribution
-                self._share += self.rule.shares[node]
+        before = None
+        for number, level in enumerate(self.rule.levels()):
+            for nodes, found in self._batches(level, self._gradients):
+                for node, (value, choice, contribution) in zip(nodes, found, strict=True):
+                    self.done[node] = value, choice
+                    self._sum += self.rule.weights[node] * contribution
+                    self._share += self.rule.shares[node]
                 # A level that is not complete knows one half of the path better than the other.
-                if len(self.done) in ends or len(self.done) < len(levels[0]):
+                if number == 0:
                     self._map = self._sum / self._share
-            yield
-        if self.network.switches:
+                yield
+            self._map = self._sum / self._share
+            if before is not None:
+                self.map_change = _relative_change(before, self._map)
+                if self.tolerance is not None and self.map_change < self.tolerance:
+                    self._steps = len(self.done)
+                    break
+            before = self._map
+        if self.subject.network.switches:
             yield from self._jumps()
         self.finished = True
 
     def result(self) -> LocalAttributionResult:
         """What is known so far."""
         nodes = sorted(self.done)
-        jumps = 0.0 if not self.network.switches else float("nan")
+        jumps = 0.0 if not self.subject.network.switches else float("nan")
         if self.switches is not None:
             jumps = float(self.switches.jumps.sum())
         return LocalAttributionResult(
@@ -100,27 +104,25 @@ class Integration:
             n_steps=len(self.rule.nodes),
             steps_done=len(nodes),
             progress=self._progress(),
+            map_change=self.map_change,
             path_alphas=self.rule.nodes[nodes],
             path_values=np.array([self.done[node][0] for node in nodes]),
             switches=self.switches,
-            params=dict(self.params),
+            params={**self.subject.params, **self.params},
         )
 
     def _progress(self) -> float:
+        """The share of the work that is done, counted in forward passes."""
         if self.finished:
             return 1.0
-        n = len(self.rule.nodes)
-        total = _GRADIENT_COST * n + (2 * (n + 1) if self.network.switches else 0)
-        return min(0.999, (_GRADIENT_COST * len(self.done) + self.forwards) / total)
+        done = _GRADIENT_COST * len(self.done) + self._looked
+        return min(0.999, done / (_GRADIENT_COST * self._steps + self._looks))
 
     def _ends(self) -> tuple[tuple[float, Choice], tuple[float, Choice]]:
         def values(alphas: Sequence[float]) -> list[tuple[float, Choice]]:
-            sr, choices = self.network(self.path.at(self.picture, np.array(alphas)))
-            height, width = int(sr.shape[-2]), int(sr.shape[-1])
-            self.window.check_inside(height, width)
-            self.params["sr_size"] = [height, width]
-            self.params["scale"] = width / self.picture.shape[-1]
-            return list(zip(detect(self.detector, sr, self.window).tolist(), choices, strict=True))
+            pictures = self.path.at(self.subject.picture, np.array(alphas))
+            found, choices = self.subject.observe(pictures)
+            return list(zip(found.tolist(), choices, strict=True))
 
         with torch.no_grad():
             found = [pair for _, pairs in self._batches([0.0, 1.0], values) for pair in pairs]
@@ -129,17 +131,8 @@ class Integration:
     def _gradients(self, nodes: Sequence[int]) -> list[tuple[float, Choice, NDArray[np.float64]]]:
         """Detector, matches and gradient times derivative of the path, at some nodes."""
         alphas = self.rule.nodes[list(nodes)]
-        # Callers may be in threads or modes where gradients are off.
-        with torch.inference_mode(False), torch.enable_grad():
-            pictures = self.path.at(self.picture, alphas).requires_grad_()
-            sr, choices = self.network(pictures)
-            values = detect(self.detector, sr, self.window)
-            if not values.requires_grad:
-                raise ValueError(
-                    "the detector's value has no gradient with respect to the picture: "
-                    "compute it with torch from what the detector is given"
-                )
-            (gradients,) = torch.autograd.grad(values.sum(), pictures)
+        pictures = self.path.at(self.subject.picture, alphas)
+        values, choices, gradients = self.subject.gradient(pictures)
         finite = torch.isfinite(gradients)
         self.non_finite += int((~finite).sum())
         gradients = gradients.masked_fill(~finite, 0)
@@ -148,10 +141,10 @@ class Integration:
 
     def _derivative(self, alphas: Array) -> Tensor:
         if self.rule.method != "riemann_demo":
-            return self.path.derivative(self.picture, alphas)
+            return self.path.derivative(self.subject.picture, alphas)
         n = len(self.rule.nodes)
-        before = self.path.at(self.picture, alphas - 1 / n)
-        return (self.path.at(self.picture, alphas) - before) * n
+        before = self.path.at(self.subject.picture, alphas - 1 / n)
+        return (self.path.at(self.subject.picture, alphas) - before) * n
 
     def _jumps(self) -> Iterator[None]:
         """Evaluate the detector with old and new matches wherever they switched.
@@ -159,15 +152,17 @@ class Integration:
         Every node's matches are taken to hold in its cell, so switches lie at the knots between
         cells. Integrals over the cells plus jumps at the knots then telescope to the whole change.
         """
-        choices = [self.start[1], *(self.done[i][1] for i in sorted(self.done)), self.end[1]]
-        knots = self.rule.knots
+        nodes = sorted(self.done)
+        choices = [self.start[1], *(self.done[node][1] for node in nodes), self.end[1]]
+        knots = self.rule.thinned(nodes).knots
         shares = np.stack([switched_shares(*pair) for pair in pairwise(choices)])
         switched = np.flatnonzero(shares.any(1))
         wanted = [(knots[k], choices[k + side]) for k in switched for side in (0, 1)]
+        self._looks = len(wanted)
         values: list[float] = []
         for _, found in self._batches(wanted, self._with_choices):
             values += found
-            self.forwards = len(values)
+            self._looked = len(values)
             yield
         jumps = np.zeros(len(knots))
         jumps[switched] = np.diff(np.reshape(values, (-1, 2)), axis=1)[:, 0]
@@ -175,9 +170,10 @@ class Integration:
 
     def _with_choices(self, wanted: Sequence[tuple[float, Choice]]) -> list[float]:
         with torch.no_grad():
-            pictures = self.path.at(self.picture, np.array([alpha for alpha, _ in wanted]))
-            sr = self.network.with_choices(pictures, [choice for _, choice in wanted])
-            values: list[float] = detect(self.detector, sr, self.window).tolist()
+            alphas = np.array([alpha for alpha, _ in wanted])
+            pictures = self.path.at(self.subject.picture, alphas)
+            choices = [choice for _, choice in wanted]
+            values: list[float] = self.subject.observe_with(pictures, choices).tolist()
         return values
 
     def _batches(
@@ -203,6 +199,12 @@ class Integration:
                 continue
             first += len(chunk)
             yield chunk, found
+
+
+def _relative_change(before: NDArray[np.float64], now: NDArray[np.float64]) -> float:
+    """How far a map moved, in the Euclidean norm; NaN for a map of zeros."""
+    size = float(np.linalg.norm(now))
+    return float(np.linalg.norm(now - before)) / size if size > 0 else float("nan")
 
 
 def _out_of_memory(error: BaseException) -> bool:

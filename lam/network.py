@@ -24,7 +24,8 @@ class MatchingNetwork:
     """A forward function under one rule for its matches.
 
     Any function of (B, 3, h, w) to (B, 3, sh, sw) will do. If it takes ``matches`` and
-    ``return_matches`` as `hpinet.HPINet` does, its matches are read and set through these two.
+    ``return_matches`` as `hpinet.HPINet` does, its matches are read and set through these two; if
+    it takes ``region`` and ``checkpoint``, less is computed and less kept.
 
     Args:
         forward_func: The function or module. A module must be in evaluation mode if that matters.
@@ -32,7 +33,10 @@ class MatchingNetwork:
         matches: One of `MATCHES`.
 
     Attributes:
-        switches: Whether matches may change along a path.
+        region: (top, left, height, width) in SR pixels that calls return; None for all.
+        recompute: Whether a backward pass computes each block again instead of keeping it.
+        can_crop: Whether ``region`` may be set.
+        can_recompute: The number of blocks where ``recompute`` may be set, else 0.
 
     Raises:
         ValueError: If matches are to be set in a network that has none, or it is in training mode.
@@ -41,7 +45,8 @@ class MatchingNetwork:
     def __init__(self, forward_func: Callable[..., Any], picture: Tensor, matches: str) -> None:
         if matches not in MATCHES:
             raise ValueError(f"matches must be one of {', '.join(MATCHES)}, not {matches!r}")
-        seam = _takes_matches(forward_func)
+        names = _parameters(forward_func)
+        seam = {"matches", "return_matches"} <= names
         if matches != "live" and not seam:
             raise ValueError(
                 f"this network has no matches to make {matches!r}: "
@@ -49,30 +54,39 @@ class MatchingNetwork:
             )
         _check_evaluation(forward_func, seam)
         self._forward = forward_func
+        self._live = seam and matches == "live"
         self._known: Any = None
         self._fixed: Any = None
-        if seam:
+        self.region: tuple[int, int, int, int] | None = None
+        self.recompute = False
+        self.can_crop = "region" in names
+        blocks = getattr(forward_func, "blocks", ())
+        self.can_recompute = len(blocks) if "checkpoint" in names else 0
+        if seam and matches != "live":
             # Matches made in inference mode could not take part in a backward pass later.
             with torch.inference_mode(False), torch.no_grad():
-                _, self._known = forward_func(picture, return_matches=True)
-            if matches != "live":
-                self._fixed = self._known if matches == "frozen" else self._known.own()
-        self.switches = (
-            seam and matches == "live" and any(b is not None for b in self._known.blocks)
-        )
+                _, known = forward_func(picture, return_matches=True)
+            self._fixed = known if matches == "frozen" else known.own()
+
+    @property
+    def switches(self) -> bool:
+        """Whether matches may change along a path; known after the first call."""
+        return self._known is not None and any(b is not None for b in self._known.blocks)
 
     def __call__(self, pictures: Tensor) -> tuple[Tensor, list[Choice]]:
         """Super-resolve (B, 3, h, w); also each picture's matches, empty unless they may switch."""
-        if self.switches:
-            sr, used = self._forward(pictures, return_matches=True)
-            indices = [None if b is None else b.index.detach() for b in used.blocks]
-            choices = [
-                tuple(None if index is None else index[i : i + 1] for index in indices)
-                for i in range(len(pictures))
-            ]
-            return _checked(sr, pictures), choices
-        keywords = {} if self._fixed is None else {"matches": self._fixed}
-        return _checked(self._forward(pictures, **keywords), pictures), [()] * len(pictures)
+        if not self._live:
+            keywords = {} if self._fixed is None else {"matches": self._fixed}
+            return self._run(pictures, **keywords), [()] * len(pictures)
+        sr, used = self._forward(pictures, return_matches=True, **self._options())
+        if self._known is None:
+            self._known = used.image(0)
+        indices = [None if b is None else b.index.detach() for b in used.blocks]
+        choices = [
+            tuple(None if index is None else index[i : i + 1] for index in indices)
+            for i in range(len(pictures))
+        ]
+        return _checked(sr, pictures), choices
 
     def with_choices(self, pictures: Tensor, choices: Sequence[Choice]) -> Tensor:
         """Super-resolve (B, 3, h, w) with given matches, one choice a picture."""
@@ -81,8 +95,18 @@ class MatchingNetwork:
             chosen = [index for c in choices if (index := c[block]) is not None]
             if chosen:
                 matches = matches.with_block(block, torch.cat(chosen))
-        sr: Tensor = self._forward(pictures, matches=matches)
-        return sr
+        return self._run(pictures, matches=matches)
+
+    def probe(self, pictures: Tensor) -> None:
+        """A pass like those to come, but on pictures of any size, to see what it costs."""
+        self._forward(pictures, **({} if self.region is None else {"region": (0, 0, 1, 1)}))
+
+    def _run(self, pictures: Tensor, **keywords: Any) -> Tensor:
+        return _checked(self._forward(pictures, **keywords, **self._options()), pictures)
+
+    def _options(self) -> dict[str, Any]:
+        options: dict[str, Any] = {} if self.region is None else {"region": self.region}
+        return {**options, "checkpoint": True} if self.recompute else options
 
 
 def switched_shares(old: Choice, new: Choice) -> NDArray[np.float64]:
@@ -94,13 +118,13 @@ def switched_shares(old: Choice, new: Choice) -> NDArray[np.float64]:
     return np.array(shares)
 
 
-def _takes_matches(forward_func: Callable[..., Any]) -> bool:
+def _parameters(forward_func: Callable[..., Any]) -> set[str]:
+    """Names of what a function, or a module's forward, takes."""
     function = forward_func.forward if isinstance(forward_func, nn.Module) else forward_func
     try:
-        names = inspect.signature(function).parameters
+        return set(inspect.signature(function).parameters)
     except (TypeError, ValueError):  # some built-in functions have no signature
-        return False
-    return {"matches", "return_matches"} <= names.keys()
+        return set()
 
 
 def _check_evaluation(forward_func: Callable[..., Any], seam: bool) -> None:

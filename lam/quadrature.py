@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +39,7 @@ class Quadrature:
             clock; the same as ``weights`` where that is alpha itself.
         knots: (n + 1,) float64, borders of the nodes' cells, from 0 to 1. A node lies in its cell;
             for Gauss-Legendre nodes that is the Chebyshev-Markov-Stieltjes separation theorem.
+        clock: The variable that the nodes are spread in, where it is not alpha.
     """
 
     method: str
@@ -46,6 +47,23 @@ class Quadrature:
     weights: Array
     shares: Array
     knots: Array
+    clock: Clock | None = None
+
+    def thinned(self, done: Sequence[int]) -> Quadrature:
+        """The rule of some of the nodes, evenly spread, that then stand for the whole path.
+
+        Args:
+            done: Ascending node numbers: all nodes of the first `levels`.
+        """
+        if len(done) == len(self.nodes):
+            return self
+        numbers = list(done)
+        share = self.shares[numbers] / self.shares[numbers].sum()
+        knots = np.concatenate([[0.0], np.cumsum(share)[:-1], [1.0]])
+        weights = self.weights[numbers] / self.shares[numbers].sum()
+        if self.clock is not None:
+            knots = self.clock(knots)[0]
+        return Quadrature(self.method, self.nodes[numbers], weights, share, knots, self.clock)
 
     def levels(self) -> list[list[int]]:
         """The node numbers in an order that can be stopped: every level halves the gaps.
@@ -92,7 +110,7 @@ def quadrature(method: str, n_steps: int, clock: Clock | None = None) -> Quadrat
     if method != "gausslegendre" or clock is None:
         return Quadrature(method, nodes, shares, shares, knots)
     alphas, rates = clock(nodes)
-    return Quadrature(method, alphas, shares * rates, shares, clock(knots)[0])
+    return Quadrature(method, alphas, shares * rates, shares, clock(knots)[0], clock)
 
 
 def _rule(method: str, n: int) -> tuple[Array, Array]:

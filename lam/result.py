@@ -61,6 +61,8 @@ class LocalAttributionResult:
         n_steps: Steps asked for.
         steps_done: Steps that were taken so far.
         progress: Share of all work done, 1 for the final result.
+        map_change: How far the last level of nodes moved the map, relatively (Euclidean norm): an
+            upper estimate of what is still missing. NaN before the second level.
         path_alphas: (steps_done,) positions of the gradients taken, ascending.
         path_values: (steps_done,) the detector there.
         switches: Where matches switched; None where they cannot, or not finished.
@@ -76,6 +78,7 @@ class LocalAttributionResult:
     n_steps: int
     steps_done: int
     progress: float
+    map_change: float
     path_alphas: NDArray[np.float64]
     path_values: NDArray[np.float64]
     switches: MatchSwitches | None
@@ -128,3 +131,59 @@ class LocalAttributionResult:
         """The figures that ``python -m lam --json`` prints; None for what is undefined (NaN)."""
         values = {name: getattr(self, name) for name in _SUMMARY}
         return {name: value if np.isfinite(value) else None for name, value in values.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class MethodResult:
+    """A map by another method than LAM.
+
+    Attributes:
+        attribution: (3, h, w) float32, signed. Saliency: the detector's gradient, per unit of
+            brightness. The others: in units of the detector.
+        detector_end: The detector on the picture itself.
+        non_finite: How many elements were not finite; they count as 0 in the map.
+        seconds: Time spent computing.
+        progress: Share of the work done, 1 for the final result.
+        params: Everything that reproduces the map, as plain values that fit into JSON.
+    """
+
+    attribution: NDArray[np.float32]
+    detector_end: float
+    non_finite: int
+    seconds: float
+    progress: float
+    params: dict[str, Any]
+
+    @cached_property
+    def importance(self) -> NDArray[np.float32]:
+        """(h, w) float32: absolute sum over the channels."""
+        return importance_map(self.attribution)
+
+    @cached_property
+    def gini(self) -> float:
+        """Gini coefficient of the importance; NaN for a map of zeros."""
+        return gini(self.importance)
+
+    @cached_property
+    def diffusion_index(self) -> float:
+        """``(1 - gini) * 100``: compare only maps of equal size. NaN for a map of zeros."""
+        return diffusion_index(self.importance)
+
+    @property
+    def finished(self) -> bool:
+        """Whether this is the final result."""
+        return self.progress >= 1
+
+    def summary(self) -> dict[str, float | int | None]:
+        """The figures of `LocalAttributionResult.summary`; None for what only a path has."""
+        values = {
+            "diffusion_index": self.diffusion_index,
+            "detector_start": None,
+            "detector_end": self.detector_end,
+            "integral": None,
+            "match_jumps": None,
+            "residual": None,
+            "non_finite": self.non_finite,
+            "seconds": self.seconds,
+        }
+        return {k: v if v is not None and np.isfinite(v) else None for k, v in values.items()}

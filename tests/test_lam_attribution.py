@@ -188,11 +188,11 @@ def test_batches_are_halved_when_memory_runs_out(picture):
             raise RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried")
         return Smooth()(x)
 
-    result = LocalAttribution(hungry).attribute(picture, WINDOW, n_steps=9, internal_batch_size=8)
-    expected = LocalAttribution(Smooth()).attribute(picture, WINDOW, n_steps=9)
+    result = LocalAttribution(hungry).attribute(picture, WINDOW, n_steps=24, internal_batch_size=6)
+    expected = LocalAttribution(Smooth()).attribute(picture, WINDOW, n_steps=24)
     assert np.allclose(result.attribution, expected.attribution, atol=1e-6)
-    assert max(sizes) == 8
-    assert sizes.count(8) == 1
+    assert max(sizes) == 6  # in the third level; those before have 3 nodes each
+    assert sizes.count(6) == 1
 
     def broken(x):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
@@ -304,3 +304,23 @@ def test_training_mode_is_refused(picture):
     with pytest.raises(ValueError, match=r"\.eval\(\)"):
         LocalAttribution(net).attribute(picture, WINDOW)
     assert LocalAttribution(net.eval()).attribute(picture, WINDOW, n_steps=1).n_steps == 1
+
+
+@pytest.mark.parametrize("method", ["gausslegendre", "riemann_right"])
+def test_a_tolerance_stops_when_the_map_holds_still(picture, method):
+    exact = LocalAttribution(Smooth()).attribute(picture, WINDOW, n_steps=400)
+    options = {"n_steps": 64, "method": method}
+    loose = LocalAttribution(Smooth()).attribute(picture, WINDOW, tolerance=0.1, **options)
+    tight = LocalAttribution(Smooth()).attribute(picture, WINDOW, tolerance=1e-9, **options)
+    assert 8 < loose.steps_done < 64 == tight.steps_done
+    assert loose.finished and loose.progress == 1 and loose.map_change < 0.1
+    missing = np.linalg.norm(loose.attribution - exact.attribution)
+    assert missing < 0.1 * np.linalg.norm(exact.attribution)
+    every = LocalAttribution(Smooth()).attribute(picture, WINDOW, **options)
+    assert np.array_equal(tight.attribution, every.attribution)
+
+
+@pytest.mark.parametrize("tolerance", [-0.1, 1, float("nan")])
+def test_a_tolerance_that_is_none_gets_a_sentence(picture, tolerance):
+    with pytest.raises(ValueError, match="tolerance"):
+        LocalAttribution(Smooth()).attribute(picture, WINDOW, tolerance=tolerance)
