@@ -104,7 +104,7 @@ def benchmark(
         if device.type == "cuda":
             torch.cuda.synchronize(device)
 
-    memory, meaning = _peak_memory(forward, device)  # first, as it doubles as the warm-up
+    memory, meaning = peak_memory(forward, device)  # first, as it doubles as the warm-up
     seconds = [_seconds(forward) for _ in range(repeats)]
     return {
         "params": sum(p.numel() for p in model.parameters()),
@@ -127,7 +127,7 @@ def _seconds(call: Callable[[], None]) -> float:
     return time.perf_counter() - start
 
 
-def _peak_memory(call: Callable[[], None], device: torch.device) -> tuple[int | None, str]:
+def peak_memory(call: Callable[[], None], device: torch.device) -> tuple[int | None, str]:
     """Bytes that a call needs at its peak beyond what was there before, and how that was told."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)

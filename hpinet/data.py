@@ -7,6 +7,7 @@ number of processes and workers, with the crops it would have seen.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import shutil
 import tempfile
@@ -94,12 +95,17 @@ class PictureCache:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         index = json.loads((folder / "index.json").read_text())
         self.pairs = [_read_pair(*entry) for entry in index["pairs"]]
         self.skipped: dict[str, str] = index["skipped"]
         self._bytes = np.memmap(folder / "pixels.bin", np.uint8, "r")
         if len(self._bytes) != index["bytes"]:
             raise ValueError(f"the cache {folder} is damaged: delete it and start again")
+
+    def __reduce__(self) -> tuple[type[PictureCache], tuple[Path]]:
+        """A loader process maps the file anew: pickled, the map would carry all its pixels."""
+        return PictureCache, (self._folder,)
 
     def hr(self, number: int) -> np.ndarray:
         """HR picture, uint8 (H, W, 3), a view into the file."""
@@ -235,7 +241,8 @@ class Crops(Dataset):
             key: (number of the crop, counted over the whole run; HR side in pixels).
 
         Returns:
-            LR (3, c / scale, c / scale) and HR (3, c, c), float32 in [0, 1], and the number.
+            LR (3, c / scale, c / scale) and HR (3, c, c), uint8 (a quarter of what floats would
+            take on their way to the device), and the number.
         """
         number, crop = key
         picture = self._picture(number)
@@ -262,11 +269,13 @@ class Crops(Dataset):
 def _tensor(pixels: np.ndarray, turns: int, mirrored: bool) -> Tensor:
     pixels = np.rot90(pixels, turns)
     pixels = pixels[:, ::-1] if mirrored else pixels
-    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1).float() / 255
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
 
 class StepSampler(Sampler[list[tuple[int, int]]]):
     """The crops of each step from ``start`` on, for one process of many.
+
+    Without end where the recipe counts minutes.
 
     Args:
         recipe: Decides batch and crop size of a step.
@@ -288,12 +297,12 @@ class StepSampler(Sampler[list[tuple[int, int]]]):
         self.recipe, self.scale, self.start, self.largest_crop = recipe, scale, start, largest_crop
         self.process, self.processes = process, processes
 
-    def __len__(self) -> int:
-        return self.recipe.steps - self.start
-
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         number = sum(self._stage(step)[1] for step in range(self.start))
-        for step in range(self.start, self.recipe.steps):
+        steps: Iterator[int] = itertools.count(self.start)
+        if not self.recipe.minutes:
+            steps = itertools.takewhile(lambda step: step < self.recipe.steps, steps)
+        for step in steps:
             crop, batch = self._stage(step)
             share = batch // self.processes
             first = number + self.process * share

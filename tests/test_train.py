@@ -1,20 +1,26 @@
 """The training loop: what it learns, and that nothing is lost when it is stopped."""
 
 import csv
+import hashlib
+import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from hpinet import HPINetConfig, load_model
 from hpinet.recipes import Recipe
-from hpinet.train import Trainer, TrainingError, main
+from hpinet.train import Trainer
+from hpinet.train_command import main
+from hpinet.training_state import TrainingError
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(6, 8), scale=2)
 RECIPE = Recipe(
@@ -125,6 +131,47 @@ def test_what_does_not_fit_is_refused_before_the_first_step(pictures, tmp_path):
         trainer(pictures, tmp_path / "run", config=TINY.without_gpa(), resume=True)
     with pytest.raises(ValueError, match="is not a folder"):
         trainer(pictures, tmp_path / "other", validation=tmp_path / "nowhere")
+
+
+def test_a_run_starts_from_the_weights_of_another(pictures, tmp_path, capsys):
+    trainer(pictures, tmp_path / "first").run()
+    start = tmp_path / "first" / "last.safetensors"
+    tuned = trainer(pictures, tmp_path / "tuned", init=start)
+    total = len(tuned.model.state_dict())
+    assert f"took {total} of {total} tensors from last.safetensors\n" in capsys.readouterr().out
+    given = load_file(start)
+    assert all(tensor.equal(given[name]) for name, tensor in tuned.model.state_dict().items())
+    # One step far away: the average remembers the weights it began with, from the first step on.
+    before = [w.clone() for w in tuned.average.weights]
+    with torch.no_grad():
+        for p in tuned.model.parameters():
+            p += 1.0
+    tuned.average.update(tuned.model, 0)
+    for old, new in zip(before, tuned.average.weights, strict=True):
+        torch.testing.assert_close(new, old + 1 - RECIPE.ema)
+
+
+def test_an_unfinished_fit_is_named_and_recorded(pictures, tmp_path, capsys):
+    trainer(pictures, tmp_path / "x2").run()
+    start = tmp_path / "x2" / "last.safetensors"
+    x3 = replace(TINY, scale=3)
+    run = trainer(pictures, tmp_path / "x3", config=x3, init=start)
+    printed = capsys.readouterr().out
+    assert "at their random start: upsamplers.0.weight, upsamplers.0.bias\n" in printed
+    assert run.average.random_start  # the random tensors are forgotten
+    run.run()
+    checksum = hashlib.sha256(start.read_bytes()).hexdigest()
+    facts = json.loads((tmp_path / "x3" / "recipe.json").read_text())
+    assert facts["init"]["sha256"] == checksum
+    with safe_open(tmp_path / "x3" / "last.safetensors", "pt") as file:
+        assert json.loads(file.metadata()["recipe"])["init"]["file"] == "last.safetensors"
+    again = trainer(pictures, tmp_path / "x3", config=x3, resume=True)
+    assert again.origin == run.origin
+    assert again.average.random_start
+    with pytest.raises(TrainingError, match=r"of another network \(8 channels, 2 blocks\): only"):
+        trainer(pictures, tmp_path / "wide", config=replace(TINY, dim=12), init=start)
+    with pytest.raises(TrainingError, match="leave out --init or --resume"):
+        trainer(pictures, tmp_path / "x2", init=start, resume=True)
 
 
 def test_the_command_overrides_any_value(pictures, tmp_path, capsys):
