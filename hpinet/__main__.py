@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from .command import run_command, usable_device
 
 if TYPE_CHECKING:  # the heavy imports wait inside the commands
     from torch import nn
@@ -25,39 +26,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0, or 1 after one sentence on stderr. Wrong usage exits with 2.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    try:
-        code = _run(arguments)
-        sys.stdout.flush()  # here, where a full disk or a closed pipe is still ours to report
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        _silence_stdout()
-        return 1
-    except KeyboardInterrupt:
-        return _failed("stopped.")
-    except OSError as error:
-        _silence_stdout()
-        where = f"{error.filename}: " if error.filename else ""
-        return _failed(f"{where}{error.strerror or error}.")
-    except ValueError as error:
-        return _failed(str(error))
-    return code
-
-
-def _failed(text: str) -> int:
-    print(f"hpinet: {' '.join(text.split())}", file=sys.stderr)
-    return 1
-
-
-def _silence_stdout() -> None:
-    """Keep the interpreter from failing once more when it flushes stdout at exit."""
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):  # stdout is no real file, as under a test
-        return
+    return run_command("hpinet", lambda: _run(arguments))
 
 
 def _run(arguments: list[str]) -> int:
     if arguments[:1] == ["train"]:  # has a parser of its own
-        from .train import main as train
+        from .train_command import main as train
 
         return train(arguments[1:])
     options = _parser().parse_args(arguments)
@@ -105,11 +79,24 @@ def _add_benchmark(commands: Subparsers) -> None:
     parser.add_argument(
         "--size",
         type=_size,
-        default=(180, 320),
         metavar="HxW",
-        help="LR height and width; the paper's 180x320 by default",
+        help="LR height and width; the paper's 180x320 by default, 48x48 for --training, 128x128 "
+        "for --interventions",
     )
-    parser.add_argument("--batch", type=int, default=1, metavar="N", help="pictures at once")
+    parser.add_argument(
+        "--batch", type=int, metavar="N", help="pictures at once; 1 by default, 8 for --training"
+    )
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
+        "--training",
+        action="store_true",
+        help="instead: a training step against the paper's formulas written out plainly",
+    )
+    instead.add_argument(
+        "--interventions",
+        action="store_true",
+        help="instead: exploring the matches, and changing them in each block, in passes",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=_benchmark)
 
@@ -157,25 +144,10 @@ def _size(text: str) -> tuple[int, int]:
     return height, width
 
 
-def _device(name: str) -> str:
-    """Return the device's name if this machine has it.
-
-    Raises:
-        ValueError: it has not.
-    """
-    import torch
-
-    try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError, NotImplementedError):
-        raise ValueError(f"there is no device {name!r} here: try --device cpu.") from None
-    return name
-
-
 def _load(options: argparse.Namespace) -> nn.Module:
     from .weights import load_model
 
-    device = _device(options.device)
+    device = usable_device(options.device)
     return load_model(options.model, scale=options.scale, gpa=not options.no_gpa, device=device)
 
 
@@ -213,19 +185,51 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _benchmark(options: argparse.Namespace) -> int:
-    from .benchmark import benchmark, format_cost
+    from .benchmark import PAPER_SIZE, benchmark, format_cost
     from .config import VARIANTS, get_config
     from .model import HPINet
 
     if options.model in VARIANTS:  # its cost does not depend on the weights, bundled or not
         model: nn.Module = HPINet(get_config(options.model, options.scale or 4)).eval()
-        model.to(_device(options.device))
+        model.to(usable_device(options.device))
     else:
         options.no_gpa = False
         model = _load(options)
-    report = benchmark(model, size=options.size, batch=options.batch)
+    if options.training:
+        return _benchmark_training(options, model)
+    if options.interventions:
+        return _benchmark_interventions(options, model)
+    batch = 1 if options.batch is None else options.batch
+    report = benchmark(model, size=options.size or PAPER_SIZE, batch=batch)
+    return _print_cost(options, report, format_cost)
+
+
+def _benchmark_training(options: argparse.Namespace, model: Any) -> int:
+    from .training_benchmark import TRAINED_SIZE, format_training_cost, training_cost
+
+    config = getattr(model, "config", None)
+    if config is None:
+        raise ValueError(f"{options.model} is no HPINet: --training takes one")
+    batch = 8 if options.batch is None else options.batch
+    size = options.size or TRAINED_SIZE
+    report = training_cost(config, size=size, batch=batch, device=options.device)
+    return _print_cost(options, report, format_training_cost)
+
+
+def _benchmark_interventions(options: argparse.Namespace, model: Any) -> int:
+    from .exploration_cost import EXPLORED_SIZE, exploration_cost, format_exploration_cost
+
+    if options.batch not in (None, 1):
+        raise ValueError("--interventions looks at one picture: leave --batch out")
+    report = exploration_cost(model, size=options.size or EXPLORED_SIZE)
+    return _print_cost(options, report, format_exploration_cost)
+
+
+def _print_cost(
+    options: argparse.Namespace, report: dict[str, Any], as_text: Callable[[dict[str, Any]], str]
+) -> int:
     report = {"model": options.model, **report}
-    print(json.dumps(report) if options.json else format_cost(report))
+    print(json.dumps(report) if options.json else as_text(report))
     return 0
 
 

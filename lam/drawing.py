@@ -110,3 +110,27 @@ def mark_corners(canvas: Image.Image, corners: NDArray[np.float64]) -> None:
     for top, left in corners.tolist():
         draw.line([(left - arm, top), (left + arm, top)], WHITE, 1)
         draw.line([(left, top - arm), (left, top + arm)], WHITE, 1)
+
+
+def captioned(picture: ArrayLike, text: str) -> Pixels:
+    """A picture with a line of text below, such as the parameters that made it.
+
+    Args:
+        picture: uint8 (H, W, 3).
+        text: Broken into lines where it is wider than the picture.
+
+    Returns:
+        uint8, as wide and higher.
+    """
+    pixels, letters = checked(picture), font(14)
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        fits = letters.getlength(longer) <= pixels.shape[1] - 8
+        lines = [*lines[:-1], longer] if fits or not lines[-1] else [*lines, word]
+    canvas = Image.new("RGB", (pixels.shape[1], pixels.shape[0] + 20 * len(lines) + 6), WHITE)
+    canvas.paste(Image.fromarray(pixels), (0, 0))
+    draw = ImageDraw.Draw(canvas)
+    for number, line in enumerate(lines):
+        draw.text((4, pixels.shape[0] + 4 + 20 * number), line, DARK, letters)
+    return np.asarray(canvas)

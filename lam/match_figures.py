@@ -1,36 +1,33 @@
-"""Pictures of matched patches (Global Pixel Access, Eq. 8): arrays in, picture or figure out.
+"""Pictures of matched patches (Global Pixel Access, Eq. 8): arrays in, picture out.
 
-Pictures are uint8 RGB (H, W, 3), as in `lam.figures`. Nothing here keeps state, opens a window or
-reads a file, so a page, a notebook and a command draw the same thing from the same numbers.
+Pictures are uint8 RGB (H, W, 3), as in `lam.figures`; those of one pixel in all blocks are in
+`lam.pair_figures`, figures with axes in `lam.match_plots`. Nothing here keeps
+state, opens a window or reads a file, so a page, a notebook and a command draw the same thing from
+the same numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
 
-from .drawing import DARK, ORANGE, WHITE, Pixels, arrow, checked, font, mark_corners, outline
+from hpinet.match_statistics import in_degree
+
+from .drawing import (
+    DARK,
+    ORANGE,
+    WHITE,
+    Pixels,
+    arrow,
+    checked,
+    font,
+    mark_corners,
+    outline,
+)
 from .figures import heatmap_overlay
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-
-def patch_at(origins: ArrayLike, patch_size: int, row: float, column: float) -> int:
-    """The patch whose centre is nearest to a point: patches overlap, so several may hold it.
-
-    Args:
-        origins: (N, 2), (top, left) of every patch in LR pixels.
-        patch_size: P.
-        row: Of the point, in LR pixels.
-        column: Of the point, in LR pixels.
-    """
-    centres = np.asarray(origins, np.float64) + patch_size / 2
-    return int(((centres - (row, column)) ** 2).sum(1).argmin())
 
 
 def draw_matches(
@@ -123,11 +120,6 @@ def match_crops(
     return np.asarray(canvas)
 
 
-def in_degree(index: ArrayLike) -> NDArray[np.int64]:
-    """How many patches chose each patch: (N,) match numbers to (N,) counts."""
-    return np.bincount(np.ravel(index), minlength=np.size(index))
-
-
 def in_degree_map(
     picture: ArrayLike, origins: ArrayLike, index: ArrayLike, patch_size: int, scale: float = 1
 ) -> Pixels:
@@ -162,33 +154,6 @@ def in_degree_map(
             at = (float(x.mean()), float(y.mean()))
             draw.text(at, str(count), WHITE, letters, "mm", stroke_width=2, stroke_fill=DARK)
     return np.asarray(canvas)
-
-
-def similarity_matrix(matrix: ArrayLike, title: str = "") -> Figure:
-    """Similarities of all pairs of patches as a figure with axes.
-
-    Args:
-        matrix: (N, N); -inf, as on the diagonal, stays blank.
-        title: Written above.
-
-    Returns:
-        A matplotlib Figure that belongs to no window.
-
-    Raises:
-        ValueError: If the matrix is not square.
-    """
-    from matplotlib.figure import Figure
-
-    values = np.array(matrix, np.float64)
-    if values.ndim != 2 or values.shape[0] != values.shape[1]:
-        raise ValueError(f"similarities of all pairs are shaped (N, N), not {values.shape}")
-    values[~np.isfinite(values)] = np.nan
-    figure = Figure(figsize=(5, 4.4), layout="constrained")
-    axes = figure.add_subplot()
-    shown: Any = axes.imshow(values, cmap="viridis", interpolation="nearest")
-    axes.set(title=title, xlabel="other patch", ylabel="patch")
-    figure.colorbar(shown, ax=axes, label="similarity (scaled inner product)")
-    return figure
 
 
 def _nearest(

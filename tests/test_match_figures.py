@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lam import match_figures
+from lam.patch_shares import patch_at
 
 GREY = np.full((8, 8, 3), 100, np.uint8)
 # Four patches of 4 in a row-major grid over 8x8; all look at patch 3, which looks at 0.
@@ -14,9 +15,9 @@ INDEX = np.array([3, 3, 3, 0])
 
 
 def test_the_patch_at_a_point_is_the_one_with_the_nearest_centre():
-    assert match_figures.patch_at(ORIGINS, 4, 1, 6) == 1
+    assert patch_at(ORIGINS, 4, 1, 6) == 1
     overlapping = np.array([[0, 0], [0, 3]])  # both hold column 3.6; the second's centre is nearer
-    assert match_figures.patch_at(overlapping, 4, 2, 3.6) == 1
+    assert patch_at(overlapping, 4, 2, 3.6) == 1
 
 
 def test_matches_are_boxed_and_other_pixels_stay():
@@ -32,10 +33,6 @@ def test_a_patch_that_is_its_own_match_has_one_box_and_no_arrow():
     picture = np.full((80, 80, 3), 100, np.uint8)
     drawn = match_figures.draw_matches(picture, ORIGINS, np.arange(4), 4, 0, scale=10, grid=False)
     assert not (drawn != picture).any(-1)[22:30, 5:38].any()
-
-
-def test_in_degree_counts_choices():
-    assert match_figures.in_degree(INDEX).tolist() == [1, 0, 0, 3]
 
 
 def test_in_degree_map_is_brightest_where_most_look():
@@ -56,19 +53,11 @@ def test_match_crops_hold_the_patches_pixels():
     assert tuple(drawn[24 + 26 + 46, middle]) == (10, 10, 200)
 
 
-def test_similarity_matrix_leaves_the_diagonal_blank():
-    matrix = np.array([[-np.inf, 1.0], [1.0, -np.inf]])
-    figure = match_figures.similarity_matrix(matrix, "block 1")
-    shown = figure.axes[0].images[0].get_array()
-    assert np.isnan(np.asarray(shown.filled(np.nan))).tolist() == [[True, False], [False, True]]
-
-
 @pytest.mark.parametrize(
     "draw",
     [
         lambda: match_figures.draw_matches(GREY, ORIGINS, INDEX, 4, 9),
         lambda: match_figures.match_crops(GREY, []),
-        lambda: match_figures.similarity_matrix(np.zeros((2, 3))),
     ],
 )
 def test_input_that_does_not_fit_is_one_sentence(draw):

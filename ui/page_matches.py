@@ -11,7 +11,8 @@ import numpy as np
 
 from hpinet import BlockMatches
 from lam.figures import enlarge, enlarging_factor
-from lam.match_figures import draw_matches, in_degree_map, match_crops, patch_at
+from lam.match_figures import draw_matches, in_degree_map, match_crops
+from lam.patch_shares import patch_at
 
 from . import words, work
 from .catalogue import Catalogue, Network

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hpinet.match_statistics import in_degree
 from lam import LocalAttributionResult
-from lam.match_figures import in_degree
 
 from .catalogue import OWN, TWIN
 
