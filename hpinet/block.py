@@ -98,7 +98,9 @@ class HPIBlock(nn.Module):
             _check_fit(given, cut, len(patches))
             return take(patches, given.index[:, rows]), given
         # Matching stays in float32 under autocast: near-ties must not switch with the precision.
-        with torch.autocast(patches.device.type, enabled=False):
+        # Counting multi-adds runs on the meta device, which autocast does not know.
+        device = "cpu" if patches.is_meta else patches.device.type
+        with torch.autocast(device, enabled=False):
             least = torch.promote_types(patches.dtype, torch.float32)
             tokens = self.match_norm(patches.to(least).mean(2))
             scores = None

@@ -16,11 +16,10 @@ import torch
 from tqdm import tqdm
 
 from hpinet import HPINet
+from hpinet.confidence import interval
 from hpinet.effect import effect, extreme_windows, window_psnrs
 from hpinet.evaluate import find_pairs, load_pair
 from hpinet.interventions import Intervention, all_but, intervene
-
-from .summary import interval
 
 ELSEWHERE = "off elsewhere"
 """Global Pixel Access left to one block only: off in all others."""

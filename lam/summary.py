@@ -8,7 +8,6 @@ be averaged over all.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
@@ -16,24 +15,7 @@ from typing import Any
 
 import numpy as np
 
-
-def interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:
-    """Student's t interval of a mean; None below two values.
-
-    Not a bootstrap: with the five pictures of a small benchmark, resampling them gives intervals
-    that are too narrow.
-
-    Args:
-        values: The sample.
-        confidence: How often such an interval holds the true mean, in (0, 1).
-    """
-    from scipy.stats import t
-
-    if len(values) < 2:
-        return None
-    mean, error = np.mean(values), np.std(values, ddof=1) / math.sqrt(len(values))
-    reach = float(t.ppf((1 + confidence) / 2, len(values) - 1)) * error
-    return float(mean - reach), float(mean + reach)
+from hpinet.confidence import interval
 
 
 def summarise(rows: Iterable[Mapping[str, str]], models: Sequence[str]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from hpinet import HPINet, read_picture
+from hpinet.digests import network_digest
 from hpinet.evaluate import SUFFIXES, Pair, find_pairs, load_pair
 
 from .areas import area_report
@@ -124,17 +125,7 @@ def open_contender(label: str, scale: int | None, device: str | torch.device) ->
     """
     name = label.removesuffix(WITHOUT_GPA)
     network = open_model(name, scale, gpa=name == label, device=device)
-    return Contender(label, network, _digest(network))
-
-
-def _digest(network: nn.Module) -> str:
-    """What tells networks apart whatever they are called: kind, configuration and weights."""
-    about = (getattr(network, name, None) for name in ("name", "scale", "config"))
-    found = hashlib.sha256(repr((type(network).__name__, *about)).encode())
-    for name, tensor in network.state_dict().items():
-        found.update(name.encode())
-        found.update(tensor.detach().cpu().double().numpy().tobytes())
-    return found.hexdigest()[:16]
+    return Contender(label, network, network_digest(network))
 
 
 def find_sources(folder: str | Path, scale: int, hr: bool) -> list[Source]:
