@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,6 +62,30 @@ def test_a_killed_run_ends_in_the_same_bits_as_an_uninterrupted_one(pictures, tm
     resumed.run()
     expected = load_file(tmp_path / "whole" / "last.safetensors")
     got = load_file(tmp_path / "killed" / "last.safetensors")
+    assert all(got[name].equal(tensor) for name, tensor in expected.items())
+
+
+def test_kill_9_at_any_moment_loses_nothing(pictures, tmp_path):
+    words = [
+        "--data", str(pictures), "--cache", str(tmp_path / "cache"), "--scale", "2",
+        "--crop", "48", "--batch", "1", "--steps", "14", "--save-every", "1",
+        "--precision", "no", "--threads", "1",
+    ]  # fmt: skip
+    command = [sys.executable, "-m", "hpinet", "train", *words, "--out"]
+    run = {"cwd": Path(__file__).parent.parent, "capture_output": True, "check": True}
+    subprocess.run([*command, str(tmp_path / "whole")], timeout=300, **run)
+    killed = tmp_path / "killed"
+    with subprocess.Popen(
+        [*command, str(killed)], cwd=run["cwd"], stderr=subprocess.DEVNULL
+    ) as process:
+        while process.poll() is None and not (killed / "state.pt").exists():
+            time.sleep(0.01)
+        time.sleep(0.2)  # somewhere: within a step, or while a checkpoint is written
+        process.kill()
+    assert process.returncode == -9
+    subprocess.run([*command, str(killed), "--resume"], timeout=300, **run)
+    expected = load_file(tmp_path / "whole" / "last.safetensors")
+    got = load_file(killed / "last.safetensors")
     assert all(got[name].equal(tensor) for name, tensor in expected.items())
 
 
