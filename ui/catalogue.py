@@ -28,11 +28,15 @@ class Network:
         label: What the page calls it.
         model: The network.
         twin: Its twin of the same size and training, or None.
+        path: The file it was loaded from, if there is one.
+        twin_path: The twin's file.
     """
 
     label: str
     model: HPINet
     twin: HPINet | None = field(default=None)
+    path: Path | None = None
+    twin_path: Path | None = None
 
     @property
     def scale(self) -> int:
@@ -131,7 +135,7 @@ class Catalogue:
         # A file may be called a twin and be another network: then it is no comparison.
         if not isinstance(other, HPINet) or other.config != model.config.without_gpa():
             other = None
-        return Network(label, model, other)
+        return Network(label, model, other, path, twin)
 
 
 def _weights(folder: Path) -> list[Path]:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from hpinet import Picture, PictureError, read_picture
 from hpinet.images import from_uint8, shrink, to_uint8
 from hpinet.resize import crop_to_multiple
-from lam import LocalAttributionResult, Window
+from lam import LocalAttributionResult, MethodResult, Window
 
+from .choices import Explored, How, Look
 from .examples import Example
 
 Pixels = NDArray[np.uint8]
@@ -75,10 +76,12 @@ class Session:
         study: What is being looked at.
         network: Label of the network.
         window: The window, in SR pixels.
-        maps: The latest results, with and without GPA.
+        maps: The latest results: with GPA, without it, and of bicubic interpolation.
         region: (left, top, height, width) of the attributed LR pixels.
         way: How the second of the maps is without GPA; None where there is no second.
-        look: Overlay strength and colour scale of the maps.
+        look: How the maps are drawn.
+        how: How the maps were computed.
+        explored: What is looked at and changed among the matches.
         run: Counts attributions; a running one ends when it is no longer the latest.
         ended: The latest attribution that came to its end.
         stopped: Whether the latest was asked to stop.
@@ -89,10 +92,14 @@ class Session:
     study: Study | None = None
     network: str = ""
     window: Window | None = None
-    maps: list[LocalAttributionResult | None] = field(default_factory=lambda: [None, None])
+    maps: list[LocalAttributionResult | MethodResult | None] = field(
+        default_factory=lambda: [None, None, None]
+    )
     region: tuple[int, int, int, int] = (0, 0, 0, 0)
     way: str | None = None
-    look: tuple[float, str] = (0.6, "square root")
+    look: Look = Look()
+    how: How = How()
+    explored: Explored = field(default_factory=Explored)
     run: int = 0
     ended: int = 0
     stopped: bool = False
