@@ -60,17 +60,11 @@ def _add_upscale(commands: Subparsers) -> None:
 
 
 def _add_evaluate(commands: Subparsers) -> None:
-    parser = commands.add_parser("evaluate", help="PSNR, SSIM and LPIPS on a folder of pictures")
-    _add_model(parser, default=None)
-    parser.add_argument(
-        "--data",
-        metavar="DIR",
-        required=True,
-        help="holds HR/ and LR/, or HR/ or originals alone (LR is made by MATLAB's bicubic)",
-    )
-    parser.add_argument("--lpips", action="store_true", help="also LPIPS (AlexNet v0.1)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.set_defaults(run=_evaluate)
+    from .evaluate_command import add_arguments, run
+
+    parser = commands.add_parser("evaluate", help="PSNR, SSIM and LPIPS on folders of pictures")
+    add_arguments(parser)
+    parser.set_defaults(run=run)
 
 
 def _add_benchmark(commands: Subparsers) -> None:
@@ -165,22 +159,6 @@ def _upscale(options: argparse.Namespace) -> int:
         f"{options.output}: {picture.size[1]}x{picture.size[0]} -> "
         f"{result.size[1]}x{result.size[0]} pixels"
     )
-    return 0
-
-
-def _evaluate(options: argparse.Namespace) -> int:
-    from pathlib import Path
-
-    from .evaluate import evaluate, format_table
-
-    report = evaluate(
-        _load(options),
-        options.data,
-        name=Path(options.model).name,
-        lpips=options.lpips,
-        progress=sys.stderr.isatty(),
-    )
-    print(json.dumps(report, allow_nan=False) if options.json else format_table(report))
     return 0
 
 

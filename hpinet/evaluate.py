@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from .images import Picture, from_uint8, read_picture, shrink, to_uint8
@@ -20,6 +21,10 @@ SUFFIXES = (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".ppm", "
 METRICS = ("psnr", "ssim", "lpips")
 
 
+Row = dict[str, Any]
+"""A picture's figures under their names: psnr, ssim, lpips and bicubic_ with each."""
+
+
 @dataclass(frozen=True)
 class Pair:
     """An original and its LR picture; `lr` is None where MATLAB's bicubic has to make it."""
@@ -29,27 +34,81 @@ class Pair:
     lr: Path | None
 
 
+class Known(Protocol):
+    """Figures of earlier runs by the same network."""
+
+    def find(self, pair: Pair, lpips: bool) -> Row | None:
+        """The figures of a picture, with LPIPS if that is asked for; None if they are not known."""
+
+    def keep(self, pair: Pair, row: Row) -> None:
+        """Take figures in."""
+
+
 def find_pairs(data: str | Path, scale: int) -> list[Pair]:
-    """Pair the pictures of a folder.
+    """Pair the pictures of a folder; every original must have its LR picture.
 
     Args:
-        data: a folder with HR/ and LR/, with HR/ alone, or with the originals directly in it.
-        scale: names pair up when equal apart from a mark of this scale: baby, babyx4, baby_LR_x4.
+        data: see `match_pairs`.
+        scale: see `match_pairs`.
 
     Raises:
         ValueError: no such folder, no pictures, or an original without its one LR picture.
     """
-    folder = Path(data)
-    if not folder.is_dir():
-        raise ValueError(f"{data} is not a folder.")
+    pairs, alone = match_pairs(data, scale)
+    for reason in alone.values():
+        raise ValueError(reason)
+    return pairs
+
+
+def match_pairs(data: str | Path, scale: int) -> tuple[list[Pair], dict[str, str]]:
+    """Pair the pictures of a folder, and name those that have no partner.
+
+    Args:
+        data: a folder with HR/ and LR/, with HR/ alone, or with the originals directly in it; or
+            one with such a folder for each scale: x2/, x3/, x4/.
+        scale: names pair up when equal apart from a mark of this scale: baby, babyx4, baby_LR_x4.
+
+    Returns:
+        The pairs, and for every original without its one LR picture the reason.
+
+    Raises:
+        ValueError: no such folder, no pictures, or none for this scale.
+    """
+    folder = _of_scale(Path(data), scale)
     hr_folder = folder / "HR" if (folder / "HR").is_dir() else folder
     originals = _pictures(hr_folder)
     if not originals:
         raise ValueError(f"{hr_folder} holds no pictures ({', '.join(SUFFIXES)}).")
     if hr_folder == folder or not (folder / "LR").is_dir():
-        return [Pair(path.stem, path, None) for path in originals]
+        return [Pair(path.stem, path, None) for path in originals], {}
     small = _pictures(folder / "LR")
-    return [Pair(path.stem, path, _partner(path, small, scale)) for path in originals]
+    pairs, alone = [], {}
+    for path in originals:
+        try:
+            pairs.append(Pair(path.stem, path, _partner(path, small, scale)))
+        except ValueError as error:
+            alone[path.name] = str(error)
+    return pairs, alone
+
+
+def _of_scale(folder: Path, scale: int) -> Path:
+    """The folder itself, or the one in it that holds the pictures of a scale."""
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is not a folder.")
+    if (folder / "HR").is_dir() or _pictures(folder):
+        return folder
+    scales = sorted(path.name for path in folder.glob("x[0-9]") if path.is_dir())
+    if scales and f"x{scale}" not in scales:
+        raise ValueError(f"{folder} holds pictures for {', '.join(scales)}, but not for x{scale}.")
+    return folder / f"x{scale}" if scales else folder
+
+
+def set_name(data: str | Path) -> str:
+    """What a folder of pictures is called: its own name, or its parent's for Set5/x4 or Set5/HR."""
+    path = Path(data).resolve()
+    while path.name in ("HR", *(f"x{scale}" for scale in range(1, 10))) and path.parent.name:
+        path = path.parent
+    return path.name
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -83,6 +142,7 @@ def evaluate(
     name: str = "",
     lpips: bool = False,
     progress: bool = False,
+    known: Known | None = None,
 ) -> dict[str, Any]:
     """Super-resolve every picture of a folder and measure it against its original.
 
@@ -91,36 +151,51 @@ def evaluate(
 
     Args:
         model: a network with `.scale`.
-        data: see `find_pairs`.
+        data: see `match_pairs`.
         name: what the report calls the model.
         lpips: also compute LPIPS.
         progress: show a progress bar on stderr.
+        known: what is known of earlier runs, and keeps what is measured now.
 
     Returns:
         The report, ready for JSON: model, scale, images (their number), psnr in dB, ssim, lpips
         (means), bicubic (the same three), per_image (name, the three, bicubic_ and the three).
         A number that does not exist (the PSNR of equal pictures, LPIPS where it was not asked for
-        or is not to be had) is None; `notes`, there only if needed, says why.
+        or is not to be had) is None. There only if needed: `notes`, which say why, and `skipped`,
+        pictures that could not be measured and the reasons; they count nowhere.
 
     Raises:
-        ValueError: unfit folder or pictures; the message names the file.
+        ValueError: unfit folder, or not one picture could be measured; the message names the file.
     """
     scale: int = model.scale  # type: ignore[assignment]
-    pairs = find_pairs(data, scale)
+    pairs, skipped = match_pairs(data, scale)
     distance = Lpips() if lpips else None
     notes: list[str] = []
     if distance is not None and not distance.available:
         notes.append(distance.reason)
         distance = None
-    rows: list[dict[str, Any]] = []
-    for pair in _progress(pairs, progress):
+    rows: list[Row] = []
+    for pair in _progress(pairs, progress, f"{name} on {set_name(data)}"):
         try:
-            rows.append({"name": pair.name, **_measure(model, pair, scale, distance)})
-        except ValueError as error:
-            raise ValueError(_named(str(error), pair)) from error
+            found = None if known is None else known.find(pair, distance is not None)
+            row = found or _measure(model, pair, scale, distance)
+        except (ValueError, OSError, MemoryError, torch.cuda.OutOfMemoryError) as error:
+            skipped[pair.hr.name] = _named(str(error) or "not enough memory", pair)
+            continue
+        if known is not None and found is None:
+            known.keep(pair, row)
+        rows.append({"name": pair.name, **row})
+    if not rows:
+        raise ValueError(next(iter(skipped.values())))
+    return _report(name, scale, rows, notes, skipped)
+
+
+def _report(
+    name: str, scale: int, rows: list[Row], notes: list[str], skipped: dict[str, str]
+) -> dict[str, Any]:
     means = {key: _mean([row[key] for row in rows]) for key in rows[0] if key != "name"}
     if any(_is_infinite(row[key]) for row in rows for key in ("psnr", "bicubic_psnr")):
-        notes.append("A picture equals its original: its PSNR is infinite and given as null.")
+        notes = [*notes, "A picture equals its original: its PSNR is infinite and given as null."]
     report = {
         "model": name,
         "scale": scale,
@@ -129,7 +204,8 @@ def evaluate(
         "bicubic": {key: means[f"bicubic_{key}"] for key in METRICS},
         "per_image": [{key: _finite(value) for key, value in row.items()} for row in rows],
     }
-    return {**report, "notes": notes} if notes else report
+    extra = {"notes": notes, "skipped": skipped}
+    return {**report, **{key: value for key, value in extra.items() if value}}
 
 
 def _named(text: str, pair: Pair) -> str:
@@ -138,20 +214,18 @@ def _named(text: str, pair: Pair) -> str:
     return text if any(name in text for name in files) else f"{files[0]}: {text}"
 
 
-def _progress(pairs: list[Pair], show: bool) -> Iterable[Pair]:
+def _progress(pairs: list[Pair], show: bool, about: str) -> Iterable[Pair]:
     if not show:
         return pairs
     from tqdm import tqdm
 
-    return tqdm(pairs, unit="picture", leave=False)
+    return tqdm(pairs, about, unit="picture", leave=False)
 
 
-def _measure(
-    model: nn.Module, pair: Pair, scale: int, distance: Lpips | None
-) -> dict[str, float | None]:
+def _measure(model: nn.Module, pair: Pair, scale: int, distance: Lpips | None) -> Row:
     lr, hr = load_pair(pair, scale)
     results = {"": upscale(model, lr).rgb, "bicubic_": bicubic(lr, scale).rgb}
-    row: dict[str, float | None] = {}
+    row: Row = {}
     for prefix, sr in results.items():
         row[f"{prefix}psnr"] = psnr_y(sr, hr, scale)
         row[f"{prefix}ssim"] = ssim_y(sr, hr, scale)
@@ -205,7 +279,9 @@ def format_table(report: dict[str, Any]) -> str:
     means = {**report, **{f"bicubic_{key}": value for key, value in report["bicubic"].items()}}
     label = f"mean of {report['images']}".ljust(width)
     lines.append(label + _cells([_number(key, means[key]) for key in keys]))
-    return "\n".join(lines + list(report.get("notes", ())))
+    said = [*report.get("notes", ())]
+    said += [f"skipped: {reason}" for reason in report.get("skipped", {}).values()]
+    return "\n".join(lines + said)
 
 
 def _cells(texts: list[str]) -> str:

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 from hpinet import load_model
-from hpinet.evaluate import evaluate, find_pairs, format_table
+from hpinet.evaluate import evaluate, find_pairs, format_table, set_name
 from hpinet.images import from_uint8, shrink, to_uint8
 from hpinet.metrics import BACKBONE_VARIABLE, psnr_y, ssim_y
 from hpinet.upscale import bicubic
@@ -188,3 +188,27 @@ def test_bicubic_on_set14(shared):
     assert report["bicubic"]["psnr"] == pytest.approx(26.084, abs=1e-3)
     # HR alone gives the same LR, and so the same figures.
     assert evaluate(Nothing(), folder / "HR") == report
+
+
+def test_a_folder_for_every_scale(tmp_path):
+    save(tmp_path / "Set5" / "x2" / "HR" / "a.png", noise(40, 40))
+    save(tmp_path / "Set5" / "x2" / "LR" / "a.png", noise(20, 20))
+    [pair] = find_pairs(tmp_path / "Set5", 2)
+    assert pair.hr == tmp_path / "Set5" / "x2" / "HR" / "a.png"
+    with pytest.raises(ValueError, match="for x2, but not for x3"):
+        find_pairs(tmp_path / "Set5", 3)
+    for inside in ("x2", "x2/HR", "."):
+        assert set_name(tmp_path / "Set5" / inside) == "Set5"
+
+
+def test_broken_pairs_are_skipped_and_named(tmp_path):
+    for name in ("a", "b", "c"):
+        save(tmp_path / "HR" / f"{name}.png", noise(40, 40))
+    save(tmp_path / "LR" / "a.png", noise(20, 20))
+    save(tmp_path / "LR" / "b.png", noise(10, 10))  # that of x4
+    report = evaluate(Repeat(), tmp_path)
+    assert [row["name"] for row in report["per_image"]] == ["a"]
+    assert set(report["skipped"]) == {"b.png", "c.png"}
+    assert "b.png in LR has 10x10" in report["skipped"]["b.png"]
+    assert "found none" in report["skipped"]["c.png"]
+    assert "skipped: c.png in HR" in format_table(report)
