@@ -3,68 +3,19 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from torch import nn
-
-from hpinet import HPINet, OwnPatches, load_model
+from hpinet import HPINet, load_model
 from hpinet.weights import BUNDLED
+from lam.models import open_model
 
 from .cache import Cache
+from .networks import OWN, TWIN, Network
+from .own_networks import SUFFIXES, OwnNetworks
 
-TWIN, OWN = "twin", "own"
-"""Ways to be without GPA: a twin trained without it, or these weights with it switched off."""
+__all__ = ["OWN", "TWIN", "Catalogue", "Network"]
 
-_SUFFIXES = (".safetensors", ".pth", ".pt")
 _NO_GPA = "-no-gpa"
-
-
-@dataclass(frozen=True)
-class Network:
-    """A network, and its twin that was trained without Global Pixel Access if there is one.
-
-    Attributes:
-        label: What the page calls it.
-        model: The network.
-        twin: Its twin of the same size and training, or None.
-        path: The file it was loaded from, if there is one.
-        twin_path: The twin's file.
-    """
-
-    label: str
-    model: HPINet
-    twin: HPINet | None = field(default=None)
-    path: Path | None = None
-    twin_path: Path | None = None
-
-    @property
-    def scale(self) -> int:
-        """Up-scaling factor."""
-        return self.model.scale
-
-    @property
-    def has_gpa(self) -> bool:
-        """Whether it looks at matched patches."""
-        return self.model.config.gpa
-
-    @property
-    def ways_without(self) -> tuple[str, ...]:
-        """Which of `TWIN` and `OWN` can be had, the more telling first."""
-        if not self.has_gpa:
-            return ()
-        return (OWN,) if self.twin is None else (TWIN, OWN)
-
-    def way(self, wanted: str) -> str | None:
-        """The wanted way to be without GPA if it can be had, else the first one that can."""
-        ways = self.ways_without
-        return wanted if wanted in ways else next(iter(ways), None)
-
-    def without(self, way: str) -> nn.Module:
-        """The network without GPA, by `TWIN` or `OWN`."""
-        if way == TWIN and self.twin is not None:
-            return self.twin
-        return OwnPatches(self.model)
 
 
 class Catalogue:
@@ -73,6 +24,9 @@ class Catalogue:
     Args:
         weights_dir: A folder of further checkpoints, or None.
 
+    Attributes:
+        own: The networks that visitors brought, each for its visitor alone.
+
     Raises:
         ValueError: If the folder does not exist, or there is no network at all.
     """
@@ -80,6 +34,7 @@ class Catalogue:
     def __init__(self, weights_dir: Path | None = None) -> None:
         if weights_dir is not None and not weights_dir.is_dir():
             raise ValueError(f"there is no folder {weights_dir}: --weights-dir names one")
+        self.own = OwnNetworks()
         self._paths: dict[str, Path] = {}
         for path in _weights(BUNDLED):
             self._paths[path.stem] = path
@@ -107,12 +62,18 @@ class Catalogue:
             or path.with_name(path.stem.removesuffix(_NO_GPA)) not in stems
         ]
 
-    def get(self, label: str) -> Network:
+    def get(self, label: str, own: str | None = None) -> Network:
         """A network by its label.
+
+        Args:
+            label: One of `labels`, or what the visitor brought.
+            own: The label of what this visitor brought; others' can't be had.
 
         Raises:
             ValueError: If there is none, or its file holds something else.
         """
+        if own is not None and label == own:
+            return self.own.get(label)
         if label not in self._paths:
             raise ValueError(f"There is no network {label!r}; choose {', '.join(self.labels)}.")
         with self._lock:  # two visitors must not load the same file twice
@@ -123,13 +84,14 @@ class Catalogue:
         return self._twin(self._paths[label]) is not None
 
     def _twin(self, path: Path) -> Path | None:
-        twins = [path.with_name(path.stem + _NO_GPA + suffix) for suffix in _SUFFIXES]
+        twins = [path.with_name(path.stem + _NO_GPA + suffix) for suffix in SUFFIXES]
         return next((twin for twin in twins if twin.is_file()), None)
 
     def _load(self, label: str) -> Network:
         path = self._paths[label]
-        model = load_model(path)
-        assert isinstance(model, HPINet)
+        model = open_model(path)
+        if not isinstance(model, HPINet):
+            return Network(label, model, path=path)
         twin = self._twin(path) if model.config.gpa else None
         other = None if twin is None else load_model(twin)
         # A file may be called a twin and be another network: then it is no comparison.
@@ -139,4 +101,4 @@ class Catalogue:
 
 
 def _weights(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix in _SUFFIXES)
+    return sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES)

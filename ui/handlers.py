@@ -96,4 +96,4 @@ def current(session: Session, catalogue: Catalogue) -> tuple[Study, Network]:
     """
     if session.study is None:
         raise ValueError("There is no picture yet: upload one or choose an example.")
-    return session.study, catalogue.get(session.network)
+    return session.study, catalogue.get(session.network, session.own)

@@ -1,8 +1,10 @@
-"""Page 1: before and after, with scores."""
+"""Page 1: any two contenders under a slider, their scores, and all of them side by side."""
 
 from __future__ import annotations
 
+import re
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,171 +12,307 @@ from typing import Any
 import gradio as gr
 
 from hpinet import write_picture
-from lam.figures import enlarge, enlarging_factor
+from hpinet.images import from_uint8
+from lam.figures import draw_window, enlarge, enlarging_factor
 
-from . import words, work
-from .catalogue import Catalogue, Network
+from . import closer, work
+from .catalogue import Catalogue
+from .contenders import (
+    BICUBIC,
+    NETWORK,
+    ORIGINAL,
+    Contender,
+    contenders,
+    find,
+    left_out,
+    pixels,
+    restored,
+)
 from .handlers import QUICK, current, spoken
 from .pictures import shown
+from .scores import Scores, as_table, lpips_reason, measure
 from .session import Pixels, Session, Study
-from .style import table
 
-BICUBIC, NO_GPA, ORIGINAL = "bicubic", "without GPA", "the original"
-
+_FIRST = (BICUBIC, NETWORK)  # what the first paint waits for
 _KEPT_DOWNLOADS = 64
 _downloads = tempfile.TemporaryDirectory(prefix="hpinet-lens-")  # gone when the server ends
+
+METRICS = "PSNR-Y and SSIM leave out a border as wide as the scale. Bold: the chosen network."
 
 
 @dataclass
 class SuperResolvePage:
-    """The page's components, in the order of `view`."""
+    """The page's components."""
 
+    left: gr.Dropdown
+    right: gr.Dropdown
     slider: gr.ImageSlider
     scores: gr.HTML
     notes: gr.Markdown
-    download: gr.DownloadButton
-    against: gr.Radio
+    save_left: gr.DownloadButton
+    save_right: gr.DownloadButton
+    view: gr.Radio
+    overview: gr.Image
+    strip: gr.HTML
+
+    @property
+    def choices(self) -> list[Any]:
+        """What is compared with what, and which view is below."""
+        return [self.left, self.right, self.view]
+
+    @property
+    def window(self) -> list[Any]:
+        """What `window_moved` returns values for."""
+        return [self.overview, self.strip]
 
     @property
     def outputs(self) -> list[Any]:
-        """What `view` returns values for."""
-        return [self.slider, self.scores, self.notes, self.download, self.against]
+        """What `first` returns values for."""
+        return [self.left, self.right, self.slider, self.notes, self.overview, *self.late]
+
+    @property
+    def late(self) -> list[Any]:
+        """What `rest` yields values for."""
+        return [self.scores, self.strip, self.save_left, self.save_right]
 
 
 def build(catalogue: Catalogue, session: gr.State) -> SuperResolvePage:
     """Lay the page out and connect what belongs to it alone."""
-    with gr.Row():
-        with gr.Column(scale=3, min_width=420):
-            slider = gr.ImageSlider(
-                label="Drag to compare",
-                format="png",
-                interactive=False,
-                max_height=680,
-                elem_id="slider",
-                buttons=["fullscreen"],
-            )
-        with gr.Column(scale=2, min_width=320):
-            against = gr.Radio(
-                [BICUBIC, NO_GPA, ORIGINAL],
-                value=BICUBIC,
-                label="Compare HPINet with",
-                info="What the slider's left half shows.",
-                elem_id="against",
-            )
-            scores = gr.HTML(elem_id="scores", padding=False)
-            gr.Markdown(
-                "PSNR: error in brightness, in decibels; higher is nearer to the original. "
-                "SSIM: likeness of structure, at most 1. Both leave out a thin border.",
-                elem_classes=["words", "hint"],
-            )
-            notes = gr.Markdown(elem_id="notes", elem_classes=["words"])
-            download = gr.DownloadButton(
-                "Download HPINet's picture (PNG)", elem_id="download", interactive=False
-            )
-    page = SuperResolvePage(slider, scores, notes, download, against)
+    page = _lay_out()
 
     @spoken
-    def compare(session: Session, against: str) -> Any:
+    def compare(session: Session, left: str, right: str) -> tuple[Any, ...]:
         study, network = current(session, catalogue)
-        return slides(study, network, against)
+        among = contenders(session, catalogue, study)
+        pair = find(among, left, BICUBIC), find(among, right, NETWORK)
+        return slides(study, network.scale, *pair), *downloads(study, network.scale, *pair)
 
-    against.input(
-        compare, [session, against], slider, api_name="compare", concurrency_id="picture", **QUICK
+    @spoken
+    def look(session: Session, view: str) -> str:
+        study, network = current(session, catalogue)
+        return strip(session, catalogue, study, network.scale, view)
+
+    quick = {**QUICK, "api_visibility": "private", "concurrency_id": "closer"}
+    gr.on(
+        [page.left.input, page.right.input],
+        compare,
+        [session, page.left, page.right],
+        [page.slider, page.save_left, page.save_right],
+        **quick,
     )
+    page.view.input(look, [session, page.view], page.strip, **quick)
     return page
 
 
-def view(study: Study, network: Network, against: str, twin: bool) -> tuple[Any, ...]:
-    """Values for the page's components.
+def _lay_out() -> SuperResolvePage:
+    def side(label: str, value: str, name: str) -> gr.Dropdown:
+        named = [("Bicubic", BICUBIC), ("The network", NETWORK)]
+        return gr.Dropdown(named, value=value, label=label, elem_id=name, min_width=150)
 
-    Args:
-        study: The picture.
-        network: The network.
-        against: What the slider's left half shows.
-        twin: Whether to wait for the network without GPA; else its row says that it is coming.
-    """
-    choices = [BICUBIC]
-    choices += [NO_GPA] if network.has_gpa else []
-    choices += [ORIGINAL] if study.hr is not None else []
-    against = against if against in choices else BICUBIC
-    if not twin and against == NO_GPA:
-        picture: Any = gr.skip()
-    else:
-        picture = slides(study, network, against)
+    def save(label: str, name: str) -> gr.DownloadButton:
+        return gr.DownloadButton(label, elem_id=name, interactive=False, size="sm", min_width=120)
+
+    with gr.Row():
+        with gr.Column(scale=6, min_width=420, elem_id="compare"):
+            slider = gr.ImageSlider(
+                label="Drag the handle to compare",
+                format="png",
+                interactive=False,
+                max_height=492,
+                elem_id="slider",
+                buttons=["fullscreen"],
+            )
+        with gr.Column(scale=7, min_width=380):
+            with gr.Row():
+                left = side("Left half shows", BICUBIC, "left")
+                right = side("Right half shows", NETWORK, "right")
+            scores = gr.HTML(elem_id="scores", padding=False)
+            gr.Markdown(METRICS, elem_classes=["words", "hint"])
+            notes = gr.Markdown(elem_id="notes", elem_classes=["words"])
+            with gr.Row():
+                save_left = save("Save the left picture (PNG)", "save-left")
+                save_right = save("Save the right picture (PNG)", "save-right")
+            view = gr.Radio(
+                [(name, view) for view, name in closer.VIEWS.items()],
+                value=closer.WINDOW,
+                label="Side by side below",
+                elem_id="closer-view",
+            )
+    with gr.Row(elem_id="closer"):
+        overview = gr.Image(
+            label="Click to move the window",
+            height=216,
+            format="png",
+            interactive=False,
+            buttons=[],
+            elem_id="overview",
+            elem_classes=["pick", "titled"],
+            scale=1,
+            min_width=190,
+        )
+        with gr.Column(scale=5, min_width=380):
+            all_of_them = gr.HTML(elem_id="strip", padding=False)
+    return SuperResolvePage(
+        left, right, slider, scores, notes, save_left, save_right, view, overview, all_of_them
+    )
+
+
+def first(
+    session: Session, catalogue: Catalogue, left: str | None, right: str | None, view: str
+) -> tuple[Any, ...]:
+    """Values for `SuperResolvePage.outputs` without waiting for more than must be seen at once."""
+    study, network = current(session, catalogue)
+    among = contenders(session, catalogue, study)
+    pair = find(among, left, BICUBIC), find(among, right, NETWORK)
+    try:
+        slider = slides(study, network.scale, *pair)
+    except ValueError:  # a contender that is too slow for this picture: its row says so
+        pair = find(among, BICUBIC, BICUBIC), find(among, NETWORK, NETWORK)
+        slider = slides(study, network.scale, *pair)
+    named = [(c.label, c.kind) for c in among]
+    seen = {c.kind for c in pair} | set(_FIRST)
+    ready = [c for c in among if c.kind in seen]
+    rows = [(c, measure(c, study, network.scale, False) if c in ready else None) for c in among]
     return (
-        picture,
-        score_table(study, network, twin),
-        description(study, network),
-        gr.update(value=save(study, network), interactive=True),
-        gr.update(choices=choices, value=against),
+        gr.update(choices=named, value=pair[0].kind),
+        gr.update(choices=named, value=pair[1].kind),
+        slider,
+        description(session, catalogue),
+        overview(session, study, network.scale, catalogue),
+        as_table(_scored(rows), study),
+        strip(session, catalogue, study, network.scale, view, ready),
+        *(gr.update(interactive=False) for _ in range(2)),
     )
 
 
-def slides(study: Study, network: Network, against: str) -> Any:
+def rest(
+    session: Session, catalogue: Catalogue, left: str | None, right: str | None, view: str
+) -> Iterator[tuple[Any, ...]]:
+    """Values for `SuperResolvePage.late`, contender by contender, the slow LPIPS last."""
+    study, network = current(session, catalogue)
+    among, scale, asked = contenders(session, catalogue, study), network.scale, session.asked
+    pair = find(among, left, BICUBIC), find(among, right, NETWORK)
+    results: dict[str, Scores] = {}
+    buttons: tuple[Any, ...] = (gr.skip(), gr.skip())
+    for perceptual in (False, True):
+        for number, contender in enumerate(c for c in among if c.kind != ORIGINAL):
+            results[contender.kind] = measure(contender, study, scale, perceptual)
+            if session.asked != asked:
+                return
+            if number and not perceptual and contender.kind in _FIRST:
+                continue  # these were shown already
+            rows = [(c, results.get(c.kind)) for c in among]
+            # Whole values every time: a tab that was not opened yet keeps only the latest.
+            ready = [c for c in among if c.kind in results]
+            text = as_table(_scored(rows), study) + _reason(study, perceptual)
+            yield text, strip(session, catalogue, study, scale, view, ready), *buttons
+        if not perceptual:
+            buttons = downloads(study, scale, *pair)
+            if study.hr is None:
+                yield text, strip(session, catalogue, study, scale, view), *buttons
+                return
+
+
+def _scored(rows: list[tuple[Contender, Scores | None]]) -> list[tuple[Contender, Scores | None]]:
+    return [(c, s) for c, s in rows if c.kind != ORIGINAL]
+
+
+def _reason(study: Study, perceptual: bool) -> str:
+    reason = lpips_reason(study) if perceptual else ""
+    return f'<p class="hint" id="lpips-reason">{reason}</p>' if reason else ""
+
+
+def strip(
+    session: Session,
+    catalogue: Catalogue,
+    study: Study,
+    scale: int,
+    view: str,
+    ready: list[Contender] | None = None,
+) -> str:
+    """The contenders side by side; of those that are ``ready`` only, where that is given."""
+    found: list[tuple[Contender, Pixels | None]] = []
+    for contender in contenders(session, catalogue, study):
+        known = None
+        if ready is None or contender in ready or contender.kind == ORIGINAL:
+            try:
+                known = pixels(contender, study, scale)
+            except ValueError:  # its row in the table says why
+                known = None
+        found.append((contender, known))
+    assert session.window is not None
+    return closer.strip(view, found, study.hr, session.window)
+
+
+def overview(session: Session, study: Study, scale: int, catalogue: Catalogue) -> str:
+    """The whole picture with the window: where its file is."""
+    found = current(session, catalogue)[1]
+    picture = work.super_resolved(study, found).pixels
+    factor = overview_factor(study, scale)
+    assert session.window is not None
+    return shown(draw_window(enlarge(picture, factor), session.window, factor))
+
+
+def overview_factor(study: Study, scale: int) -> int:
+    """How much the overview is enlarged, to be crisp and to be clicked on."""
+    return enlarging_factor(study.size[0] * scale, study.size[1] * scale, 428)
+
+
+def slides(study: Study, scale: int, left: Contender, right: Contender) -> Any:
     """The slider's two pictures with its label, small ones enlarged with crisp pixels."""
-    left: Pixels
-    if against == ORIGINAL and study.hr is not None:
-        left = study.hr
-    elif against == NO_GPA and network.has_gpa:
-        left = work.super_resolved(study, network, network.ways_without[0]).pixels
-        against = words.WITHOUT[network.ways_without[0]]
-    else:
-        left = work.enlarged(study, network.scale).pixels
-    right = work.super_resolved(study, network).pixels
-    factor = enlarging_factor(*right.shape[:2])
+    both = [pixels(c, study, scale) for c in (left, right)]
+    factor = enlarging_factor(*both[0].shape[:2])
     return gr.update(
-        value=(shown(enlarge(left, factor)), shown(enlarge(right, factor))),
-        label=f"Drag to compare — left: {against}, right: {network.label}",
+        value=tuple(shown(enlarge(p, factor)) for p in both),
+        label=f"Drag to compare — left: {left.label}, right: {right.label}",
     )
 
 
-def score_table(study: Study, network: Network, twin: bool) -> str:
-    """Scores of all contenders, or only times where there is no original."""
-    contenders = [("Bicubic", work.enlarged(study, network.scale))]
-    contenders.append((network.label, work.super_resolved(study, network)))
-    rows = [_row(name, found, study, network) for name, found in contenders]
-    if network.ways_without:
-        way = network.ways_without[0]
-        name = words.WITHOUT[way][0].upper() + words.WITHOUT[way][1:]
-        if twin:
-            rows.append(_row(name, work.super_resolved(study, network, way), study, network))
-        else:
-            rows.append([name, "…", "…", "…"])
-    return table(["Contender", "PSNR-Y (dB)", "SSIM", "Time"], rows, ours=1)
-
-
-def _row(name: str, found: work.Restored, study: Study, network: Network) -> list[str]:
-    known = work.scores(found.pixels, study.hr, network.scale)
-    figures = ["none", "none"] if known is None else [f"{known[0]:.2f}", f"{known[1]:.4f}"]
-    return [name, *figures, words.seconds(found.seconds)]
-
-
-def description(study: Study, network: Network) -> str:
+def description(session: Session, catalogue: Catalogue) -> str:
     """What was done to the picture."""
-    height, width = study.size
-    s = network.scale
+    study, network = current(session, catalogue)
+    (height, width), s = study.size, network.scale
     if study.hr is not None:
         text = (
             f"The original of {width * s}x{height * s} pixels was shrunk to {width}x{height} "
             f"(MATLAB bicubic) and restored from that."
         )
         if work.scores(study.hr, study.hr, s) is None:
-            text += " It is too small to be scored."
+            text += " It is too small for PSNR and SSIM."
     else:
         text = f"{width}x{height} pixels were enlarged to {width * s}x{height * s}; "
         text += "there is no original to score by."
     if study.notes:
         text += " On reading: " + "; ".join(study.notes) + "."
-    return text
+    reason = left_out(session, catalogue, network)
+    return f"{text} {reason}" if reason else text
 
 
-def save(study: Study, network: Network) -> str:
-    """HPINet's picture as a file to download."""
-    found = work.super_resolved(study, network)
+def downloads(study: Study, scale: int, left: Contender, right: Contender) -> tuple[Any, Any]:
+    """Values for the two buttons."""
+    first, second = (
+        gr.update(value=save(c, study, scale), label=f"Save {_short(c.label)} (PNG)",
+                  interactive=True)
+        for c in (left, right)
+    )  # fmt: skip
+    return first, second
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= 24 else label[:22] + "…"
+
+
+def save(contender: Contender, study: Study, scale: int) -> str:
+    """A contender's picture as a lossless file to download: its path."""
     folder = Path(_downloads.name) / study.key.split()[0][:16]
-    path = folder / f"{study.name[:60]}-{network.label}.png"
+    name = re.sub(r"[^\w.-]+", "-", f"{study.name[:60]}-{contender.key}").strip("-")
+    path = folder / f"{name}.png"
     if not path.is_file():
-        write_picture(path, found.picture.rgb, found.picture.alpha)
+        if contender.kind == ORIGINAL:
+            write_picture(path, from_uint8(pixels(contender, study, scale)))
+        else:
+            found = restored(contender, study, scale)
+            write_picture(path, found.picture.rgb, found.picture.alpha)
         files = sorted(Path(_downloads.name).rglob("*.png"), key=lambda p: p.stat().st_mtime)
         for old in files[:-_KEPT_DOWNLOADS]:
             old.unlink(missing_ok=True)

@@ -75,6 +75,7 @@ class Session:
         source: What was given.
         study: What is being looked at.
         network: Label of the network.
+        own: Label of the network that the visitor brought.
         window: The window, in SR pixels.
         maps: The latest results: with GPA, without it, and of bicubic interpolation.
         region: (left, top, height, width) of the attributed LR pixels.
@@ -85,24 +86,29 @@ class Session:
         run: Counts attributions; a running one ends when it is no longer the latest.
         ended: The latest attribution that came to its end.
         stopped: Whether the latest was asked to stop.
+        patience: Seconds that the next one may take without being asked for once more.
+        asked: Counts the pictures asked for; one that was overtaken is not shown.
         clicks: When each thing was last clicked, in the browser's milliseconds.
     """
 
     source: Source | None = None
     study: Study | None = None
     network: str = ""
+    own: str | None = None
     window: Window | None = None
     maps: list[LocalAttributionResult | MethodResult | None] = field(
         default_factory=lambda: [None, None, None]
     )
     region: tuple[int, int, int, int] = (0, 0, 0, 0)
     way: str | None = None
-    look: Look = Look()
-    how: How = How()
+    look: Look = field(default_factory=Look)
+    how: How = field(default_factory=How)
     explored: Explored = field(default_factory=Explored)
     run: int = 0
     ended: int = 0
     stopped: bool = False
+    patience: float = float("inf")
+    asked: int = 0
     clicks: dict[str, float] = field(default_factory=dict)
 
 

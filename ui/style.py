@@ -7,8 +7,6 @@ import html
 import gradio as gr
 import numpy as np
 
-from lam.figures import heatmap
-
 # The semi-bold face that gradio 6 ships holds hardly any Latin letters: name the sound ones only.
 THEME = gr.themes.Default(
     primary_hue="orange",
@@ -42,6 +40,23 @@ table.scores tr.ours td { font-weight: 700; }
 .status .bar { height: 6px; border-radius: 3px; margin-top: 5px; overflow: hidden;
   background: var(--border-color-primary); }
 .status .bar i { display: block; height: 100%; background: var(--primary-500); }
+.prompt { padding: 4px 8px; min-height: 1.6em; border-left: 4px solid transparent; }
+.prompt.warn { border-left-color: var(--primary-500); font-weight: 700; }
+.legends { display: flex; flex-wrap: wrap; column-gap: 24px; }
+.legend i.swatch { width: 18px; height: 14px; box-sizing: border-box; }
+.prose table.listing, .prose table.listing tr { border: none !important; }
+table.listing { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+.prose table.listing th, .prose table.listing td { border: none; padding: 2px 6px;
+  border-bottom: 1px solid var(--border-color-primary); text-align: right; font-weight: 400; }
+.prose table.listing th:first-child { text-align: left; }
+.prose table.listing thead th { font-weight: 700; }
+.titled label[data-testid="block-label"] { font-size: .78rem; }
+table.bars { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+table.bars td { padding: 2px 6px; border: none; white-space: nowrap; }
+table.bars td:nth-child(2) { width: 100%; }
+table.bars .bar { height: 10px; border-radius: 2px; overflow: hidden;
+  background: var(--border-color-primary); }
+table.bars .bar i { display: block; height: 100%; background: var(--primary-500); }
 .legend { display: flex; gap: 8px; align-items: center; font-size: .92rem; padding: 2px 4px;
   color: var(--body-text-color-subdued); flex-wrap: wrap; }
 .legend i { display: inline-block; width: 150px; height: 12px; border-radius: 2px; }
@@ -53,10 +68,33 @@ table.scores tr.ours td { font-weight: 700; }
 .titled .image-container { padding-top: 30px; box-sizing: border-box; }
 #examples .thumbnail-item { width: 100%; height: auto; aspect-ratio: 1; }
 #examples .caption-label { font-size: .75rem; padding: 0 4px; left: 0; right: auto; }
+.gradio-container main { padding-top: 0 !important; }
+.gradio-container > .main { padding-top: 2px !important; }
+#limits .hint { padding: 0 4px; margin-top: -4px; }
+table.scores th[scope=row] { font-weight: 400; }
+table.scores tr.ours th { font-weight: 700; }
+table.scores th small { display: block; font-weight: 400; font-size: .72rem; white-space: normal;
+  color: var(--body-text-color-subdued); line-height: 1.15; }
+#scores p { margin: .3em 4px; }
+.strip { display: flex; gap: 10px; align-items: flex-start; }
+.strip figure { flex: 1 1 0; max-width: 196px; min-width: 90px; margin: 0; }
+.strip img { width: 100%; display: block; image-rendering: pixelated; border-radius: 3px; }
+.strip .coming { aspect-ratio: 1; display: grid; place-items: center; border-radius: 3px;
+  background: var(--background-fill-secondary); }
+.strip figcaption { font-size: .85rem; line-height: 1.2; padding-top: 3px; }
+.strip figcaption b { float: right; font-weight: 400; color: var(--body-text-color-subdued); }
+#strip .hint { margin-top: 4px; }
+table.facts { border-collapse: collapse; width: 100%; }
+table.facts th, table.facts td { text-align: left; padding: 5px 8px; font-weight: 400;
+  border: none; border-bottom: 1px solid var(--border-color-primary); }
+table.facts td { font-weight: 700; overflow-wrap: anywhere; }
 @media (max-width: 1000px) {
+  .strip { flex-wrap: wrap; }
+  .strip figure { flex-basis: 150px; }
   #side { max-width: none; flex-direction: row; flex-wrap: wrap; }
   #side > * { flex: 1 1 240px !important; min-width: 240px; }
   #examples, #examples .grid-wrap { height: auto !important; }
+  #examples .grid-container { grid-template-columns: repeat(5, 1fr); }
   #side > .form { flex-basis: 100% !important; flex-direction: row; }
   #side > .form > * { flex: 1 1 240px; }
 }
@@ -76,19 +114,6 @@ def status_bar(text: str, progress: float | None = None) -> str:
     )
 
 
-def legend(limit: float | None, root: bool) -> str:
-    """The colour scale of the maps, from 0 to a limit in units of the detector."""
-    stops = heatmap(np.linspace(0, 1, 9)[None], vmax=1, root=root)[0]
-    gradient = ",".join(f"rgb({r},{g},{b})" for r, g, b in stops.tolist())
-    end = "" if limit is None else f"{limit:.2g} or more"
-    kind = "colour by square root, which lifts faint pixels" if root else "linear colours"
-    return (
-        f'<div class="legend"><span>importance of a pixel: 0</span>'
-        f'<i style="background:linear-gradient(90deg,{gradient})"></i>'
-        f"<span>{end} (one scale for both maps; {kind})</span></div>"
-    )
-
-
 def table(header: list[str], rows: list[list[str]], ours: int) -> str:
     """A table of scores whose row ``ours`` stands out."""
     head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
@@ -97,3 +122,29 @@ def table(header: list[str], rows: list[list[str]], ours: int) -> str:
         cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in row)
         body += f'<tr class="ours">{cells}</tr>' if number == ours else f"<tr>{cells}</tr>"
     return f'<table class="scores"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def bars(text: str, shares: list[tuple[str, float]]) -> str:
+    """A sentence, and shares (0 to 1) under it as bars with their names and numbers."""
+    rows = "".join(
+        f"<tr><td>{html.escape(name)}</td><td><div class='bar'><i style='width:{100 * share:.0f}%'>"
+        f"</i></div></td><td>{share:.0%}</td></tr>"
+        for name, share in shares
+    )
+    return f'<div class="words"><p>{html.escape(text)}</p><table class="bars">{rows}</table></div>'
+
+
+def prompt(text: str, warn: bool = False) -> str:
+    """A line that says what the page waits for; framed where something is out of the ordinary."""
+    kind = "prompt warn" if warn else "prompt"
+    return f'<div class="{kind}" role="status" aria-live="polite">{html.escape(text)}</div>'
+
+
+def listing(header: list[str], rows: list[list[str]]) -> str:
+    """A small table of names and figures."""
+    head = "".join(f"<th scope='col'>{html.escape(cell)}</th>" for cell in header)
+    body = ""
+    for name, *cells in rows:
+        figures = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
+        body += f"<tr><th scope='row'>{html.escape(name)}</th>{figures}</tr>"
+    return f'<table class="listing"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
