@@ -1,0 +1,84 @@
+"""Showing figures in a notebook, each with the numbers that reproduce it."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from .drawing import checked
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+DPI = 80
+
+
+def png(figure: Figure | ArrayLike, dpi: int = DPI, colours: int | None = None) -> bytes:
+    """A figure or picture as PNG.
+
+    Args:
+        figure: A matplotlib Figure, or uint8 pixels (H, W, 3).
+        dpi: Of a Figure.
+        colours: Reduce pixels to so many colours, which makes drawings and enlarged pictures a
+            third of their size; None keeps every pixel.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    data = io.BytesIO()
+    if isinstance(figure, Figure):
+        figure.savefig(data, format="png", dpi=dpi)
+        return data.getvalue()
+    image = Image.fromarray(checked(figure))
+    if colours is not None:
+        image = image.quantize(colours, dither=Image.Dither.NONE)
+    image.save(data, "PNG", optimize=True)
+    return data.getvalue()
+
+
+def show(
+    figure: Figure | ArrayLike, dpi: int = DPI, colours: int | None = None, **about: Any
+) -> None:
+    """Display a figure, and below it what reproduces it.
+
+    Args:
+        figure: A matplotlib Figure, or uint8 pixels (H, W, 3).
+        dpi: Of a Figure.
+        colours: As in `png`.
+        **about: Picture, window, parameters and the like; floats are rounded to four digits.
+    """
+    from IPython.display import Image as Shown
+    from IPython.display import display
+
+    display(Shown(png(figure, dpi, colours), format="png"))
+    print(describe(**about))
+
+
+def show_table(markdown: str, **about: Any) -> None:
+    """Display Markdown, such as a table, and below it what reproduces it."""
+    from IPython.display import Markdown, display
+
+    display(Markdown(markdown))
+    if about:
+        print(describe(**about))
+
+
+def describe(**about: Any) -> str:
+    """Names and values in one line: ``picture: Cat; window: left 76, top 88, size 16``."""
+    return "; ".join(f"{name.replace('_', ' ')}: {_plain(value)}" for name, value in about.items())
+
+
+def _plain(value: Any) -> str:
+    if all(hasattr(value, name) for name in ("left", "top", "size")):
+        return f"left {value.left}, top {value.top}, size {value.size} (SR pixels)"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(one)}" for name, one in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_plain(one) for one in value)
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.4g}"
+    return str(value)
