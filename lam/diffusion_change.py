@@ -67,6 +67,28 @@ class DiffusionChange:
         return {name: None if v != v else v for name, v in numbers.items()}
 
 
+def changed_network(
+    model: HPINet, changed: Trace, intervention: Intervention, later: str = "live"
+) -> ForcedMatches:
+    """The network under an intervention, to be attributed.
+
+    Args:
+        model: The network, in evaluation mode.
+        changed: What `hpinet.interventions.intervene` made of the picture.
+        intervention: What was done; its blocks keep the changed picture's matches.
+        later: As it was given to `intervene`: ``live`` leaves the other blocks free.
+
+    Raises:
+        ValueError: If ``later`` is unknown.
+    """
+    if later not in LATER:
+        raise ValueError(f"later must be one of {', '.join(LATER)}, not {later!r}")
+    kept = changed.matches
+    if later == "live":
+        kept = kept.live(i for i in range(len(kept.blocks)) if i not in intervention.blocks)
+    return ForcedMatches(model, kept)
+
+
 def diffusion_change(
     model: HPINet,
     lr: Tensor,
@@ -96,15 +118,10 @@ def diffusion_change(
     Raises:
         ValueError: If an option does not fit.
     """
-    if later not in LATER:
-        raise ValueError(f"later must be one of {', '.join(LATER)}, not {later!r}")
-    kept = changed.matches
-    if later == "live":
-        kept = kept.live(i for i in range(len(kept.blocks)) if i not in intervention.blocks)
+    forced = changed_network(model, changed, intervention, later)
     with torch.inference_mode(False):
         if normal is None:
             normal = LocalAttribution(model).attribute(lr, window, matches=matches, **options)
-        forced = ForcedMatches(model, kept)
         return DiffusionChange(
             normal, LocalAttribution(forced).attribute(lr, window, matches=matches, **options)
         )

@@ -30,6 +30,11 @@ class Cache(Generic[Value]):
             self._known.move_to_end(key)
             return self._known[key]
 
+    def __contains__(self, key: Hashable) -> bool:
+        """Whether a key's result is known."""
+        with self._lock:
+            return key in self._known
+
     def put(self, key: Hashable, value: Value) -> Value:
         """Keep a result, forgetting the one unused for longest, and return it."""
         with self._lock:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from hpinet.interventions import Intervention, all_but
-
-if TYPE_CHECKING:
-    from .catalogue import Network
 
 LINEAR, ROOT = "linear", "square root"
 COLOURS = (ROOT, LINEAR)
@@ -149,6 +145,7 @@ class Explored:
     """What a visitor looks at on the page of matches.
 
     Attributes:
+        subject: Picture and network that the rest is about.
         place: (x, y) in SR pixels; None until it was chosen.
         change: What is done to the matches.
         first: The patch whose match is to be forced, once it was clicked; None before.
@@ -156,15 +153,17 @@ class Explored:
         run: Counts what is computed on request; it ends when it is no longer the latest.
     """
 
+    subject: tuple[str, str] = ("", "")
     place: tuple[int, int] | None = None
     change: Change = field(default_factory=Change)
     first: int | None = None
     pane: str = "look"
     run: int = 0
 
-    def begin_with(self, network: Network) -> None:
+    def begin(self, subject: tuple[str, str]) -> None:
         """Forget what does not fit another picture or network."""
-        self.place, self.first, self.change = None, None, Change()
+        if subject != self.subject:
+            self.subject, self.place, self.first, self.change = subject, None, None, Change()
 
 
 def _check_one(value: object, known: tuple[str, ...], what: str) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import html
 import json
 from typing import Any
 
 import gradio as gr
 import numpy as np
+from numpy.typing import NDArray
 
 from hpinet.images import to_uint8
-from lam import LocalAttributionResult, Window
+from lam import Window
+from lam.area_figures import draw_area_of_interest
+from lam.areas import area_of_interest, area_report
 from lam.figures import (
     WHITE,
     colour_limit,
@@ -17,40 +21,54 @@ from lam.figures import (
     enlarge,
     enlarging_factor,
     heatmap_overlay,
+    signed_map,
 )
+from lam.plots import importance_difference
 
-from . import words, work
+from . import changes, words, work
 from .catalogue import Network
+from .choices import AREAS, DIFFERENCE, IMPORTANCE, LAM, PERCENTILE, ROOT, Look
+from .legends import legend
 from .pictures import shown
 from .session import Pixels, Session, Study
-from .style import legend, status_bar
-
-LINEAR, ROOT = "linear", "square root"
+from .style import status_bar
 
 
-def announcement(guess: float | None, steps: int) -> str:
+def announcement(guess: float | None, session: Session) -> str:
     """What is said before work begins."""
     known = "" if guess is None else f", about {words.seconds(guess)}"
-    return f"Computing {steps} steps for each map{known}…"
+    if session.how.method != LAM:
+        return f"Computing the maps by {words.METHODS[session.how.method]}{known}…"
+    return f"Computing {session.how.steps} steps for each map{known}…"
 
 
-def status(session: Session, steps: int, ended: str | None) -> str:
-    """How far the latest attribution is, or how it ended."""
+def status(session: Session, expected: int, ended: str | None, guess: float | None = None) -> str:
+    """How far the latest attribution is, or how it ended.
+
+    Args:
+        session: Holds the maps.
+        expected: How many maps there will be.
+        ended: A word for how it ended; None while it goes on.
+        guess: Seconds that the whole was estimated to take.
+    """
     found = [m for m in session.maps if m is not None]
-    expected = max(1, len(found) if session.way is None else 2)
-    progress = sum(m.progress for m in found) / expected
-    taken = min((m.steps_done for m in found), default=0)
-    spent = words.seconds(sum(m.seconds for m in found))
+    progress = sum(m.progress for m in found) / max(1, expected)
+    spent = sum(m.seconds for m in found)
+    taken = min((getattr(m, "steps_done", 0) for m in found), default=0)
+    steps = session.how.steps
+    is_lam = session.how.method == LAM
     if ended == "Done":
-        return status_bar(
-            f"Done: {taken} steps for each map, {spent} of computing. {_area(session)}"
-        )
+        counted = f"{taken} steps for each map, " if is_lam else ""
+        return status_bar(f"Done: {counted}{words.seconds(spent)} of computing. {_area(session)}")
     if ended:
-        return status_bar(
-            f"{ended} after {taken} of {steps} steps; the maps are estimates.", progress
-        )
-    doing = f"Step {taken} of {steps}" if taken < steps else "Looking at matches that switched"
-    return status_bar(f"{doing}, {spent} so far; the maps are estimates until the end.", progress)
+        counted = f"after {taken} of {steps} steps" if is_lam else "on the way"
+        return status_bar(f"{ended} {counted}; the maps are estimates.", progress)
+    doing = f"Step {taken} of {steps}" if is_lam else "Computing"
+    if is_lam and found and taken >= steps:
+        doing = "Looking at matches that switched"
+    left = spent * (1 / progress - 1) if progress > 0.02 else guess
+    known = "" if left is None else f", about {words.seconds(left)} left"
+    return status_bar(f"{doing}{known}; the maps are estimates until the end.", progress)
 
 
 def _area(session: Session) -> str:
@@ -74,6 +92,11 @@ def picture(session: Session, study: Study, network: Network) -> str:
     Returns:
         Where its file is.
     """
+    return shown(picture_pixels(session, study, network))
+
+
+def picture_pixels(session: Session, study: Study, network: Network) -> Pixels:
+    """As `picture`, the pixels."""
     factor = factor_of(study, network)
     picture = enlarge(work.super_resolved(study, network).pixels, factor)
     left, top, height, width = session.region
@@ -81,76 +104,165 @@ def picture(session: Session, study: Study, network: Network) -> str:
         area = Window(left, top, height)
         picture = draw_window(picture, area, network.scale * factor, WHITE, dashed=True)
     assert session.window is not None
-    return shown(draw_window(picture, session.window, factor))
+    return draw_window(picture, session.window, factor)
 
 
-def maps(session: Session, study: Study, network: Network) -> tuple[Any, ...]:
-    """Values for `ReceptiveFieldPage.maps`: pictures, words, colour scale and figures."""
-    found = [m for m in session.maps if m is not None]
-    if not found:
-        return (gr.skip(),) * 6
-    strength, colours = session.look
-    limit, root = colour_limit([m.importance for m in found]), colours != LINEAR
-    pictures = [
-        None if m is None else shown(_overlay(session, study, network, m, strength, limit, root))
-        for m in session.maps
-    ]
-    return (
-        gr.update(value=pictures[0], label=_title(network, None)),
-        gr.update(value=pictures[1], label=_title(network, session.way)),
-        _explained(session.maps[0], session.maps[1]),
-        _explained(session.maps[1], None) if session.way else _nothing_to_switch(network),
-        legend(limit, root),
-        _numbers(session, network),
+def inner_window(session: Session, network: Network) -> Window:
+    """The window in SR pixels of the attributed area."""
+    left, top = session.region[:2]
+    assert session.window is not None
+    return Window(
+        session.window.left - left * network.scale,
+        session.window.top - top * network.scale,
+        session.window.size,
     )
 
 
-def _title(network: Network, way: str | None) -> str:
+def crop_pixels(session: Session, study: Study) -> Pixels:
+    """The attributed LR pixels, in 8 bit."""
+    left, top, height, width = session.region
+    return to_uint8(study.lr.rgb)[top : top + height, left : left + width]
+
+
+def maps(session: Session, study: Study, network: Network) -> tuple[Any, ...]:
+    """Values for `ReceptiveFieldPage.maps`: three pictures, their words, the scale, figures."""
+    found = [m for m in session.maps if m is not None]
+    if not found:
+        return (*(gr.skip() for _ in range(8)), costs(session, study, network))
+    drawn, limit, shares = draw_all(session, study, network)
+    with_gpa, without = session.maps[:2]
+    return (
+        gr.update(value=_file(drawn[0]), label=title(network, None)),
+        gr.update(value=_file(drawn[1]), label=title(network, session.way)),
+        gr.update(value=_file(drawn[2]), label=third_title(session)),
+        words.explained(with_gpa, without, first=True),
+        words.explained(without, None) if session.way else words.nothing_to_switch(network),
+        _third_words(session, network),
+        legend(session.look, limit, shares),
+        numbers(session, network),
+        costs(session, study, network),
+    )
+
+
+def costs(session: Session, study: Study, network: Network) -> str:
+    """How long maps of each area would take, by the speed measured so far."""
+    ways: list[str | None] = [None, *([session.way] if session.way else [])]
+    assert session.window is not None
+    told, seen = [], set()
+    for choice in ("64", "96", "128", "whole"):
+        try:
+            region = work.region_around(session.window, choice, study.size, network.scale)
+        except ValueError:
+            continue  # too large to be attributed whole
+        guess = work.estimated_seconds(network, ways, region, session.how)
+        if guess is None or region[2:] in seen:
+            continue
+        seen.add(region[2:])
+        told.append(f"{region[3]}x{region[2]} about {words.seconds(guess)}")
+    if not told:
+        return ""
+    text = f"Time for new maps, by the steps measured so far: {', '.join(told)}."
+    return f'<div class="words hint">{html.escape(text)}</div>'
+
+
+def draw_all(
+    session: Session, study: Study, network: Network
+) -> tuple[list[Pixels | None], float, float | None]:
+    """The three pictures, the end of their scale, and that of the difference."""
+    look = session.look
+    limit = shared_limit(session, look)
+    drawn = [
+        None if m is None else draw(session, study, network, m, look, limit) for m in session.maps
+    ]
+    shares = None
+    if look.third == DIFFERENCE:
+        drawn[2], shares = draw_difference(session, study, network)
+    return drawn, limit, shares
+
+
+def shared_limit(session: Session, look: Look) -> float:
+    """The value at the end of the colour scale, one for all maps."""
+    if look.scale != PERCENTILE:
+        return look.end
+    found = [m for m in session.maps if m is not None]
+    values = [m.importance for m in found]  # also the size of the signed sum over the channels
+    return colour_limit(values, look.end)
+
+
+def draw(
+    session: Session, study: Study, network: Network, result: work.Result, look: Look, limit: float
+) -> Pixels:
+    """A map over the attributed pixels, with the window."""
+    crop = crop_pixels(session, study)
+    factor = enlarging_factor(*crop.shape[:2])
+    large = enlarge(crop, factor)
+    if look.view == IMPORTANCE:
+        strength = float(np.clip(look.strength, 0, 1))
+        root = look.colours == ROOT
+        drawn = heatmap_overlay(large, result.importance, strength, limit, root=root)
+    elif look.view == AREAS:
+        drawn = draw_area_of_interest(large, area_of_interest(result.importance), legend=False)
+    else:
+        signed: NDArray[np.float64] = result.attribution.sum(0, dtype=np.float64)
+        drawn = enlarge(signed_map(signed, limit), factor)
+    return draw_window(drawn, inner_window(session, network), factor / network.scale)
+
+
+def draw_difference(
+    session: Session, study: Study, network: Network
+) -> tuple[Pixels | None, float | None]:
+    """Where the map with GPA has more or less of its importance, and the end of that scale."""
+    first, second = session.maps[:2]
+    if first is None or second is None:
+        return None, None
+    if not (first.importance.any() and second.importance.any()):
+        return None, None
+    values = importance_difference(first.importance, second.importance)
+    limit = colour_limit([np.abs(values)])
+    factor = enlarging_factor(*values.shape)
+    drawn = enlarge(signed_map(values, limit), factor)
+    return draw_window(drawn, inner_window(session, network), factor / network.scale), limit
+
+
+def title(network: Network, way: str | None) -> str:
+    """What a map is called."""
     if way is None:
         return f"With GPA: {network.label}" if network.has_gpa else f"{network.label} (no GPA)"
     return f"Without GPA: {words.WITHOUT[way]}"
 
 
-def _nothing_to_switch(network: Network) -> str:
-    return "" if network.has_gpa else f"{network.label} has no GPA: there is nothing to switch off."
+def third_title(session: Session) -> str:
+    """What the third picture is called."""
+    if session.look.third == DIFFERENCE:
+        return "Difference: with less without"
+    return "Bicubic interpolation"
 
 
-def _explained(result: LocalAttributionResult | None, other: LocalAttributionResult | None) -> str:
-    if result is None:
-        return "Coming."
-    text = f"**Diffusion index {words.spread(result)}** "
-    text += "(how widely the pixels that matter are spread, 0-100)\n\n" + words.balance(result)
-    more = words.comparison(result, other)
-    return text + (f"\n\n{more}" if more else "")
+def _file(pixels: Pixels | None) -> str | None:
+    return None if pixels is None else shown(pixels)
 
 
-def _overlay(
-    session: Session,
-    study: Study,
-    network: Network,
-    result: LocalAttributionResult,
-    strength: float,
-    limit: float,
-    root: bool,
-) -> Pixels:
-    left, top, height, width = session.region
-    crop = to_uint8(study.lr.rgb)[top : top + height, left : left + width]
-    factor = enlarging_factor(height, width)
-    overlay = heatmap_overlay(
-        enlarge(crop, factor), result.importance, float(np.clip(strength, 0, 1)), limit, root=root
-    )
-    assert session.window is not None
-    inner = Window(
-        session.window.left - left * network.scale,
-        session.window.top - top * network.scale,
-        session.window.size,
-    )
-    return draw_window(overlay, inner, factor / network.scale)
+def _third_words(session: Session, network: Network) -> str:
+    if session.look.third == DIFFERENCE:
+        return words.difference(session.maps[0], session.maps[1])
+    text = words.explained(session.maps[2], None)
+    return f"{text}\n\n{words.BICUBIC}" if session.maps[2] is not None else text
 
 
-def _numbers(session: Session, network: Network) -> dict[str, Any]:
-    def described(result: LocalAttributionResult | None) -> Any:
-        return None if result is None else {**result.summary(), "params": result.params}
+def numbers(session: Session, network: Network) -> dict[str, Any]:
+    """All figures and parameters, as plain values."""
+    window, matches = inner_window(session, network), None
+    study = session.study
+    if study is not None and network.has_gpa and session.region[2:] == study.size:
+        matches = changes.matches_of(study, network)
+
+    def described(result: work.Result | None) -> Any:
+        if result is None:
+            return None
+        areas = None
+        if result.finished:
+            areas = area_report(result.importance, window, network.scale, matches)
+        return {**result.summary(), "areas": areas, "params": result.params}
 
     left, top, height, width = session.region
     figures = {
@@ -158,6 +270,7 @@ def _numbers(session: Session, network: Network) -> dict[str, Any]:
         "with_gpa": described(session.maps[0]),
         "without_gpa_means": session.way,
         "without_gpa": described(session.maps[1]),
+        "bicubic": described(session.maps[2]),
         "region": {"left": left, "top": top, "height": height, "width": width},
     }
     return dict(json.loads(json.dumps(figures, default=str)))

@@ -4,29 +4,43 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from hpinet import Matches, Picture, bicubic, upscale
+from hpinet import Picture, bicubic, upscale
 from hpinet.images import to_uint8
 from hpinet.metrics import psnr_y, ssim_y
-from lam import LocalAttribution, LocalAttributionResult, Window
+from lam import (
+    LocalAttribution,
+    LocalAttributionResult,
+    MethodResult,
+    Window,
+    explain_progressively,
+)
+from lam.models import Bicubic
 
 from .cache import Cache
-from .catalogue import OWN, Network
+from .catalogue import Network
+from .choices import BICUBIC, LAM, How
 from .session import Study
 
 Pixels = NDArray[np.uint8]
 Region = tuple[int, int, int, int]  # left, top, height, width in LR pixels
+Result = LocalAttributionResult | MethodResult
 
 LAM_PIXELS = 160 * 160
 """The most LR pixels that are attributed at once: memory and patience both grow with them."""
 
 WHOLE_UP_TO = 96 * 96  # LR pixels that are attributed whole unless a crop is asked for
+
+_GRADIENT, _LOOK = 3, 2  # what a step and a look at switched matches cost, in forward passes
+_SQUARE = 4  # side of Occlusion's squares in LR pixels
+_PROBE = 48  # LR pixels a side: a step on so small a picture is quick and tells the speed
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +59,8 @@ class Restored:
 
 
 _restored: Cache[Restored] = Cache(32)
-_matches: Cache[Matches] = Cache(32)
-_attributions: Cache[LocalAttributionResult] = Cache(128)
-_speeds: Cache[float] = Cache(32)  # seconds per step and LR pixel
+_attributions: Cache[Result] = Cache(192)
+_speeds: Cache[float] = Cache(64)  # seconds per forward pass and LR pixel
 
 
 _step = threading.Lock()  # held while a step is computed
@@ -94,16 +107,6 @@ def scores(pixels: Pixels, hr: Pixels | None, scale: int) -> tuple[float, float]
     return psnr_y(pixels, hr, scale), ssim_y(pixels, hr, scale)
 
 
-def matches_of(study: Study, network: Network) -> Matches:
-    """Which patch each patch looks at, in every block."""
-
-    def work() -> Matches:
-        with torch.no_grad():
-            return network.model(study.lr.rgb, return_matches=True)[1]
-
-    return _matches.compute((study.key, network.label), work)
-
-
 def region_around(window: Window, choice: str, size: tuple[int, int], scale: int) -> Region:
     """Which LR pixels to attribute: the whole picture, or a square around the window.
 
@@ -138,33 +141,72 @@ def region_around(window: Window, choice: str, size: tuple[int, int], scale: int
 
 
 def attributed(
-    study: Study, network: Network, way: str | None, window: Window, region: Region, steps: int
-) -> Iterator[LocalAttributionResult]:
+    study: Study,
+    network: Network,
+    way: str | None,
+    window: Window,
+    region: Region,
+    how: How | None = None,
+) -> Iterator[Result]:
     """The map of a window, refined while one watches; at once where it is known.
 
     Args:
         study: The picture.
         network: The network.
-        way: None with GPA, else how it is to be without.
+        way: None with GPA, else how it is to be without, or `BICUBIC` for bicubic interpolation.
         window: In SR pixels of the whole picture.
         region: What to attribute, from `region_around`.
-        steps: Gradients to take.
+        how: By which method.
     """
-    key = (study.key, network.label, way, window, region, steps)
+    how = how or How()
+    model, options = explained(network, way), _options(network, way, how)
+    left, top, height, width = region
+    scale = network.scale
+    inner = Window(window.left - left * scale, window.top - top * scale, window.size)
+    crop = study.lr.rgb[..., top : top + height, left : left + width].contiguous()
+    key = (study.key, _who(network, way), window, region, how)
+    new = key not in _attributions
+    for result in followed(key, lambda: explain_progressively(model, crop, inner, **options)):
+        if result.finished and new:
+            work = _passes(how, region, result) * height * width
+            _speeds.put(_who(network, way), result.seconds / work)
+        yield result
+
+
+def explained(network: Network, way: str | None) -> nn.Module:
+    """The network to explain: the one chosen, itself without GPA, or bicubic interpolation."""
+    if way == BICUBIC:
+        return Bicubic(network.scale)
+    return network.model if way is None else network.without(way)
+
+
+def matches_rule(network: Network, way: str | None, how: How) -> str:
+    """Who decides the matches; where there are none, nobody can freeze them."""
+    return how.matches if way is None and network.has_gpa else "live"
+
+
+def _options(network: Network, way: str | None, how: How) -> dict[str, Any]:
+    options: dict[str, Any] = {"method": how.method, "matches": matches_rule(network, way, how)}
+    return {**options, "n_steps": how.steps} if how.method == LAM else options
+
+
+def _who(network: Network, way: str | None) -> tuple[Any, ...]:
+    # Bicubic interpolation is the same beside every network of one scale.
+    return (BICUBIC, network.scale) if way == BICUBIC else (network.label, way)
+
+
+def followed(key: Any, start: Callable[[], Iterator[Result]]) -> Iterator[Result]:
+    """Results of work under way, a step at a time; at once where the last one is known.
+
+    Args:
+        key: Stands for the content.
+        start: Begins the work.
+    """
     known = _attributions.get(key)
     if known is not None:
         yield known
         return
-    left, top, height, width = region
-    crop = study.lr.rgb[..., top : top + height, left : left + width].contiguous()
-    scale = network.scale
-    inner = Window(window.left - left * scale, window.top - top * scale, window.size)
-    model = network.model if way in (None, OWN) else network.without(str(way))
-    rule = "own" if way == OWN else "live"
-    progress = LocalAttribution(model).attribute_progressively(
-        crop, inner, n_steps=steps, matches=rule
-    )
-    generation = _generation[0]
+    generation, progress = _generation[0], start()
     while True:
         with _step:
             result = next(progress, None) if generation == _generation[0] else None
@@ -172,17 +214,54 @@ def attributed(
             return
         if result.finished:
             _attributions.put(key, result)
-            _speeds.put((network.label, way), result.seconds / (steps * height * width))
         yield result
 
 
 def estimated_seconds(
-    network: Network, ways: tuple[str | None, ...], region: Region, steps: int
+    network: Network,
+    ways: Sequence[str | None],
+    region: Region,
+    how: How,
+    study: Study | None = None,
 ) -> float | None:
-    """How long the maps will take, by the speed measured so far; None when nothing was."""
-    speeds = [_speeds.get((network.label, way)) for way in ways]
-    known = [s for s in speeds if s is not None]
-    if not known:
-        return None
-    mean = sum(known) / len(known)
-    return sum((s or mean) for s in speeds) * steps * region[2] * region[3]
+    """How long the maps will take, by the speed measured so far.
+
+    Args:
+        network: The network.
+        ways: As in `attributed`, one a map.
+        region: What is to be attributed.
+        how: By which method.
+        study: Where a speed is unknown, measure one step on a part of this picture; without, such
+            estimates are None.
+    """
+    total, work = 0.0, _passes(how, region) * region[2] * region[3]
+    for way in ways:
+        speed = _speeds.get(_who(network, way))
+        if speed is None and study is not None:
+            speed = _speeds.put(_who(network, way), _measured(study, network, way))
+        if speed is None:
+            return None
+        total += speed * work
+    return total
+
+
+def _measured(study: Study, network: Network, way: str | None) -> float:
+    """Seconds per forward pass and LR pixel, by one step on a small part of the picture."""
+    crop = study.lr.rgb[..., :_PROBE, :_PROBE].contiguous()
+    height, width = crop.shape[-2:]
+    window = Window(0, 0, min(16, height * network.scale, width * network.scale))
+    with _step:
+        found = LocalAttribution(explained(network, way)).attribute(crop, window, n_steps=1)
+    how, region = How(steps=1), (0, 0, height, width)
+    return found.seconds / (_passes(how, region, found) * height * width)
+
+
+def _passes(how: How, region: Region, result: Result | None = None) -> float:
+    """What a map costs in forward passes, as far as is known before it is made."""
+    if how.method == "occlusion":
+        return float(-(-region[2] // _SQUARE) * -(-region[3] // _SQUARE))
+    if how.method != LAM:
+        return _GRADIENT
+    switches = getattr(result, "switches", None)
+    looks = how.steps / 2 if switches is None else int((switches.shares > 0).any(1).sum())
+    return how.steps * _GRADIENT + looks * _LOOK
