@@ -20,8 +20,8 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 QUICK: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "multiple"}
 """Events that answer at once; a second click must not be lost while the first is on its way."""
 
-HEAVY: dict[str, Any] = {**QUICK, "concurrency_id": "heavy", "concurrency_limit": 1}
-"""Events that keep the processor busy for long: one at a time, the others wait."""
+HEAVY: dict[str, Any] = {**QUICK, "concurrency_id": "heavy", "concurrency_limit": 16}
+"""Events that keep the processor busy for long: they wait for each other in `ui.turns`."""
 
 NOW = "(...inputs) => [performance.timeOrigin + performance.now(), ...inputs.slice(1)]"
 """JavaScript that puts the time of a click, in milliseconds, into an event's first input. Requests

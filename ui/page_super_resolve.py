@@ -29,12 +29,11 @@ from .contenders import (
     restored,
 )
 from .handlers import QUICK, current, spoken
-from .pictures import shown
+from .pictures import shown, tidy
 from .scores import Scores, as_table, lpips_reason, measure
 from .session import Pixels, Session, Study
 
 _FIRST = (BICUBIC, NETWORK)  # what the first paint waits for
-_KEPT_DOWNLOADS = 64
 _downloads = tempfile.TemporaryDirectory(prefix="hpinet-lens-")  # gone when the server ends
 
 METRICS = "PSNR-Y and SSIM leave out a border as wide as the scale. Bold: the chosen network."
@@ -313,7 +312,5 @@ def save(contender: Contender, study: Study, scale: int) -> str:
         else:
             found = restored(contender, study, scale)
             write_picture(path, found.picture.rgb, found.picture.alpha)
-        files = sorted(Path(_downloads.name).rglob("*.png"), key=lambda p: p.stat().st_mtime)
-        for old in files[:-_KEPT_DOWNLOADS]:
-            old.unlink(missing_ok=True)
+        tidy(Path(_downloads.name))
     return str(path)

@@ -12,6 +12,7 @@ import io
 import os
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import gradio as gr
@@ -25,13 +26,19 @@ from .session import Pixels
 LIMIT = 512 * 2**20
 """Bytes of pictures kept; a page that is open has loaded its own long before."""
 
+LIFETIME = 3600.0
+"""Seconds after its last use that a picture is kept, as long as gradio keeps uploads."""
+
 _folder = tempfile.TemporaryDirectory(prefix="hpinet-lens-shown-")
 _lock = threading.Lock()
+_EVERY = 600.0  # seconds between two looks for what is old
 
 
 def serve() -> None:
     """Let gradio serve these files, and nothing else beside its cache, from where they are."""
     gr.set_static_paths([_folder.name])
+    if not _caretaker.is_alive():
+        _caretaker.start()
 
 
 def shown(pixels: Pixels) -> str:
@@ -53,11 +60,31 @@ def shown(pixels: Pixels) -> str:
     return str(path)
 
 
-def _drop_old() -> None:
+def tidy(folder: Path, lifetime: float = LIFETIME, limit: int = LIMIT) -> None:
+    """Delete the files in a folder that were unused for long, and the oldest over a limit in bytes.
+
+    Args:
+        folder: With PNG files at any depth.
+        lifetime: In seconds.
+        limit: In bytes.
+    """
     with _lock:
-        files = sorted(Path(_folder.name).glob("*.png"), key=lambda p: -p.stat().st_mtime)
-        total = 0
-        for file in files:
-            total += file.stat().st_size
-            if total > LIMIT:
-                file.unlink(missing_ok=True)
+        found = [(path.stat(), path) for path in folder.rglob("*.png")]
+        total, now = 0, time.time()
+        for known, path in sorted(found, key=lambda f: -f[0].st_mtime):
+            total += known.st_size
+            if total > limit or now - known.st_mtime > lifetime:
+                path.unlink(missing_ok=True)
+
+
+def _drop_old() -> None:
+    tidy(Path(_folder.name), limit=LIMIT)
+
+
+def _tidy_forever() -> None:
+    while True:
+        time.sleep(_EVERY)
+        _drop_old()
+
+
+_caretaker = threading.Thread(target=_tidy_forever, name="old-pictures", daemon=True)

@@ -23,6 +23,8 @@ RESTORE, ENLARGE = "restore", "enlarge"
 LIMITS = {RESTORE: 2_000_000, ENLARGE: 250_000}
 """Pixels that a picture may have, by mode: what two CPU cores do in well under a minute."""
 
+LIMIT_MB = 40  # of a picture's file
+
 
 @dataclass(frozen=True, eq=False)
 class Source:
@@ -126,6 +128,12 @@ def from_file(path: str | None, mode: str) -> Source:
     if not path:
         raise PictureError("No picture was given: upload one or choose an example.")
     limit = LIMITS[checked_mode(mode)]
+    size = Path(path).stat().st_size if Path(path).is_file() else 0
+    if size > LIMIT_MB * 10**6:
+        raise PictureError(
+            f"{Path(path).name} has {size / 1e6:.0f} MB; the limit is {LIMIT_MB} MB: save it as "
+            "PNG or JPEG, or crop it."
+        )
     try:
         picture = read_picture(path, max_pixels=limit)
     except PictureError as error:
