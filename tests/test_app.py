@@ -17,6 +17,7 @@ from lam import LocalAttribution, Window
 from ui import words, work
 from ui.cache import Cache
 from ui.catalogue import OWN, TWIN, Catalogue
+from ui.choices import How
 from ui.examples import EXAMPLES, draw_facade
 from ui.handlers import overtaken, sentence, spoken
 from ui.session import (
@@ -174,13 +175,13 @@ def test_the_crops_map_equals_that_of_the_crop(catalogue):
     study = make_study(Source("x", Picture(torch.rand(1, 3, 120, 110))), ENLARGE, 4)
     window = Window(200, 240, 8)
     region = work.region_around(window, "auto", study.size, 4)
-    *_, found = work.attributed(study, network, None, window, region, 4)
+    *_, found = work.attributed(study, network, None, window, region, How(4))
     left, top, height, width = region
     crop = study.lr.rgb[..., top : top + height, left : left + width]
     inner = Window(window.left - 4 * left, window.top - 4 * top, 8)
     expected = LocalAttribution(network.model).attribute(crop, inner, n_steps=4)
     np.testing.assert_allclose(found.attribution, expected.attribution, atol=1e-6)
-    again = list(work.attributed(study, network, None, window, region, 4))
+    again = list(work.attributed(study, network, None, window, region, How(4)))
     assert again == [found]  # known by content
 
 

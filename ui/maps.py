@@ -195,16 +195,15 @@ def draw(
     """A map over the attributed pixels, with the window."""
     crop = crop_pixels(session, study)
     factor = enlarging_factor(*crop.shape[:2])
-    large = enlarge(crop, factor)
+    large, strength = enlarge(crop, factor), float(np.clip(look.strength, 0, 1))
     if look.view == IMPORTANCE:
-        strength = float(np.clip(look.strength, 0, 1))
         root = look.colours == ROOT
         drawn = heatmap_overlay(large, result.importance, strength, limit, root=root)
     elif look.view == AREAS:
         drawn = draw_area_of_interest(large, area_of_interest(result.importance), legend=False)
     else:
         signed: NDArray[np.float64] = result.attribution.sum(0, dtype=np.float64)
-        drawn = enlarge(signed_map(signed, limit), factor)
+        drawn = _shaded(enlarge(signed_map(signed, limit), factor), large, strength)
     return draw_window(drawn, inner_window(session, network), factor / network.scale)
 
 
@@ -220,8 +219,16 @@ def draw_difference(
     values = importance_difference(first.importance, second.importance)
     limit = colour_limit([np.abs(values)])
     factor = enlarging_factor(*values.shape)
-    drawn = enlarge(signed_map(values, limit), factor)
+    crop = enlarge(crop_pixels(session, study), factor)
+    strength = float(np.clip(session.look.strength, 0, 1))
+    drawn = _shaded(enlarge(signed_map(values, limit), factor), crop, strength)
     return draw_window(drawn, inner_window(session, network), factor / network.scale), limit
+
+
+def _shaded(drawn: Pixels, picture: Pixels, strength: float) -> Pixels:
+    """A signed map, darkened where the picture is dark: less so the stronger the overlay."""
+    grey = (picture @ np.array([0.299, 0.587, 0.114]))[..., None] / 255
+    return np.asarray((drawn * (strength + (1 - strength) * grey)).round().astype(np.uint8))
 
 
 def title(network: Network, way: str | None) -> str:

@@ -23,6 +23,7 @@ from .matches_layout import CHANGE, WINDOW, MatchesPage, lay_out
 from .pictures import shown
 from .session import Pixels, Session, Study
 from .style import listing, prompt, status_bar
+from .turns import in_turn
 
 
 def build(catalogue: Catalogue, session: gr.State) -> MatchesPage:
@@ -183,7 +184,7 @@ def _connect_measuring(catalogue: Catalogue, session: gr.State, page: MatchesPag
 
     pane = page.change
     pane.measure.click(
-        measure_change,
+        in_turn(measure_change, 0, run_of=lambda session: session.explored.run),
         session,
         pane.spread,
         api_name="diffusion_of_change",

@@ -45,6 +45,7 @@ table.scores tr.ours td { font-weight: 700; }
 .prompt.warn { border-left-color: var(--primary-500); font-weight: 700; }
 .legends { display: flex; flex-wrap: wrap; column-gap: 24px; }
 .legend i.swatch { width: 18px; height: 14px; box-sizing: border-box; }
+.prose table.bars, .prose table.bars tr, .prose table.bars td,
 .prose table.listing, .prose table.listing tr { border: none !important; }
 table.listing { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 .prose table.listing th, .prose table.listing td { border: none; padding: 2px 6px;
