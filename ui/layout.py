@@ -60,8 +60,8 @@ def build(catalogue: Catalogue) -> gr.Blocks:
                     matches = page_matches.build(catalogue, session)
                 with gr.Tab("Your model", render_children=True):
                     own = page_your_model.build()
-                with gr.Tab("About"):
-                    page_about.build(catalogue)
+                with gr.Tab("About", render_children=True) as about_tab:
+                    page_about.build(catalogue, about_tab)
         pages = Pages(sr, lam, matches, own, attribute, refresh, sr_tab)
         connect(catalogue, demo, session, shared, pages)
         endpoints.connect(catalogue, session, pages)

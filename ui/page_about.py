@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
 from importlib import metadata
 
 import gradio as gr
@@ -10,23 +11,22 @@ import gradio as gr
 import hpinet
 from hpinet.weights import BUNDLED
 
+from . import about_figures
 from .catalogue import Catalogue
+from .handlers import QUICK, spoken
 
 ABOUT = """
 ### What you see here
 **HPINet** ([Liu et al., AAAI 2023](https://arxiv.org/abs/2211.16776)) makes a picture 2 to 4 times
-larger with under a million parameters. It cuts the picture into patches, small ones in its first
-blocks and larger ones later, and does two things with each.
+larger with under a million parameters (S and M). It cuts the picture into patches, small ones in
+its first blocks and larger ones later, and does two things with each:
 
 - **Global Pixel Access (GPA)**: every patch finds the one other patch of the picture that is most
   similar to it, and looks at that patch's pixels: a window can learn from another window.
-  *Matched patches* shows the pairs.
 - **Intra-Patch Self-Attention (IPSA)**: the pixels of a patch look at each other.
 
 **Local Attribution Map (LAM)** ([Gu & Dong, CVPR 2021](https://arxiv.org/abs/2011.11036)): which
-pixels of the small picture did a window of the large one come from? The picture is sharpened step
-by step from a blurred one, and each pixel is credited with what it adds to the detail in the
-window.
+pixels of the small picture was a window of the large one made from?
 
 **Diffusion index (DI)**: 0 to 100, how evenly the credit is spread over the pixels. It depends on
 the size of the attributed area and is no rank of quality: compare equal areas only.
@@ -44,18 +44,38 @@ it makes. Windows and clicks are in SR pixels; patches and maps in LR pixels.
 """
 
 
-def build(catalogue: Catalogue) -> None:
-    """Lay the page out."""
+def build(catalogue: Catalogue, tab: gr.Tab) -> None:
+    """Lay the page out; its figures are made when the tab is opened for the first time."""
     with gr.Row():
-        with gr.Column(scale=3, min_width=360):
+        with gr.Column(scale=4, min_width=340):
             gr.Markdown(ABOUT, elem_classes=["words"], elem_id="about")
-        with gr.Column(scale=2, min_width=320):
-            gr.Markdown(_weights(catalogue), elem_classes=["words"])
-            gr.Markdown(_versions(), elem_classes=["words"])
-    card = BUNDLED / "MODEL_CARD.md"
-    if card.is_file():
-        with gr.Accordion("Model card of the bundled weights: data, training, scores", open=False):
-            gr.Markdown(_without_front_matter(card.read_text("utf-8")))
+            with gr.Accordion("Networks and versions", open=False, elem_id="versions"), gr.Row():
+                gr.Markdown(_weights(catalogue), elem_classes=["words"])
+                gr.Markdown(_versions(), elem_classes=["words"])
+            card = BUNDLED / "MODEL_CARD.md"
+            if card.is_file():
+                text = _without_front_matter(card.read_text("utf-8"))
+                with gr.Accordion(
+                    "Model card of the bundled weights: data, training, scores",
+                    open=False,
+                    elem_id="model-card",
+                ):
+                    gr.Markdown(text)
+        with gr.Column(scale=5, min_width=380):
+            figures = gr.HTML(
+                '<div class="hint">The figures are made from the example Facade when this page is '
+                "opened.</div>",
+                elem_id="about-figures",
+                padding=False,
+            )
+
+    @spoken
+    def made() -> Iterator[str]:
+        yield from about_figures.figures(catalogue)
+
+    tab.select(
+        made, None, figures, api_visibility="private", **{**QUICK, "concurrency_id": "about"}
+    )
 
 
 def _weights(catalogue: Catalogue) -> str:
@@ -73,7 +93,16 @@ def _versions() -> str:
         f"| HPINet Lens | {hpinet.__version__} |",
     ]
     lines.append(f"| Python | {platform.python_version()} |")
-    for name in ("torch", "gradio", "captum", "numpy", "pillow", "scikit-image"):
+    for name in (
+        "torch",
+        "gradio",
+        "captum",
+        "lpips",
+        "spandrel",
+        "numpy",
+        "pillow",
+        "scikit-image",
+    ):
         try:
             lines.append(f"| {name} | {metadata.version(name)} |")
         except metadata.PackageNotFoundError:

@@ -86,6 +86,11 @@ table.scores th small { display: block; font-weight: 400; font-size: .72rem; whi
 .strip figcaption { font-size: .85rem; line-height: 1.2; padding-top: 3px; }
 .strip figcaption b { float: right; font-weight: 400; color: var(--body-text-color-subdued); }
 #strip .hint { margin-top: 4px; }
+#about-figures h4 { margin: .2em 0 .35em; font-weight: 700; }
+#about-figures section { margin-bottom: 12px; }
+#about-figures .strip figure { max-width: 150px; }
+#about-figures .strip img { image-rendering: auto; }
+#about-figures p { margin: .3em 0; }
 table.facts { border-collapse: collapse; width: 100%; }
 table.facts th, table.facts td { text-align: left; padding: 5px 8px; font-weight: 400;
   border: none; border-bottom: 1px solid var(--border-color-primary); }
