@@ -186,7 +186,8 @@ def evaluate(
             known.keep(pair, row)
         rows.append({"name": pair.name, **row})
     if not rows:
-        raise ValueError(next(iter(skipped.values())))
+        more = f" {len(skipped) - 1} more pictures failed too." if len(skipped) > 1 else ""
+        raise ValueError(next(iter(skipped.values())) + more)
     return _report(name, scale, rows, notes, skipped)
 
 

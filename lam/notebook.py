@@ -23,19 +23,21 @@ def png(figure: Figure | ArrayLike, dpi: int = DPI, colours: int | None = None) 
     Args:
         figure: A matplotlib Figure, or uint8 pixels (H, W, 3).
         dpi: Of a Figure.
-        colours: Reduce pixels to so many colours, which makes drawings and enlarged pictures a
-            third of their size; None keeps every pixel.
+        colours: Reduce it to so many colours, which makes drawings and enlarged pictures a third
+            of their size; None keeps every pixel.
 
     Raises:
         ValueError: If it is neither.
     """
-    data = io.BytesIO()
     if isinstance(figure, Figure):
-        figure.savefig(data, format="png", dpi=dpi)
-        return data.getvalue()
-    image = Image.fromarray(checked(figure))
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="png", dpi=dpi)
+        image = Image.open(drawn).convert("RGB")
+    else:
+        image = Image.fromarray(checked(figure))
     if colours is not None:
         image = image.quantize(colours, dither=Image.Dither.NONE)
+    data = io.BytesIO()
     image.save(data, "PNG", optimize=True)
     return data.getvalue()
 

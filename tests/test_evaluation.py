@@ -276,3 +276,16 @@ def test_released_weights_reproduce_table_1_on_set5(shared, capsys):
         away = report["paper_difference"]
         assert abs(away["psnr"]) < 0.01
         assert away["ssim"] is None or abs(away["ssim"]) < 2e-4
+
+
+@pytest.mark.reference
+def test_the_paper_s_figures_are_the_paper_s(shared):
+    text = (shared / "paper" / "hpinet_paper.txt").read_text(encoding="utf-8")
+    cells = {cell.strip() for line in text.splitlines() for cell in line.split("\t")}
+    formats = {"psnr": ".2f", "ssim": ".4f", "lpips": ".4f", "milliseconds": ".0f"}
+    for number in (1, 2, 3, 4):
+        for row in table(number):
+            for one in SETS:
+                found = row[one] or {}
+                printed = "/".join(f"{value:{formats[kind]}}" for kind, value in found.items())
+                assert not found or printed in cells, (number, row["model"], one)
