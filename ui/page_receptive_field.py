@@ -30,6 +30,7 @@ def build(catalogue: Catalogue, session: gr.State) -> tuple[ReceptiveFieldPage, 
         The components, and the handlers that compute the maps: of a given window, and of the one
         that was placed last.
     """
+    work.begin_running()
     page = lay_out(STEPS)
 
     @spoken

@@ -64,15 +64,21 @@ _speeds: Cache[float] = Cache(64)  # seconds per forward pass and LR pixel
 
 
 _step = threading.Lock()  # held while a step is computed
-_generation = [0]  # an attribution ends when this moves on
+_open = threading.Event()  # attributions go on while it is set
+_open.set()
+
+
+def begin_running() -> None:
+    """Let attributions be computed: a page is there to show them."""
+    _open.set()
 
 
 def end_running() -> None:
-    """End all attributions after their current step and wait for it.
+    """End all attributions after their current step and wait for it; none begins any more.
 
     Before Python exits: torch does not survive being cut short in the middle of a backward pass.
     """
-    _generation[0] += 1
+    _open.clear()
     with _step:
         pass
 
@@ -206,10 +212,13 @@ def followed(key: Any, start: Callable[[], Iterator[Result]]) -> Iterator[Result
     if known is not None:
         yield known
         return
-    generation, progress = _generation[0], start()
+    progress: Iterator[Result] | None = None
     while True:
         with _step:
-            result = next(progress, None) if generation == _generation[0] else None
+            if not _open.is_set():
+                return
+            progress = progress or start()  # which may take a step already
+            result = next(progress, None)
         if result is None:
             return
         if result.finished:
@@ -238,22 +247,25 @@ def estimated_seconds(
     for way in ways:
         speed = _speeds.get(_who(network, way))
         if speed is None and study is not None:
-            speed = _speeds.put(_who(network, way), _measured(study, network, way))
+            speed = _measured(study, network, way)
         if speed is None:
             return None
         total += speed * work
     return total
 
 
-def _measured(study: Study, network: Network, way: str | None) -> float:
+def _measured(study: Study, network: Network, way: str | None) -> float | None:
     """Seconds per forward pass and LR pixel, by one step on a small part of the picture."""
     crop = study.lr.rgb[..., :_PROBE, :_PROBE].contiguous()
     height, width = crop.shape[-2:]
     window = Window(0, 0, min(16, height * network.scale, width * network.scale))
     with _step:
+        if not _open.is_set():
+            return None
         found = LocalAttribution(explained(network, way)).attribute(crop, window, n_steps=1)
     how, region = How(steps=1), (0, 0, height, width)
-    return found.seconds / (_passes(how, region, found) * height * width)
+    speed = found.seconds / (_passes(how, region, found) * height * width)
+    return _speeds.put(_who(network, way), speed)
 
 
 def _passes(how: How, region: Region, result: Result | None = None) -> float:

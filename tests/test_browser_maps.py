@@ -1,0 +1,205 @@
+"""Pages 2 and 3 in a real browser: maps, matches, and what happens when matches are changed."""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+
+import pytest
+from browser import click_at, number, set_steps, status, tab
+
+pytestmark = pytest.mark.browser
+
+
+def opened(page, steps=4):
+    """Page 2 with finished maps of a few steps."""
+    tab(page, "Receptive field")
+    set_steps(page, steps)
+    page.locator("#lam-run").click()
+    status(page, f"Done: {steps} steps")
+
+
+def choose(page, group, label):
+    page.locator(f"#{group}").get_by_role("radio", name=label, exact=True).click()
+
+
+def source(page, name):
+    return page.locator(f"#{name} img").get_attribute("src")
+
+
+def changed(page, name, before):
+    page.wait_for_function(
+        "([n, old]) => { const i = document.querySelector(`#${n} img`);"
+        " return i && i.getAttribute('src') != old }",
+        arg=[name, before],
+    )
+
+
+def says(page, name, text):
+    page.wait_for_function(
+        "([n, t]) => document.querySelector(`#${n}`)?.innerText.includes(t)", arg=[name, text]
+    )
+
+
+def indices(page):
+    texts = [page.locator(f"#{name}-words").inner_text() for name in ("with", "without", "third")]
+    return [float(re.search(r"Diffusion index ([\d.]+)", text)[1]) for text in texts]
+
+
+def test_three_maps_and_their_figures(page):
+    opened(page)
+    with_gpa, without, bicubic = indices(page)
+    assert with_gpa != without and bicubic < without
+    text = page.locator("#with-words").inner_text()
+    assert "50 / 80 / 95% of the importance" in text and "Of 100 parts of the change" in text
+    says(page, "costs", "64x64 about")
+    assert page.locator("#colours").bounding_box()["y"] + 76 <= 900
+
+
+def test_views_and_the_difference_redraw_the_maps(page):
+    opened(page)
+    page.locator("#third-map img").wait_for()
+    before, third = source(page, "with-map"), source(page, "third-map")
+    choose(page, "view", "signed")
+    changed(page, "with-map", before)
+    says(page, "legend", "takes away")
+    before = source(page, "with-map")
+    choose(page, "view", "areas of interest")
+    changed(page, "with-map", before)
+    says(page, "legend", "fine area")
+    choose(page, "third", "difference")
+    says(page, "third-words", "of the importance lies elsewhere")
+    assert source(page, "third-map") != third
+
+
+def test_another_method_is_computed_and_named(page):
+    opened(page)
+    page.get_by_role("button", name="Advanced").click()
+    page.locator("#method input").click()
+    page.get_by_role("option", name="Saliency").click()
+    status(page, "Done: ")
+    says(page, "with-words", "keeps no account")
+
+
+def test_the_path_shows_the_matches_that_switch(page):
+    opened(page)
+    page.get_by_role("button", name="From blurred to sharp").click()
+    says(page, "switched", "At 1, 0% of the patches look elsewhere")
+    page.locator("#alpha input[type=number]").fill("0")
+    page.locator("#alpha input[type=number]").press("Enter")
+    says(page, "switched", "At 0, ")
+    for name in ("path-picture", "path-window", "path-figure"):
+        page.locator(f"#{name} img").wait_for()
+
+
+def test_the_zip_is_saved_by_one_click(page, tmp_path):
+    opened(page)
+    page.get_by_role("button", name="All figures").click()
+    with page.expect_download() as download:
+        page.locator("#export").click()
+    download.value.save_as(tmp_path / "maps.zip")
+    with zipfile.ZipFile(tmp_path / "maps.zip") as packed:
+        assert {"lr.png", "with_gpa.npz", "without_gpa.npz"} <= set(packed.namelist())
+        commands = json.loads(packed.read("parameters.json"))["commands"]
+    assert "--window 88 80 16 --model Tiny-x4.safetensors" in commands["with_gpa"]
+
+
+def test_an_intervention_changes_the_window_and_reset_restores(page):
+    tab(page, "Matched patches")
+    page.locator("#match-picture img").wait_for()
+    tab(page, "Change matches")
+    page.locator("#after img").wait_for()
+    normal, own = source(page, "after"), source(page, "match-picture")
+    assert normal == source(page, "before")
+    choose(page, "place", "all")
+    choose(page, "kind", "a random patch")
+    changed(page, "after", normal)
+    says(page, "match-prompt", "Random matches (seed 0) in all blocks")
+    assert source(page, "before") == normal
+    says(page, "effect", "PSNR-Y here")
+    numbers = page.locator("#effect td").all_inner_texts()
+    assert float(numbers[2].split("/")[1]) > 0  # the largest change in the picture
+    random = source(page, "after")
+    page.locator("#seed input").fill("7")
+    page.locator("#seed input").press("Enter")
+    changed(page, "after", random)
+    page.locator("#reset").click()
+    says(page, "match-prompt", "Click a patch to see what it looks at")
+    page.wait_for_function(
+        "old => document.querySelector('#after img').getAttribute('src') == old", arg=normal
+    )
+    assert source(page, "match-picture") == own
+
+
+def test_two_clicks_force_a_match(page):
+    tab(page, "Matched patches")
+    page.locator("#match-picture img").wait_for()
+    tab(page, "Change matches")
+    page.locator("#after img").wait_for()
+    choose(page, "effect-place", "the clicked patch")
+    choose(page, "kind", "a patch I choose: two clicks")
+    says(page, "match-prompt", "Click 1 of 2")
+    click_at(page, "match-picture", 20, 20)
+    says(page, "match-prompt", "Click 2 of 2")
+    says(page, "match-prompt", "row 1, column 1")
+    click_at(page, "match-picture", 236, 20)
+    says(page, "match-prompt", "row 1, column 1 → row 1, column 7")
+    click_at(page, "match-picture", 20, 236)  # a third click begins the next pair
+    says(page, "match-prompt", "Click 2 of 2")
+    tab(page, "Its match")
+    page.locator("#match-x input").fill("20")
+    page.locator("#match-x input").press("Tab")
+    page.locator("#match-y input").fill("20")
+    page.locator("#match-y input").press("Tab")
+    says(page, "pair", "row 1, column 7")
+    tab(page, "Change matches")
+    page.wait_for_function(
+        "document.querySelector('#before img').src != document.querySelector('#after img').src"
+    )
+    page.locator("#reset").click()
+    says(page, "match-prompt", "Click a patch to see what it looks at")
+    says(page, "match-prompt", "Click")
+    assert number(page, "match-x") == 20
+
+
+def test_the_diffusion_index_of_a_change_on_request(page):
+    opened(page)
+    tab(page, "Matched patches")
+    tab(page, "Change matches")
+    choose(page, "kind", "themselves (GPA off)")
+    says(page, "match-prompt", "GPA off")
+    page.locator("#measure").click()
+    says(page, "spread", "with the change")
+
+
+def test_every_pane_of_the_matches_fits_the_screen(page):
+    tab(page, "Matched patches")
+    page.locator("#match-picture img").wait_for()
+    says(page, "runners", "no. 2")
+    for name, last in (
+        ("This block", "#distance"),
+        ("All blocks (Fig. 8)", "#pair-rows"),
+        ("Reach (Fig. 4)", "#reach"),
+        ("Change matches", "#spread"),
+    ):
+        tab(page, name)
+        box = page.locator(last)
+        if last != "#spread":
+            page.locator(f"{last} img").wait_for()
+        place = box.bounding_box()
+        assert place["y"] + place["height"] <= 900, name
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1440
+    says(page, "reached", "cascaded")
+
+
+@pytest.mark.parametrize("view", [(800, 1000, "dark")], indirect=True)
+def test_panes_do_not_overflow_a_narrow_page(page):
+    tab(page, "Receptive field")
+    for box in ("From blurred to sharp", "Advanced", "All figures"):
+        page.get_by_role("button", name=box).click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 800
+    tab(page, "Matched patches")
+    for name in ("Change matches", "This block", "All blocks (Fig. 8)", "Reach (Fig. 4)"):
+        tab(page, name)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 800, name
