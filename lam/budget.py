@@ -95,7 +95,7 @@ def _kept_per_pixel(subject: Subject) -> float:
     def count(tensor: Tensor) -> Any:
         storage = tensor.untyped_storage()
         kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        return tensor.detach()  # a node that holds its own output would never be freed
 
     with torch.inference_mode(False), torch.enable_grad():
         crop = crop.clone().requires_grad_()

@@ -66,27 +66,30 @@ class Integration:
 
     def advance(self) -> Iterator[None]:
         """Do the work, pausing after every batch."""
-        before = None
         for number, level in enumerate(self.rule.levels()):
+            left = len(level)
             for nodes, found in self._batches(level, self._gradients):
                 for node, (value, choice, contribution) in zip(nodes, found, strict=True):
                     self.done[node] = value, choice
                     self._sum += self.rule.weights[node] * contribution
                     self._share += self.rule.shares[node]
+                left -= len(nodes)
                 # A level that is not complete knows one half of the path better than the other.
-                if number == 0:
-                    self._map = self._sum / self._share
+                if number == 0 or not left:
+                    self._refine(known=number > 0)
                 yield
-            self._map = self._sum / self._share
-            if before is not None:
-                self.map_change = _relative_change(before, self._map)
-                if self.tolerance is not None and self.map_change < self.tolerance:
-                    self._steps = len(self.done)
-                    break
-            before = self._map
+            if self.tolerance is not None and self.map_change < self.tolerance:
+                self._steps = len(self.done)
+                break
         if self.subject.network.switches:
             yield from self._jumps()
         self.finished = True
+
+    def _refine(self, known: bool) -> None:
+        """Take the steps done so far for the map, and see how far that moves one already known."""
+        before, self._map = self._map, self._sum / self._share
+        if known:
+            self.map_change = _relative_change(before, self._map)
 
     def result(self) -> LocalAttributionResult:
         """What is known so far."""

@@ -1,6 +1,7 @@
 """A memory budget decides how much is computed at once, never what comes out."""
 
 import functools
+import weakref
 
 import numpy as np
 import pytest
@@ -97,3 +98,15 @@ def test_pictures_decide_how_many_steps_are_computed_at_once():
     assert batch_size(7, torch.zeros(1, 3, 256, 256)) == 7
     with pytest.raises(ValueError, match="internal_batch_size"):
         batch_size(0, torch.zeros(1, 3, 8, 8))
+
+
+def test_counting_what_a_pass_keeps_leaves_nothing_behind(picture):
+    seen = []
+
+    def network(x):
+        grown = x.exp()  # whose backward pass keeps its own output
+        seen.append(weakref.ref(grown))
+        return torch.nn.functional.interpolate(grown, scale_factor=4)
+
+    plan(network, picture, 1, 10**9)
+    assert seen and not any(ref() is not None for ref in seen)
