@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 DPI = 80
 
 
-def png(figure: Figure | ArrayLike, dpi: int = DPI, colours: int | None = None) -> bytes:
+def png(figure: Figure | ArrayLike, dpi: int = DPI, compact: bool = False) -> bytes:
     """A figure or picture as PNG.
 
     Args:
         figure: A matplotlib Figure, or uint8 pixels (H, W, 3).
         dpi: Of a Figure.
-        colours: Reduce it to so many colours, which makes drawings and enlarged pictures a third
-            of their size; None keeps every pixel.
+        compact: Reduce it to 256 colours, which makes drawings and enlarged pictures a third of
+            their size. Rare colours keep their place, so that colour bars stay true.
 
     Raises:
         ValueError: If it is neither.
@@ -35,28 +35,26 @@ def png(figure: Figure | ArrayLike, dpi: int = DPI, colours: int | None = None) 
         image = Image.open(drawn).convert("RGB")
     else:
         image = Image.fromarray(checked(figure))
-    if colours is not None:
-        image = image.quantize(colours, dither=Image.Dither.NONE)
+    if compact:
+        image = image.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE)
     data = io.BytesIO()
     image.save(data, "PNG", optimize=True)
     return data.getvalue()
 
 
-def show(
-    figure: Figure | ArrayLike, dpi: int = DPI, colours: int | None = None, **about: Any
-) -> None:
+def show(figure: Figure | ArrayLike, dpi: int = DPI, compact: bool = False, **about: Any) -> None:
     """Display a figure, and below it what reproduces it.
 
     Args:
         figure: A matplotlib Figure, or uint8 pixels (H, W, 3).
         dpi: Of a Figure.
-        colours: As in `png`.
+        compact: As in `png`.
         **about: Picture, window, parameters and the like; floats are rounded to four digits.
     """
     from IPython.display import Image as Shown
     from IPython.display import display
 
-    display(Shown(png(figure, dpi, colours), format="png"))
+    display(Shown(png(figure, dpi, compact), format="png"))
     print(describe(**about))
 
 

@@ -106,12 +106,17 @@ def test_what_a_notebook_says_of_a_figure():
     )
 
 
-def test_pngs_keep_pixels_or_few_colours():
-    noise = np.random.default_rng(0).integers(0, 256, (30, 20, 3), dtype=np.uint8)
+def test_pngs_keep_pixels_or_rare_colours():
+    noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
     with Image.open(io.BytesIO(png(noise))) as image:
         assert (np.asarray(image) == noise).all()
-    with Image.open(io.BytesIO(png(noise, colours=16))) as image:
-        assert len(image.convert("RGB").getcolors()) <= 16
+    assert len(png(noise, compact=True)) < len(png(noise))
+    bars = np.zeros((60, 400, 3), np.uint8)  # thousands of shades of red and blue,
+    bars[..., 0], bars[..., 2] = np.arange(400) * 255 // 399, np.arange(60)[:, None] * 4
+    bars[:4, :4], bars[:4, 8:12] = (0, 255, 0), (0, 230, 40)  # and two rare greens
+    with Image.open(io.BytesIO(png(bars, compact=True))) as image:
+        away = np.abs(np.asarray(image.convert("RGB")).astype(int) - bars).max(-1)
+    assert away.max() <= 16 and away[:4, :4].max() == away[:4, 8:12].max() == 0
     with Image.open(io.BytesIO(png(Figure(figsize=(2, 1)), dpi=50))) as image:
         assert image.size == (100, 50)
     with pytest.raises(ValueError, match="uint8"):
