@@ -34,6 +34,11 @@ class ForcedMatches(nn.Module):
         self.config, self.scale = model.config, model.scale
         self.training = model.training  # a wrapper must not wake a network in evaluation mode
 
+    @property
+    def free(self) -> HPINet:
+        """The network without given matches, which takes pictures of any size."""
+        return self.model
+
     def forward(
         self, x: Tensor, matches: Matches | None = None, return_matches: bool = False
     ) -> Any:

@@ -99,7 +99,9 @@ class MatchingNetwork:
 
     def probe(self, pictures: Tensor) -> None:
         """A pass like those to come, but on pictures of any size, to see what it costs."""
-        self._forward(pictures, **({} if self.region is None else {"region": (0, 0, 1, 1)}))
+        # What holds matches of one picture would refuse another size: the network behind it then.
+        forward = getattr(self._forward, "free", self._forward)
+        forward(pictures, **({} if self.region is None else {"region": (0, 0, 1, 1)}))
 
     def _run(self, pictures: Tensor, **keywords: Any) -> Tensor:
         return _checked(self._forward(pictures, **keywords, **self._options()), pictures)

@@ -10,7 +10,7 @@ from hpinet import HPINet, HPINetConfig, Picture
 from hpinet.interventions import Intervention
 from hpinet.interventions import intervene as library_intervene
 from lam import Window
-from ui import changes, match_panes, page_matches, path_view, work
+from ui import changes, match_panes, measure, page_matches, path_view, work
 from ui.choices import (
     AREAS,
     ELSEWHERE,
@@ -158,9 +158,10 @@ def test_the_diffusion_index_of_a_change():
     found = network()
     session, study = opened(found)
     session.how = How(2)
-    assert "Nothing is changed" in list(page_matches.measured(session, study, found))[-1]
+    assert "Nothing is changed" in list(measure.measured(session, study, found))[-1][1]
     session.explored.change = Change("off", EVERYWHERE)
-    *_, told = page_matches.measured(session, study, found)
+    *_, (numbers, told) = measure.measured(session, study, found)
+    assert set(numbers) == {"normal", "changed"}
     assert "normally" in told and "with the change" in told
     ((normal, changed),) = list(
         changes.maps_of_change(study, found, session.explored.change, session.window, session.how)

@@ -43,22 +43,28 @@ def connect(
     """Connect the button that makes the ZIP with the one that saves it."""
 
     @spoken
-    def export(session: Session) -> Any:
+    def pack(session: Session) -> Any:
         study, network = current(session, catalogue)
         path = save(session, study, network)
         size = path.stat().st_size / 1e6
         return gr.update(value=str(path), interactive=True, label=f"Save the ZIP ({size:.1f} MB)")
 
-    made = button.click(
-        export,
+    @spoken
+    def to_file(session: Session) -> str:
+        return str(save(session, *current(session, catalogue)))
+
+    options = {**HEAVY, "concurrency_id": "export"}
+    made = button.click(pack, session, file, api_visibility="private", **options)
+    gr.Button(visible=False).click(
+        to_file,
         session,
-        file,
+        gr.File(label="ZIP", visible=False),
         api_name="export",
         api_description="The finished maps as one ZIP: PNG, NPZ and parameters.json with the "
         "commands that compute the same maps again.",
-        **{**HEAVY, "concurrency_id": "export"},
+        **options,
     )
-    made.success(None, None, None, js=_PRESS)
+    made.success(None, None, None, js=_PRESS, api_visibility="private")
 
 
 def save(session: Session, study: Study, network: Network) -> Path:

@@ -6,6 +6,7 @@ import gradio as gr
 
 from . import (
     endpoints,
+    match_endpoints,
     page_about,
     page_matches,
     page_receptive_field,
@@ -65,6 +66,7 @@ def build(catalogue: Catalogue) -> gr.Blocks:
         pages = Pages(sr, lam, matches, own, attribute, refresh, sr_tab)
         connect(catalogue, demo, session, shared, pages)
         endpoints.connect(catalogue, session, pages)
+        match_endpoints.connect(catalogue, session)
     return demo
 
 

@@ -132,9 +132,9 @@ def maps(session: Session, study: Study, network: Network) -> tuple[Any, ...]:
     drawn, limit, shares = draw_all(session, study, network)
     with_gpa, without = session.maps[:2]
     return (
-        gr.update(value=_file(drawn[0]), label=title(network, None)),
-        gr.update(value=_file(drawn[1]), label=title(network, session.way)),
-        gr.update(value=_file(drawn[2]), label=third_title(session)),
+        gr.update(value=_file(drawn[0]), label=_first_title(network)),
+        gr.update(value=_file(drawn[1]), label=_second_title(session)),
+        gr.update(value=_file(drawn[2]), label=_third_title(session)),
         words.explained(with_gpa, without, first=True),
         words.explained(without, None) if session.way else words.nothing_to_switch(network),
         _third_words(session, network),
@@ -231,15 +231,15 @@ def _shaded(drawn: Pixels, picture: Pixels, strength: float) -> Pixels:
     return np.asarray((drawn * (strength + (1 - strength) * grey)).round().astype(np.uint8))
 
 
-def title(network: Network, way: str | None) -> str:
-    """What a map is called."""
-    if way is None:
-        return f"With GPA: {network.label}" if network.has_gpa else f"{network.label} (no GPA)"
-    return f"Without GPA: {words.WITHOUT[way]}"
+def _first_title(network: Network) -> str:
+    return f"With GPA: {network.label}" if network.has_gpa else f"{network.label} (no GPA)"
 
 
-def third_title(session: Session) -> str:
-    """What the third picture is called."""
+def _second_title(session: Session) -> str:
+    return "Without GPA: none" if session.way is None else words.TITLES[session.way]
+
+
+def _third_title(session: Session) -> str:
     if session.look.third == DIFFERENCE:
         return "Difference: with less without"
     return "Bicubic interpolation"

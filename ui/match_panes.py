@@ -17,7 +17,7 @@ from lam.match_plots import distance_histogram, match_graph, reach_figure, simil
 from lam.pair_figures import draw_pairs, pair_rows, pairs_at
 from lam.patch_shares import patch_at
 
-from . import changes, words
+from . import changes, match_words
 from .catalogue import Network
 from .matches_layout import BLOCK, CHANGE, PAIRS, PATCH, REACH
 from .path_view import drawn
@@ -58,6 +58,17 @@ def _pane(
 ) -> list[Any]:
     if pane == CHANGE:
         return effect_view(session, study, network, block, where)
+    return figures(session, study, network, pane, block)
+
+
+def figures(session: Session, study: Study, network: Network, pane: str, block: int) -> list[Any]:
+    """Values of a pane that shows the matches: `BLOCK`, `PAIRS` or `REACH`.
+
+    Raises:
+        ValueError: If the network has none.
+    """
+    if not network.has_gpa:
+        raise ValueError(f"{network.label} has no Global Pixel Access, so it has no matches.")
     found = matches_now(session, study, network)
     number = checked_block(found, block)
     if pane == BLOCK:
@@ -91,7 +102,7 @@ def block_view(study: Study, matches: Matches, number: int) -> list[Any]:
     similar = None
     if block.matrix is not None and len(block.origins) > 1:
         similar = shown(drawn(similarity_matrix(block.matrix[0].cpu().numpy())))
-    numbers = listing(["Matches of this block", ""], words.statistics(found))
+    numbers = listing(["Matches of this block", ""], match_words.statistics(found))
     return [shown(drawn(graph)), similar, shown(drawn(far)), numbers]
 
 
@@ -126,7 +137,7 @@ def reach_view(session: Session, study: Study, network: Network) -> list[Any]:
     head = ["Division", "Reached directly", "In two steps", "Blind within 12 px"]
     return [
         shown(drawn(reach_figure(to_uint8(study.lr.rgb), reaches))),
-        listing(head, words.reached([r.summary() for r in reaches])),
+        listing(head, match_words.reached([r.summary() for r in reaches])),
     ]
 
 
@@ -166,7 +177,7 @@ def effect_view(
     factor = max(1, -(-_EFFECT_SIDE // window.size))
     pictures = [enlarge(_cut(o.pixels, window), factor) for o in (normal, changed)]
     drawn_difference = enlarge(signed_map(inside, limit), factor)
-    rows = words.effects(found, _sizes(found.difference, window), study.hr is not None, limit)
+    rows = match_words.effects(found, sizes(found.difference, window), study.hr is not None, limit)
     return [
         *(shown(p) for p in pictures),
         shown(drawn_difference),
@@ -179,7 +190,7 @@ def _cut(array: NDArray[Any], window: Window) -> Pixels:
     return np.ascontiguousarray(array[rows, window.left : window.left + window.size])
 
 
-def _sizes(difference: Any, window: Window) -> tuple[float, float]:
+def sizes(difference: Any, window: Window) -> tuple[float, float]:
     """Mean and largest change of a pixel's channels in the window, in grey levels."""
     sizes = 255 * np.abs(difference[0].permute(1, 2, 0).float().cpu().numpy())
     inside = _cut(sizes, window)

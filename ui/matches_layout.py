@@ -7,8 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from . import choices, words
-from .receptive_field_layout import picture
+from . import choices, match_words
+from .parts import picture
 from .style import status_bar
 
 MOST_BLOCKS = 10
@@ -37,6 +37,7 @@ class ChangePane:
     measure: gr.Button
     stop: gr.Button
     spread: gr.HTML
+    numbers: gr.JSON
 
     @property
     def controls(self) -> list[Any]:
@@ -188,14 +189,14 @@ def _block() -> tuple[gr.Image, gr.Image, gr.Image, gr.HTML]:
 
 def _change() -> ChangePane:
     kind = gr.Radio(
-        [(words.KIND_LABELS[k], k) for k in choices.KINDS],
+        [(match_words.KIND_LABELS[k], k) for k in choices.KINDS],
         value=choices.NORMAL,
         label="Let patches look at (the weights stay; later blocks decide anew)",
         elem_id="kind",
     )
     with gr.Row():
         place = gr.Radio(
-            [(words.PLACE_LABELS[p], p) for p in choices.PLACES],
+            [(match_words.PLACE_LABELS[p], p) for p in choices.PLACES],
             value=choices.HERE,
             label="In which blocks",
             scale=5,
@@ -203,7 +204,7 @@ def _change() -> ChangePane:
             elem_id="place",
         )
         seed = gr.Number(
-            0, label="Seed (random)", precision=0, minimum=0, min_width=80, scale=1, elem_id="seed"
+            0, label="Seed", precision=0, minimum=0, min_width=80, scale=1, elem_id="seed"
         )
         reset = gr.Button("Reset", elem_id="reset", min_width=70, scale=1)
     with gr.Row():
@@ -228,6 +229,19 @@ def _change() -> ChangePane:
         padding=False,
         elem_classes=["tight"],
     )
+    numbers = gr.JSON(label="Diffusion index, normal and changed", visible=False)
     return ChangePane(
-        kind, place, seed, where, reset, before, after, difference, effect, measure, stop, spread
+        kind,
+        place,
+        seed,
+        where,
+        reset,
+        before,
+        after,
+        difference,
+        effect,
+        measure,
+        stop,
+        spread,
+        numbers,
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,15 +13,14 @@ from lam import Window
 from lam.figures import WHITE, draw_window, enlarge, enlarging_factor
 from lam.match_figures import draw_matches, in_degree_map, match_crops
 
-from . import changes, match_panes, words, work
+from . import changes, match_panes, match_words, measure, words, work
 from .catalogue import Catalogue, Network
 from .choices import FORCED, HERE, Change
-from .handlers import HEAVY, NOW, QUICK, clock, current, overtaken, spoken
+from .handlers import NOW, QUICK, clock, current, overtaken, spoken
 from .matches_layout import CHANGE, WINDOW, MatchesPage, lay_out
 from .pictures import shown
 from .session import Pixels, Session, Study
-from .style import listing, prompt, status_bar
-from .turns import in_turn
+from .style import listing, prompt
 
 
 def build(catalogue: Catalogue, session: gr.State) -> MatchesPage:
@@ -31,7 +28,7 @@ def build(catalogue: Catalogue, session: gr.State) -> MatchesPage:
     page = lay_out()
     _connect_looking(catalogue, session, page)
     _connect_changing(catalogue, session, page)
-    _connect_measuring(catalogue, session, page)
+    measure.connect(catalogue, session, page.change)
     return page
 
 
@@ -48,7 +45,7 @@ _PRIVATE: dict[str, Any] = {**_KEEP, "api_visibility": "private"}
 
 def _connect_looking(catalogue: Catalogue, session: gr.State, page: MatchesPage) -> None:
     @spoken
-    def matches(session: Session, block: int, x: float, y: float) -> tuple[Any, ...]:
+    def look(session: Session, block: int, x: float, y: float) -> tuple[Any, ...]:
         study, network = looked_at(session, catalogue)
         _follow_block(session, block)
         return view(session, study, network, block, x, y)
@@ -69,29 +66,27 @@ def _connect_looking(catalogue: Catalogue, session: gr.State, page: MatchesPage)
         return picked(session, block, event.index[0] // factor, event.index[1] // factor)
 
     @spoken
-    def match_figures(session: Session, block: int = 1, where: str = WINDOW) -> tuple[Any, ...]:
+    def show_pane(session: Session, block: int = 1, where: str = WINDOW) -> tuple[Any, ...]:
         study, network = looked_at(session, catalogue)
         return match_panes.details(session, study, network, block, where)
 
     inputs = [session, *page.inputs]
     gr.on(
         [page.block.input, page.x.blur, page.y.blur],
-        matches,
+        look,
         inputs,
         page.outputs,
-        api_name="matches",
-        api_description="Which patch the patch at SR pixel (x, y) looks at in a block (from 1).",
-        **_KEEP,
+        **_PRIVATE,
     )
     gr.on([page.x.submit, page.y.submit], picked, inputs, page.outputs, **_PRIVATE)
     page.picture.select(clicked, [clock(), session, page.block], page.outputs, js=NOW, **_PRIVATE)
     late = {**_PRIVATE, "trigger_mode": "always_last", "concurrency_id": "panes"}
     more = [session, page.block, page.change.where]
     # Whatever changes the picture, from wherever: the open pane follows.
-    gr.on([page.picture.change, page.change.where.input], match_figures, more, page.details, **late)
+    gr.on([page.picture.change, page.change.where.input], show_pane, more, page.details, **late)
     for name, pane in page.panes.items():
         opened = pane.select(_opener(name), session, None, **{**_PRIVATE, "queue": False})
-        opened.then(match_figures, more, page.details, **late)
+        opened.then(show_pane, more, page.details, **late)
 
 
 def _opener(name: str) -> Any:
@@ -103,7 +98,7 @@ def _opener(name: str) -> Any:
 
 def _connect_changing(catalogue: Catalogue, session: gr.State, page: MatchesPage) -> None:
     @spoken
-    def intervene(
+    def change_matches(
         session: Session,
         kind: str,
         place: str = HERE,
@@ -118,104 +113,38 @@ def _connect_changing(catalogue: Catalogue, session: gr.State, page: MatchesPage
         return applied(session, change, where)
 
     @spoken
-    def force_match(
-        session: Session, block: int, patch: float, target: float, where: str = WINDOW
-    ) -> tuple[Any, ...]:
-        pairs = _with_pair(session.explored.change.at(int(block)), int(patch), int(target))
-        return applied(session, Change(FORCED, HERE, int(block), pairs=pairs), where)
-
-    @spoken
-    def reset_matches(session: Session, block: int = 1, where: str = WINDOW) -> tuple[Any, ...]:
+    def reset(session: Session, block: int = 1, where: str = WINDOW) -> tuple[Any, ...]:
         return applied(session, Change(block=int(block)), where)
 
     def applied(session: Session, change: Change, where: str) -> tuple[Any, ...]:
         study, network = looked_at(session, catalogue)
-        if not change.nothing:
-            changes.outcome(study, network, change)  # what does not work changes nothing
-        session.explored.change, session.explored.first = change, None
+        apply(session, study, network, change)
         session.explored.pane = CHANGE
-        session.explored.run += 1
         main = view(session, study, network, change.block)
         return *main, *match_panes.details(session, study, network, change.block, where)
 
     pane, both = page.change, [*page.outputs, *page.details]
     gr.on(
         [c.input for c in (pane.kind, pane.place)] + [pane.seed.submit, pane.seed.blur],
-        intervene,
+        change_matches,
         [session, *pane.controls, page.block, pane.where],
         both,
-        api_name="intervene",
-        api_description="Change the matches: kind none, off, random, second, hr or forced; place "
-        "'this block', 'all blocks' or 'all but this block'; seed of random ones; block from 1. "
-        "Returns the picture and what the change does to the window.",
-        **_KEEP,
+        **_PRIVATE,
     )
     pane.reset.click(
-        reset_matches,
+        reset,
         [session, page.block, pane.where],
         both,
-        api_name="reset_matches",
-        api_description="Back to the network's own matches.",
-        **_KEEP,
-    )
-    numbers = [gr.Number(0, visible=False, precision=0) for _ in range(2)]
-    hidden = gr.Button(visible=False)
-    hidden.click(
-        force_match,
-        [session, page.block, *numbers, pane.where],
-        both,
-        api_name="force_match",
-        api_description="In a block (from 1), make a patch look at another: patch and target are "
-        "numbered from 0, row by row. Pairs add up until reset_matches.",
-        **_KEEP,
+        **_PRIVATE,
     )
 
 
-def _connect_measuring(catalogue: Catalogue, session: gr.State, page: MatchesPage) -> None:
-    @spoken
-    def measure_change(session: Session) -> Iterator[str]:
-        study, network = looked_at(session, catalogue)
-        yield from measured(session, study, network)
-
-    @spoken
-    def stop(session: Session) -> str:
-        session.explored.run += 1
-        return status_bar("Stopped.")
-
-    pane = page.change
-    pane.measure.click(
-        in_turn(measure_change, 0, run_of=lambda session: session.explored.run),
-        session,
-        pane.spread,
-        api_name="diffusion_of_change",
-        api_description="The diffusion index of the window with the normal and the changed "
-        "matches.",
-        **HEAVY,
-    )
-    pane.stop.click(stop, session, pane.spread, queue=False, **{**QUICK, **_PRIVATE})
-
-
-def measured(session: Session, study: Study, network: Network) -> Iterator[str]:
-    """Compute both maps of the window, a step at a time, and say how wide they are."""
+def apply(session: Session, study: Study, network: Network, change: Change) -> None:
+    """Make a change the visitor's, unless it does not work."""
+    if not change.nothing:
+        changes.outcome(study, network, change)
     explored = session.explored
-    if explored.change.nothing:
-        yield status_bar("Nothing is changed yet: choose above what patches shall look at.")
-        return
-    explored.run += 1
-    run, change, window = explored.run, explored.change, session.window
-    assert window is not None
-    region = work.region_around(window, "whole", study.size, network.scale)
-    guess = work.estimated_seconds(network, [None, None], region, session.how, study)
-    about = "" if guess is None else f", about {words.seconds(guess)}"
-    yield status_bar(f"Computing two maps of the window{about}…", 0)
-    changed: work.Result | None = None
-    for normal, changed in changes.maps_of_change(study, network, change, window, session.how):
-        if explored.run != run:
-            return
-        progress = (normal.progress + (0 if changed is None else changed.progress)) / 2
-        yield status_bar(f"Computing two maps of the window{about}…", progress)
-    if changed is not None and changed.finished:
-        yield status_bar(words.change_of_spread(normal, changed))
+    explored.change, explored.first, explored.run = change, None, explored.run + 1
 
 
 def _follow_block(session: Session, block: int | None) -> None:
@@ -239,11 +168,12 @@ def pick(session: Session, study: Study, network: Network, block: int, x: float,
     if explored.first is None:
         explored.first = patch
         return
-    pairs = _with_pair(explored.change, explored.first, patch)
+    pairs = with_pair(explored.change, explored.first, patch)
     explored.change, explored.first = replace(explored.change, block=number, pairs=pairs), None
 
 
-def _with_pair(change: Change, patch: int, target: int) -> tuple[tuple[int, int], ...]:
+def with_pair(change: Change, patch: int, target: int) -> tuple[tuple[int, int], ...]:
+    """The forced pairs of a change with one more; a patch has one target."""
     kept = change.pairs if change.kind == FORCED else ()
     return (*(pair for pair in kept if pair[0] != patch), (patch, target))
 
@@ -292,7 +222,7 @@ def view(
     factor, index = _factor(study, network), known.index[0].numpy()
     large = enlarge(pixels, factor)
     popular = in_degree_map(large, known.origins, index, known.patch_size, scale * factor)
-    runners = words.runners_up(changes.statistics_of(study, found, number), patch)
+    runners = match_words.runners_up(changes.statistics_of(study, found, number), patch)
     blocks = len(found.blocks)
     return (
         gr.update(choices=[(str(i + 1), i + 1) for i in range(blocks)], value=number),
@@ -300,7 +230,7 @@ def view(
         prompt(_asked(session, number, known), warn=not change.nothing or change.kind == FORCED),
         shown(_drawn(session, found, number, patch, large, scale, factor)),
         shown(_crops(session, found, pixels, scale, number)),
-        pair_words(number, known, patch, scale),
+        match_words.pair_words(number, known, patch, scale),
         listing(["", "Patch", "Similarity", "Away"], runners),
         shown(popular),
         words.popularity(index),
@@ -312,7 +242,7 @@ def _asked(session: Session, number: int, block: BlockMatches) -> str:
     """Which click the page waits for, and what is changed."""
     explored = session.explored
     change = explored.change
-    done = "" if change.nothing else f"{words.changed(change, block.origins)}. "
+    done = "" if change.nothing else f"{match_words.changed(change, block.origins)}. "
     if change.kind != FORCED:
         return f"{done}Click a patch to see what it looks at."
     if explored.first is None:
@@ -347,22 +277,6 @@ def _crops(session: Session, matches: Matches, pixels: Pixels, scale: int, numbe
     blocks = [b for b in matches.blocks if b is not None]
     pairs = [_pair(b, match_panes.patch_of(session, b, scale)) for b in blocks]
     return match_crops(pixels, pairs, scale, chosen=number - 1)
-
-
-def pair_words(number: int, block: BlockMatches, patch: int, scale: int) -> str:
-    """The pair in a sentence."""
-    match, value = int(block.index[0, patch]), float(block.similarity[0, patch])
-    side, here = block.patch_size, words.position(patch, block.origins)
-    text = (
-        f"**Block {number}** · {len(block.origins)} patches of {side}x{side} LR pixels "
-        f"({side * scale}x{side * scale} here). The patch at {here} "
-    )
-    if match == patch:
-        return text + "looks at itself."
-    text += f"looks at the one at **{words.position(match, block.origins)}**"
-    if not math.isnan(value):
-        text += f", similarity {value:.2f} (inner product: more is more alike)"
-    return text + "."
 
 
 def _pair(block: BlockMatches, patch: int) -> tuple[Any, Any, int]:

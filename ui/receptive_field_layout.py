@@ -10,6 +10,7 @@ import gradio as gr
 from . import choices, words
 from .catalogue import OWN, TWIN
 from .legends import legend
+from .parts import number, picture
 from .style import status_bar
 
 REGIONS = [
@@ -111,9 +112,9 @@ def lay_out(steps: int) -> ReceptiveFieldPage:
         with gr.Column(scale=4, min_width=280):
             sr = picture("Click the detail to explain", "lam-picture", 330, ["pick"])
             with gr.Row():
-                left = _number(0, "Left (px)", "lam-left", 0, None)
-                top = _number(0, "Top (px)", "lam-top", 0, None)
-                size = _number(16, "Size (4-64)", "lam-size", 4, 64)
+                left = number(0, "Left (px)", "lam-left", 0, None)
+                top = number(0, "Top (px)", "lam-top", 0, None)
+                size = number(16, "Size (4-64)", "lam-size", 4, 64)
             with gr.Row():
                 run = gr.Button("Compute maps", variant="primary", elem_id="lam-run", min_width=100)
                 stop = gr.Button("Stop", elem_id="lam-stop", min_width=60)
@@ -125,21 +126,32 @@ def lay_out(steps: int) -> ReceptiveFieldPage:
         ):
             with gr.Column(scale=3, min_width=220):
                 shown.append(picture(label, f"{name}-map", 270))
-                texts.append(gr.Markdown(elem_id=f"{name}-words", elem_classes=["words"]))
+                texts.append(
+                    gr.Markdown(
+                        label=f"{label}, in words", elem_id=f"{name}-words", elem_classes=["words"]
+                    )
+                )
     status = gr.HTML(
         status_bar("Waiting for the picture…"),
+        label="Status",
         elem_id="lam-status",
         padding=False,
         elem_classes=["tight"],
     )
     scale = gr.HTML(
-        legend(choices.Look(), None), elem_id="legend", padding=False, elem_classes=["tight"]
+        legend(choices.Look(), None),
+        label="Colour scale",
+        elem_id="legend",
+        padding=False,
+        elem_classes=["tight"],
     )
     with gr.Row():
         without, region, steps_, strength = _computing(steps)
     with gr.Row():
         view, third, colours = _drawing()
-    costs = gr.HTML(elem_id="costs", padding=False, elem_classes=["tight"])
+    costs = gr.HTML(
+        label="Time for other areas", elem_id="costs", padding=False, elem_classes=["tight"]
+    )
     box = gr.Accordion("From blurred to sharp: which matches switch", open=False, elem_id="path")
     with box:
         path = _path_pane(box)
@@ -154,7 +166,7 @@ def lay_out(steps: int) -> ReceptiveFieldPage:
                 "commands that compute the same maps again.",
                 elem_classes=["words", "hint"],
             )
-        numbers = gr.JSON(show_label=False, elem_id="numbers")
+        numbers = gr.JSON(label="All figures and parameters", show_label=False, elem_id="numbers")
     return ReceptiveFieldPage(
         sr, left, top, size, run, stop, shown, texts, scale, status, steps_, region, without,
         strength, colours, view, third, ends, end, method, matches, numbers, costs, path, export,
@@ -265,7 +277,7 @@ def _advanced() -> tuple[gr.Dropdown, gr.Radio, gr.Radio, gr.Number]:
             min_width=220,
             elem_id="scale",
         )
-        end = _number(99.5, "% or value", "scale-end", 0, None, None)
+        end = number(99.5, "% or value", "scale-end", 0, None, None)
     return method, matches, ends, end
 
 
@@ -282,7 +294,9 @@ def _path_pane(box: gr.Accordion) -> PathPane:
                 buttons=[],
                 elem_id="alpha",
             )
-            switched = gr.HTML(elem_id="switched", padding=False, elem_classes=["tight"])
+            switched = gr.HTML(
+                label="Switched matches", elem_id="switched", padding=False, elem_classes=["tight"]
+            )
         with gr.Column(scale=2, min_width=200):
             small = picture("What the network is given", "path-picture", 260)
         with gr.Column(scale=2, min_width=200):
@@ -290,42 +304,3 @@ def _path_pane(box: gr.Accordion) -> PathPane:
         with gr.Column(scale=3, min_width=260):
             figure = picture("The detector along the path", "path-figure", 260)
     return PathPane(box, alpha, small, window, switched, figure)
-
-
-def picture(
-    label: str,
-    name: str,
-    height: int,
-    classes: list[str] | None = None,
-    scale: int | None = None,
-) -> gr.Image:
-    """A picture with its title, that keeps every pixel."""
-    return gr.Image(
-        label=label,
-        height=height,
-        format="png",
-        interactive=False,
-        buttons=["fullscreen"],
-        elem_id=name,
-        elem_classes=["titled", *(classes or [])],
-        scale=scale,
-    )
-
-
-def _number(
-    value: float,
-    label: str,
-    name: str,
-    least: float,
-    most: float | None,
-    precision: int | None = 0,
-) -> gr.Number:
-    return gr.Number(
-        value,
-        label=label,
-        precision=precision,
-        minimum=least,
-        maximum=most,
-        min_width=70,
-        elem_id=name,
-    )

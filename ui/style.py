@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from pathlib import Path
 
 import gradio as gr
 import numpy as np
@@ -16,6 +17,9 @@ THEME = gr.themes.Default(
     radius_size="sm",
     font=[gr.themes.LocalFont("Source Sans Pro", weights=(400, 700)), "sans-serif"],
 )
+
+JS = Path(__file__).with_name("accessible.js").read_text("utf-8")
+"""Runs in the browser when the page opens."""
 
 CSS = """
 .gradio-container { max-width: 1640px !important; padding: 10px 18px !important; }
@@ -52,7 +56,8 @@ table.listing { border-collapse: collapse; width: 100%; font-variant-numeric: ta
   border-bottom: 1px solid var(--border-color-primary); text-align: right; font-weight: 400; }
 .prose table.listing th:first-child { text-align: left; }
 .prose table.listing thead th { font-weight: 700; }
-.titled label[data-testid="block-label"] { font-size: .78rem; }
+.titled label[data-testid="block-label"] { font-size: .76rem; }
+.titled label[data-testid="block-label"] > span { display: none; }
 table.bars { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 table.bars td { padding: 2px 6px; border: none; white-space: nowrap; }
 table.bars td:nth-child(2) { width: 100%; }
