@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import statistics
 import sys
 import time
@@ -32,6 +33,12 @@ def count_multi_adds(model: nn.Module, x: Tensor) -> int:
         x: (B, 3, H, W).
     """
     total = 0
+    blocks = [m for m in model.modules() if isinstance(m, HPIBlock)]
+    if blocks:
+        # Shapes are enough, and where a gradient is wanted every layer is called as a module.
+        model = copy.deepcopy(model).to("meta").requires_grad_(True)
+        blocks = [m for m in model.modules() if isinstance(m, HPIBlock)]
+        x = x.to("meta")
 
     def hook(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         nonlocal total
@@ -42,11 +49,11 @@ def count_multi_adds(model: nn.Module, x: Tensor) -> int:
         total += output.numel() * output.shape[-2]  # B * N * C, times N: each with each
 
     handles = [m.register_forward_hook(hook) for m in model.modules()]
-    for block in model.modules():
-        if isinstance(block, HPIBlock) and block.match_norm is not None:
+    for block in blocks:
+        if block.match_norm is not None:
             handles.append(block.match_norm.register_forward_hook(similarity_hook))
     try:
-        with torch.inference_mode():
+        with torch.enable_grad() if blocks else torch.inference_mode():
             model(x)
     finally:
         for handle in handles:

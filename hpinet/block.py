@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .attention import FeedForward, PatchAttention, PatchDepthwise
+from .attention import FeedForward, PatchAttention, PatchDepthwise, gradients_wanted
 from .config import HPINetConfig
 from .matching import (
     BlockMatches,
@@ -17,6 +17,7 @@ from .matching import (
     take,
     take_straight_through,
 )
+from .memory import Chunks, default_chunks
 from .patches import Division, division
 
 
@@ -52,6 +53,7 @@ class HPIBlock(nn.Module):
         matrix: bool = False,
         seeds: Sequence[int] | None = None,
         needed: Tensor | None = None,
+        chunks: Chunks | None = None,
     ) -> tuple[Tensor, BlockMatches | None]:
         """One block.
 
@@ -62,25 +64,94 @@ class HPIBlock(nn.Module):
             seeds: One seed a picture for the random matches of training.
             needed: Numbers of the patches to compute; the output is right only where no other
                 patch reaches. All of them by default.
+            chunks: How much to compute at once where no gradient is needed; what is fast by
+                default.
 
         Returns:
             (B, C, H, W) features, and the matches used (None without GPA).
         """
         cut = division(*x.shape[-2:], self.patch_size, self.overlap, x.device)
+        if not (self.training or gradients_wanted(x, *self.parameters())):
+            return self._inferred(x, cut, given, matrix, needed, chunks)
         patches = cut.divide(x.permute(0, 2, 3, 1))
         other, used = self._matched(patches, cut, given, matrix, seeds, needed)
         if needed is not None:
             patches = patches.index_select(1, needed)
-        for attention, feed_forward in zip(self.attentions, self.feed_forwards, strict=True):
-            patches = feed_forward(attention(patches, other))
-            other = None  # only the first attention looks elsewhere
+        patches = self._attended(patches, other)
         if needed is not None:
-            b, _, length, c = patches.shape
-            patches = patches.new_zeros(b, cut.count, length, c).index_copy(1, needed, patches)
+            patches = _spread(patches, needed, cut)
         y = cut.aggregate(patches).permute(0, 3, 1, 2)
         # Without the convolution nothing scales the branch, which carries x itself through its
         # residuals: adding x once more would double it block by block.
         return (y if self.conv is None else x + self.conv(y)), used
+
+    def _inferred(
+        self,
+        x: Tensor,
+        cut: Division,
+        given: BlockMatches | None,
+        matrix: bool,
+        needed: Tensor | None,
+        chunks: Chunks | None,
+    ) -> tuple[Tensor, BlockMatches | None]:
+        """The same without anything kept for a gradient: patches go through in chunks."""
+        chunks = chunks or default_chunks(x.device)
+        if torch.is_autocast_enabled(_autocast_device(x)):
+            x = x.float()  # what blocks add to stays exact, so that matches hardly change
+        features = x.permute(0, 2, 3, 1)
+        at_once = chunks.patches(self.patch_size, len(x))
+        used = self._decided(features, cut, given, matrix, chunks)
+
+        def attended(numbers: Tensor) -> Tensor:
+            done = []
+            for some in numbers.split(at_once):
+                other = None if used is None else cut.gather(features, used.index[:, some])
+                done.append(self._attended(cut.gather(features, some[None]), other))
+            return torch.cat(done, 1)
+
+        numbers = torch.arange(cut.count, device=x.device)
+        if needed is not None:
+            total = cut.aggregate(_spread(attended(needed), needed, cut))
+        else:
+            total = torch.zeros_like(features)
+            for row, some in enumerate(numbers.split(cut.wide * chunks.rows)):
+                cut.paste(total, attended(some), row * chunks.rows)
+            total *= cut.weight.to(x.dtype)
+        y = total.permute(0, 3, 1, 2)
+        return (y if self.conv is None else x + self.conv(y)), used
+
+    def _attended(self, patches: Tensor, other: Tensor | None) -> Tensor:
+        """GPA and two times IPSA; only the first attention looks elsewhere."""
+        for attention, feed_forward in zip(self.attentions, self.feed_forwards, strict=True):
+            patches = feed_forward(attention(patches, other))
+            other = None
+        return patches
+
+    def _decided(
+        self,
+        features: Tensor,
+        cut: Division,
+        given: BlockMatches | None,
+        matrix: bool,
+        chunks: Chunks,
+    ) -> BlockMatches | None:
+        """The matches of (B, H, W, C) features."""
+        if self.match_norm is None:
+            return None
+        if given is not None:
+            _check_fit(given, cut, len(features))
+            return given
+        numbers = torch.arange(cut.count, device=features.device)[None]
+        least = torch.promote_types(features.dtype, torch.float32)
+        with torch.autocast(_autocast_device(features), enabled=False):
+            pooled = [
+                cut.gather(features, some).to(least).mean(2)
+                for some in numbers.split(chunks.patches(self.patch_size, len(features)), 1)
+            ]
+            tokens = self.match_norm(torch.cat(pooled, 1))
+            index, value = best_matches(tokens, chunks.similarity)
+            kept = similarity(tokens) if matrix and cut.count > 1 else None
+        return BlockMatches(cut.patch_size, cut.origins, index, value, kept)
 
     def _matched(
         self,
@@ -98,9 +169,7 @@ class HPIBlock(nn.Module):
             _check_fit(given, cut, len(patches))
             return take(patches, given.index[:, rows]), given
         # Matching stays in float32 under autocast: near-ties must not switch with the precision.
-        # Counting multi-adds runs on the meta device, which autocast does not know.
-        device = "cpu" if patches.is_meta else patches.device.type
-        with torch.autocast(device, enabled=False):
+        with torch.autocast(_autocast_device(patches), enabled=False):
             least = torch.promote_types(patches.dtype, torch.float32)
             tokens = self.match_norm(patches.to(least).mean(2))
             scores = None
@@ -115,6 +184,17 @@ class HPIBlock(nn.Module):
                 other = take(patches, index[:, rows])
         kept = scores.detach() if matrix and scores is not None else None
         return other, BlockMatches(cut.patch_size, cut.origins, index, value.detach(), kept)
+
+
+def _spread(patches: Tensor, needed: Tensor, cut: Division) -> Tensor:
+    """Some patches at their places among all, zeros elsewhere."""
+    b, _, length, c = patches.shape
+    return patches.new_zeros(b, cut.count, length, c).index_copy(1, needed, patches)
+
+
+def _autocast_device(x: Tensor) -> str:
+    """Counting multi-adds runs on the meta device, which autocast does not know."""
+    return "cpu" if x.is_meta else x.device.type
 
 
 def _check_fit(given: BlockMatches, cut: Division, batch: int) -> None:

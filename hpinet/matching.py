@@ -170,11 +170,12 @@ def similarity(tokens: Tensor, rows: slice = slice(None)) -> Tensor:
     return scores.masked_fill(numbers[rows, None] == numbers, -torch.inf)
 
 
-def best_matches(tokens: Tensor) -> tuple[Tensor, Tensor]:
+def best_matches(tokens: Tensor, budget: int = _MATRIX_BUDGET) -> tuple[Tensor, Tensor]:
     """Most similar other patch of each patch, without holding all pairs when there are many.
 
     Args:
         tokens: (B, N, C) pooled and normalised patches.
+        budget: Similarities held at once.
 
     Returns:
         Index (B, N) int64 and similarity (B, N). A lone patch matches itself, similarity NaN.
@@ -182,7 +183,7 @@ def best_matches(tokens: Tensor) -> tuple[Tensor, Tensor]:
     b, n, _ = tokens.shape
     if n == 1:
         return tokens.new_zeros(b, 1, dtype=torch.long), tokens.new_full((b, 1), torch.nan)
-    chunk = max(1, _MATRIX_BUDGET // (b * n))
+    chunk = max(1, budget // (b * n))
     best = [similarity(tokens, slice(i, i + chunk)).max(-1) for i in range(0, n, chunk)]
     return torch.cat([m.indices for m in best], 1), torch.cat([m.values for m in best], 1)
 

@@ -11,9 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint as recomputed
 
+from .attention import gradients_wanted
 from .block import HPIBlock
 from .config import HPINetConfig
+from .decoder import add_residual
 from .matching import BlockMatches, Matches, own_matches
+from .memory import Chunks, default_chunks
 from .patches import division, pad_to_patch
 from .region import Box, decoder_box, needed_patches
 
@@ -241,12 +244,18 @@ class HPINet(nn.Module):
             )
         return matches.blocks
 
-    def _decode(self, features: Tensor, x: Tensor, region: Box | None) -> Tensor:
+    def _decode(
+        self, features: Tensor, x: Tensor, region: Box | None, chunks: Chunks | None = None
+    ) -> Tensor:
         """The SR picture (Eq. 3), or a region of it, from the last block's features."""
         height, width = (side * self.scale for side in x.shape[-2:])
         base = F.interpolate(x, scale_factor=self.scale, mode="bilinear", align_corners=False)
         if region is None:
-            return base + self._upsample(features)[..., :height, :width]
+            if gradients_wanted(features, x, *self.parameters()):
+                return base + self._upsample(features)[..., :height, :width]
+            rows = (chunks or default_chunks(x.device)).decoder_rows
+            add_residual(base, features, self.upsamplers, self.steps, self.last, rows)
+            return base
         # What the crop lacks at its border spoils less than the halo that is cut off again.
         box = decoder_box(region, self.scale, *features.shape[-2:])
         residual = self._upsample(box.crop(features))

@@ -61,12 +61,56 @@ class Division:
         """Number N of patches."""
         return len(self.origins)
 
+    @property
+    def wide(self) -> int:
+        """Patches in a row of patches."""
+        return len(self.columns) // self.patch_size
+
     def divide(self, x: Tensor) -> Tensor:
         """Cut (B, H, W, C) into (B, N, P * P, C)."""
         b, p = len(x), self.patch_size
         x = x.index_select(1, self.rows).index_select(2, self.columns)
         x = x.view(b, len(self.rows) // p, p, len(self.columns) // p, p, -1)
         return x.transpose(2, 3).reshape(b, self.count, p * p, -1)
+
+    def gather(self, x: Tensor, numbers: Tensor) -> Tensor:
+        """Cut only some patches out of (B, H, W, C).
+
+        Args:
+            x: The map.
+            numbers: (B, M) or, for all pictures alike, (1, M) patch numbers.
+
+        Returns:
+            (B, M, P * P, C).
+        """
+        b, high, wide, c = x.shape
+        steps = torch.arange(self.patch_size, device=x.device)
+        inside = (steps[:, None] * wide + steps).flatten()
+        corners = self.origins[:, 0] * wide + self.origins[:, 1]
+        pictures = torch.arange(b, device=x.device)[:, None] * (high * wide)
+        pixels = (corners[numbers] + pictures)[..., None] + inside
+        taken = x.reshape(b * high * wide, c).index_select(0, pixels.flatten())
+        return taken.view(b, -1, self.patch_size**2, c)
+
+    def paste(self, total: Tensor, patches: Tensor, row: int) -> None:
+        """Add whole rows of patches to a map that is being summed up.
+
+        Args:
+            total: (B, H, W, C), changed in place. When all rows are in, their product with
+                ``weight`` is what `aggregate` returns.
+            patches: (B, R * wide, P * P, C).
+            row: The first row of patches.
+        """
+        b, p, c = len(patches), self.patch_size, patches.shape[-1]
+        rows = self.rows[row * p : row * p + patches.shape[1] // self.wide * p]
+        x = patches.view(b, -1, self.wide, p, p, c).transpose(2, 3)
+        x = x.reshape(b, len(rows), self.wide * p, c)
+        x = x.new_zeros(b, len(rows), self.width, c).index_add_(2, self.columns, x)
+        if len(rows) == p:  # one row of patches: no index is needed
+            top = int(self.origins[row * self.wide, 0])
+            total[:, top : top + p] += x
+        else:
+            total.index_add_(1, rows, x)
 
     def aggregate(self, patches: Tensor) -> Tensor:
         """Paste (B, N, P * P, C) back to (B, H, W, C); where patches overlap, their mean."""
