@@ -77,7 +77,7 @@ def _serve(options: argparse.Namespace, auth: list[tuple[str, str]], space: bool
 
 def launch_options() -> dict[str, Any]:
     """What every launch of the page needs, whoever launches it."""
-    from ui.style import CSS, THEME
+    from ui.style import CSS, JS, THEME
 
     return {
         "share": False,
@@ -88,6 +88,7 @@ def launch_options() -> dict[str, Any]:
         "footer_links": ["api", "settings"],
         "theme": THEME,
         "css": CSS,
+        "js": JS,
     }
 
 

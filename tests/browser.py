@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,9 +34,9 @@ WAIT = 90_000  # milliseconds: generous, since the machine may be busy with othe
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
     """The page's address; its network is tiny and random, so that every step is quick."""
+    from app import launch_options
     from ui.catalogue import Catalogue
     from ui.layout import build
-    from ui.style import CSS, THEME
     from ui.work import end_running
 
     folder = tmp_path_factory.mktemp("weights")
@@ -47,9 +48,7 @@ def url(tmp_path_factory):
         patch.setattr("ui.catalogue.BUNDLED", tmp_path_factory.mktemp("none"))
         patch.setattr("ui.page_receptive_field.STEPS", 8)  # what a page computes on load
         demo = build(Catalogue(folder)).queue()
-        _, address, _ = demo.launch(
-            prevent_thread_lock=True, quiet=True, theme=THEME, css=CSS, run_history=False
-        )
+        _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
         yield address
         demo.close()
         end_running()
@@ -79,8 +78,17 @@ def view(request):
 @pytest.fixture
 def page(browser, url, view, request):
     """A fresh visitor. Afterwards: no error in the console, and nothing asked of other machines."""
+    with visitor(browser, url, view) as found:
+        yield found
+        picture(found, re.sub(r"\W+", "-", request.node.name))
+
+
+@contextmanager
+def visitor(browser, url, view=(1440, 900, "light")):
+    """A visitor with cookies and a session of their own, checked as `page` says."""
     width, height, theme = view
-    found = browser.new_page(viewport={"width": width, "height": height})
+    context = browser.new_context(viewport={"width": width, "height": height})
+    found = context.new_page()
     found.set_default_timeout(WAIT)
     errors, outside = [], []
     found.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
@@ -89,15 +97,18 @@ def page(browser, url, view, request):
     found.goto(f"{url}?__theme={theme}")
     found.wait_for_function("document.querySelectorAll('#slider img').length > 1")
     yield found
-    folder = os.environ.get("HPINET_ARTIFACTS")
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        name = re.sub(r"\W+", "-", request.node.name)
-        found.screenshot(path=str(Path(folder) / f"{name}.png"))
-    found.close()
+    context.close()
     # A page that is left, by reloading it, aborts what it was waiting for: no error of ours.
     assert [e for e in errors if "signal is aborted" not in e] == []
     assert outside == []
+
+
+def picture(page, name, whole=False):
+    """Write a screenshot as an artefact of the tests."""
+    folder = os.environ.get("HPINET_ARTIFACTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=whole)
 
 
 def _local(address, url):

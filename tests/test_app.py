@@ -228,70 +228,6 @@ def test_files_too_large_or_broken_are_refused(tmp_path):
         from_file(str(tmp_path / "large.png"), "sharpen")
 
 
-@pytest.fixture(scope="module")
-def client(weights, tmp_path_factory):
-    from gradio_client import Client
-
-    from ui.layout import build
-
-    patch = pytest.MonkeyPatch()
-    patch.setattr("ui.catalogue.BUNDLED", tmp_path_factory.mktemp("none"))
-    demo = build(Catalogue(weights)).queue()
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, run_history=False)
-    yield Client(url, verbose=False, download_files=str(tmp_path_factory.mktemp("got")))
-    demo.close()
-    patch.undo()
-
-
-def picture_file(tmp_path, size=(40, 32)):
-    pixels = np.random.default_rng(1).integers(0, 255, (*size[::-1], 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(tmp_path / "mine.png")
-    return tmp_path / "mine.png"
-
-
-def test_the_api_super_resolves_attributes_and_matches(client, tmp_path):
-    from gradio_client import handle_file
-
-    path = picture_file(tmp_path)
-    shown = client.predict(handle_file(path), "enlarge", "Tiny-x4", api_name="/super_resolve")
-    download = next(v for v in map(_path, shown) if v and v.endswith("mine-Tiny-x4.png"))
-    assert Image.open(download).size == (160, 128)
-
-    found = client.predict(24, 20, 16, 4, "auto", "own", api_name="/attribute")
-    figures = next(v for v in found if isinstance(v, dict) and "with_gpa" in v)
-    assert figures["region"] == {"left": 0, "top": 0, "height": 32, "width": 40}
-    assert figures["without_gpa_means"] == "own"
-    for which in ("with_gpa", "without_gpa"):
-        account = figures[which]
-        change = account["detector_end"] - account["detector_start"]
-        parts = account["integral"] + account["match_jumps"] + account["residual"]
-        assert parts == pytest.approx(change, rel=1e-4, abs=1e-6)
-
-    paired = client.predict(2, 30, 30, api_name="/matches")
-    assert any("Block 2" in v for v in paired if isinstance(v, str))
-
-
-def test_the_api_answers_bad_input_with_a_sentence(client, tmp_path):
-    from gradio_client import handle_file
-    from gradio_client.exceptions import AppError
-
-    (tmp_path / "text.png").write_text("no picture")
-    with pytest.raises(AppError, match="not a picture") as caught:
-        client.predict(handle_file(tmp_path / "text.png"), "enlarge", api_name="/super_resolve")
-    assert str(tmp_path) not in str(caught.value) and "/tmp" not in str(caught.value)
-    path = handle_file(picture_file(tmp_path))
-    client.predict(path, "enlarge", "Tiny-x4", api_name="/super_resolve")
-    for steps in (0, 10**9):
-        with pytest.raises(AppError, match=r"minimum value 4|maximum value 100"):
-            client.predict(0, 0, 16, steps, api_name="/attribute")
-
-
-def _path(value):
-    if isinstance(value, dict):
-        value = value.get("path", value.get("value"))
-    return value if isinstance(value, str) else None
-
-
 def test_a_shown_picture_is_one_whole_file(monkeypatch):
     from ui import pictures
 
@@ -312,3 +248,19 @@ def test_a_click_that_was_overtaken_is_told():
     assert not overtaken(session, "picture", 30.0)
     assert overtaken(session, "picture", 20.0)
     assert not overtaken(session, "gallery", 20.0)
+
+
+def test_old_pictures_are_deleted(tmp_path):
+    import os
+    import time
+
+    from ui.pictures import tidy
+
+    for name, age in (("old", 7200), ("new", 60)):
+        (tmp_path / f"{name}.png").write_bytes(b"x" * 10)
+        os.utime(tmp_path / f"{name}.png", (time.time() - age,) * 2)
+    (tmp_path / "kept.txt").write_text("not ours")
+    tidy(tmp_path, lifetime=3600)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["kept.txt", "new.png"]
+    tidy(tmp_path, limit=5)
+    assert [p.name for p in tmp_path.iterdir()] == ["kept.txt"]

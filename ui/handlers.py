@@ -35,8 +35,10 @@ def sentence(error: Exception) -> str:
     """An error as one sentence without folders of this machine, safe to be shown as HTML."""
     if not isinstance(error, ValueError):
         return "Something went wrong here, which is not your fault; the server's log says more."
-    text = _FOLDERS.sub("", str(error).strip()) or "That did not work."
-    return html.escape(text[0].upper() + text[1:].rstrip(".") + ".", quote=False)
+    text = _FOLDERS.sub("", str(error).strip()).rstrip(".") or "That did not work"
+    if "." not in text.split()[0]:  # a file's name stays as it is
+        text = text[0].upper() + text[1:]
+    return html.escape(text + ".", quote=False)
 
 
 def spoken(handler: Handler) -> Handler:

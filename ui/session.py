@@ -137,6 +137,11 @@ def from_file(path: str | None, mode: str) -> Source:
     try:
         picture = read_picture(path, max_pixels=limit)
     except PictureError as error:
+        if "too large to be opened" in str(error):
+            raise PictureError(
+                f"{Path(path).name} is too large to be opened safely; the limit is "
+                f"{limit / 1e6:g} million pixels: crop or shrink it first."
+            ) from None
         if "the limit is" not in str(error):
             raise
         raise PictureError(
@@ -162,6 +167,11 @@ def make_study(source: Source, mode: str, scale: int) -> Study:
     notes = list(source.picture.notes)
     hr, lr = None, source.picture
     if mode == RESTORE:
+        if min(height, width) < scale:
+            raise PictureError(
+                f"A picture of {width}x{height} pixels is too small to be shrunk {scale} times: "
+                "choose Enlarge instead."
+            )
         hr = crop_to_multiple(to_uint8(source.picture.rgb), scale)
         lr = Picture(shrink(hr, scale))
         if hr.shape[:2] != (height, width):

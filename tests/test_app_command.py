@@ -1,0 +1,120 @@
+"""`python app.py`: its options, passwords, and what an open host means."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import app
+
+ROOT = Path(app.__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch):
+    for name in ("HPINET_AUTH", "SPACE_ID"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_passwords_come_from_the_command_a_file_or_the_environment(tmp_path, monkeypatch):
+    assert app.read_auth(None, None) == []
+    assert app.read_auth("ann:a:b", None) == [("ann", "a:b")]
+    (tmp_path / "users").write_text("ann:one\n\n bob:two \n")
+    assert app.read_auth(None, tmp_path / "users") == [("ann", "one"), ("bob", "two")]
+    monkeypatch.setenv("HPINET_AUTH", "eve:three")
+    assert app.read_auth(None, None) == [("eve", "three")]
+    assert app.read_auth("ann:one", None) == [("ann", "one")]
+
+
+def test_passwords_that_are_none_are_refused_without_repeating_them(tmp_path, monkeypatch):
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "wrong").write_text("ann:one\nsecret")
+    for given, file, sentence in (
+        ("secret", None, "--auth, line 1: USER:PASSWORD was expected"),
+        (":secret", None, "USER:PASSWORD"),
+        (None, tmp_path / "empty", "is empty"),
+        (None, tmp_path / "wrong", "line 2: USER:PASSWORD"),
+        (None, tmp_path / "missing", "cannot be read"),
+    ):
+        with pytest.raises(ValueError, match=sentence) as caught:
+            app.read_auth(given, file)
+        assert "secret" not in str(caught.value)
+
+
+def test_an_open_host_is_explained():
+    assert "everyone on your network" in app.exposure("0.0.0.0", 7860, False)
+    assert "--auth-file sets one" in app.exposure("0.0.0.0", 7860, False)
+    assert "unencrypted" in app.exposure("192.168.1.2", 7860, True)
+
+
+def test_wrong_options_are_one_sentence(capsys):
+    for arguments, sentence in (
+        (["--weights-dir", "/no/such/folder"], "there is no folder"),
+        (["--port", "0"], "the port must be 1 to 65535"),
+        (["--auth", "nobody"], "USER:PASSWORD was expected"),
+        (["--host", ""], "the host is empty"),
+    ):
+        assert app.main([*arguments, "--no-browser"]) == 1
+        printed = capsys.readouterr()
+        assert sentence in printed.err and "Traceback" not in printed.err
+        assert printed.err.count("\n") == 1
+
+
+def test_a_space_listens_where_it_is_expected(monkeypatch):
+    options = app._parser(space=True).parse_args([])
+    assert (options.host, options.port) == ("0.0.0.0", 7860)
+    options = app._parser(space=False).parse_args([])
+    assert (options.host, options.port) == ("127.0.0.1", 7860)
+
+
+def test_with_a_password_nothing_is_told_without_it(tmp_path):
+    """The real command, as a Space runs it, on another port: login, and then everything works."""
+    import httpx
+    from gradio_client import Client
+
+    (tmp_path / "users").write_text("ann:secret\n")
+    variables = {**os.environ, "SPACE_ID": "someone/lens", "TMPDIR": str(tmp_path)}
+    port = _free_port()
+    command = [sys.executable, "app.py", "--port", str(port), "--auth-file", tmp_path / "users"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as server:
+        try:
+            _wait(server, port)
+            base = f"http://127.0.0.1:{port}/"
+            assert httpx.get(f"{base}config").status_code == 401
+            assert httpx.get(f"{base}gradio_api/file=README.md").status_code in (401, 403)
+            client = Client(base, auth=("ann", "secret"), verbose=False)
+            assert "HPINet-S-x4" in client.predict(api_name="/networks")["networks"]
+            folder = next(tmp_path.glob("hpinet-lens-uploads-*"))
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def _free_port():
+    import socket
+
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def _wait(server, port):
+    import time
+
+    import httpx
+
+    while server.poll() is None:
+        try:
+            httpx.get(f"http://127.0.0.1:{port}/login", timeout=5)
+            return
+        except httpx.TransportError:
+            time.sleep(0.3)
+    pytest.fail(f"the server ended: {server.stdout.read().decode()}")
