@@ -24,6 +24,13 @@ from ui.matches_layout import BLOCK, CHANGE, PAIRS, PATCH, REACH, WINDOW
 from ui.networks import Network
 from ui.session import ENLARGE, RESTORE, Session, Source, make_study
 
+
+@pytest.fixture(autouse=True)
+def running():
+    """A page that another test closed has ended all attributions."""
+    work.begin_running()
+
+
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
 
 
@@ -83,7 +90,7 @@ def test_two_clicks_force_a_match_and_reset_restores():
     page_matches.pick(session, study, found, 1, 8, 8)
     assert session.explored.first == 0 and session.explored.change.nothing
     assert "Click 2 of 2" in page_matches.view(session, study, found, 1, 8, 8)[3]
-    page_matches.pick(session, study, found, 1, 150, 120)
+    assert page_matches.pick(session, study, found, 1, 150, 120) == (24, 24)
     last = len(before.origins) - 1
     assert session.explored.change.pairs == ((0, last),) and session.explored.first is None
     now = match_panes.matches_now(session, study, found).blocks[0].index[0]

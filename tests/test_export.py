@@ -21,6 +21,13 @@ from ui.catalogue import OWN, TWIN, Catalogue
 from ui.choices import BICUBIC, How
 from ui.session import ENLARGE, Session, Source, make_study
 
+
+@pytest.fixture(autouse=True)
+def running():
+    """A page that another test closed has ended all attributions."""
+    work.begin_running()
+
+
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
 
 

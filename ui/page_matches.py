@@ -54,8 +54,7 @@ def _connect_looking(catalogue: Catalogue, session: gr.State, page: MatchesPage)
     def picked(session: Session, block: int, x: float, y: float) -> tuple[Any, ...]:
         study, network = looked_at(session, catalogue)
         _follow_block(session, block)
-        pick(session, study, network, block, x, y)
-        return view(session, study, network, block, x, y)
+        return view(session, study, network, block, *pick(session, study, network, block, x, y))
 
     @spoken
     def clicked(when: float, session: Session, block: int, event: gr.SelectData) -> tuple[Any, ...]:
@@ -71,8 +70,7 @@ def _connect_looking(catalogue: Catalogue, session: gr.State, page: MatchesPage)
         return match_panes.details(session, study, network, block, where)
 
     inputs = [session, *page.inputs]
-    gr.on(
-        [page.block.input, page.x.blur, page.y.blur],
+    page.block.input(
         look,
         inputs,
         page.outputs,
@@ -125,7 +123,7 @@ def _connect_changing(catalogue: Catalogue, session: gr.State, page: MatchesPage
 
     pane, both = page.change, [*page.outputs, *page.details]
     gr.on(
-        [c.input for c in (pane.kind, pane.place)] + [pane.seed.submit, pane.seed.blur],
+        [pane.kind.input, pane.place.input, pane.seed.submit],
         change_matches,
         [session, *pane.controls, page.block, pane.where],
         both,
@@ -154,11 +152,17 @@ def _follow_block(session: Session, block: int | None) -> None:
         explored.change, explored.first = explored.change.at(int(block)), None
 
 
-def pick(session: Session, study: Study, network: Network, block: int, x: float, y: float) -> None:
-    """A click while a match is to be forced: first the patch, then its target."""
+def pick(
+    session: Session, study: Study, network: Network, block: int, x: float, y: float
+) -> tuple[float, float]:
+    """A click: while a match is to be forced, first the patch, then its target.
+
+    Returns:
+        The place to look at: once a match is forced, the patch whose match that is.
+    """
     explored = session.explored
     if explored.change.kind != FORCED or not network.has_gpa:
-        return
+        return x, y
     found = changes.matches_of(study, network)
     number = match_panes.checked_block(found, block)
     known = found.blocks[number - 1]
@@ -167,9 +171,14 @@ def pick(session: Session, study: Study, network: Network, block: int, x: float,
     patch = match_panes.patch_of(session, known, network.scale)
     if explored.first is None:
         explored.first = patch
-        return
+        return x, y
     pairs = with_pair(explored.change, explored.first, patch)
-    explored.change, explored.first = replace(explored.change, block=number, pairs=pairs), None
+    explored.change = replace(explored.change, block=number, pairs=pairs)
+    top, left = (
+        (int(v) + known.patch_size / 2) * network.scale for v in known.origins[explored.first]
+    )
+    explored.first = None
+    return left, top
 
 
 def with_pair(change: Change, patch: int, target: int) -> tuple[tuple[int, int], ...]:
