@@ -199,3 +199,34 @@ def test_panes_do_not_overflow_a_narrow_page(page):
     for name in ("Change matches", "This block", "All blocks (Fig. 8)", "Reach (Fig. 4)"):
         tab(page, name)
         assert page.evaluate("document.documentElement.scrollWidth") <= 800, name
+
+
+def test_clicks_on_an_enlarged_small_picture_hit_the_right_pixel(page, tmp_path):
+    from PIL import Image
+
+    Image.new("RGB", (40, 24), (90, 120, 60)).save(tmp_path / "small.png")
+    page.locator("#mode").get_by_text("Enlarge").click()
+    says(page, "notes", "no original")
+    page.locator("#upload input[type=file]").set_input_files(str(tmp_path / "small.png"))
+    tab(page, "Matched patches")
+    page.wait_for_function("document.querySelector('#match-picture img')?.naturalWidth == 960")
+    image = page.locator("#match-picture img")  # 160x96 SR pixels, each drawn six times
+    box = image.bounding_box()
+    width = min(box["width"], box["height"] * 160 / 96)
+    left, top = (box["width"] - width) / 2, (box["height"] - width * 96 / 160) / 2
+    image.click(position={"x": left + 131.5 / 160 * width, "y": top + 70.5 / 160 * width})
+    page.wait_for_function("document.querySelector('#match-x input').value != 80")
+    assert abs(number(page, "match-x") - 131) <= 1 and abs(number(page, "match-y") - 70) <= 1
+
+
+def test_what_does_not_work_is_a_sentence_and_not_chosen(page):
+    page.locator("#mode").get_by_text("Enlarge").click()
+    says(page, "notes", "no original")
+    tab(page, "Matched patches")
+    tab(page, "Change matches")
+    page.locator("#after img").wait_for()
+    choose(page, "kind", "the best by HR")
+    page.get_by_text("need an original").wait_for()
+    page.wait_for_function(
+        "document.querySelector('#kind input:checked').parentElement.innerText.includes('own')"
+    )

@@ -204,7 +204,7 @@ def _change() -> ChangePane:
             elem_id="place",
         )
         seed = gr.Number(
-            0, label="Seed", precision=0, minimum=0, min_width=80, scale=1, elem_id="seed"
+            0, label="Seed (Enter)", precision=0, minimum=0, min_width=80, scale=1, elem_id="seed"
         )
         reset = gr.Button("Reset", elem_id="reset", min_width=70, scale=1)
     with gr.Row():

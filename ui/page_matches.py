@@ -44,13 +44,11 @@ _PRIVATE: dict[str, Any] = {**_KEEP, "api_visibility": "private"}
 
 
 def _connect_looking(catalogue: Catalogue, session: gr.State, page: MatchesPage) -> None:
-    @spoken
     def look(session: Session, block: int, x: float, y: float) -> tuple[Any, ...]:
         study, network = looked_at(session, catalogue)
         _follow_block(session, block)
         return view(session, study, network, block, x, y)
 
-    @spoken
     def picked(session: Session, block: int, x: float, y: float) -> tuple[Any, ...]:
         study, network = looked_at(session, catalogue)
         _follow_block(session, block)
@@ -58,25 +56,25 @@ def _connect_looking(catalogue: Catalogue, session: gr.State, page: MatchesPage)
 
     @spoken
     def clicked(when: float, session: Session, block: int, event: gr.SelectData) -> tuple[Any, ...]:
-        if overtaken(session, "match-picture", when):
-            return tuple(gr.skip() for _ in page.outputs)
-        study, network = looked_at(session, catalogue)
-        factor = _factor(study, network)
-        return picked(session, block, event.index[0] // factor, event.index[1] // factor)
+        factor = _factor(*looked_at(session, catalogue))
+        x, y = (place // factor for place in event.index)
+        return latest(picked, len(page.outputs))(when, session, block, x, y)
 
     @spoken
     def show_pane(session: Session, block: int = 1, where: str = WINDOW) -> tuple[Any, ...]:
         study, network = looked_at(session, catalogue)
         return match_panes.details(session, study, network, block, where)
 
-    inputs = [session, *page.inputs]
-    page.block.input(
-        look,
+    inputs, count = [clock(), session, *page.inputs], len(page.outputs)
+    page.block.input(latest(look, count), inputs, page.outputs, js=NOW, **_PRIVATE)
+    gr.on(
+        [page.x.submit, page.y.submit],
+        latest(picked, count),
         inputs,
         page.outputs,
+        js=NOW,
         **_PRIVATE,
     )
-    gr.on([page.x.submit, page.y.submit], picked, inputs, page.outputs, **_PRIVATE)
     page.picture.select(clicked, [clock(), session, page.block], page.outputs, js=NOW, **_PRIVATE)
     late = {**_PRIVATE, "trigger_mode": "always_last", "concurrency_id": "panes"}
     more = [session, page.block, page.change.where]
@@ -87,6 +85,27 @@ def _connect_looking(catalogue: Catalogue, session: gr.State, page: MatchesPage)
         opened.then(show_pane, more, page.details, **late)
 
 
+def latest(handler: Any, count: int) -> Any:
+    """A handler whose answer counts only while nothing else was asked of the page.
+
+    Args:
+        handler: Takes the session first.
+        count: Number of values it returns.
+
+    Returns:
+        The same with the time of the click, as `NOW` puts it, before the session.
+    """
+
+    def in_order(when: float, session: Session, *args: Any) -> tuple[Any, ...]:
+        nothing = tuple(gr.skip() for _ in range(count))
+        if overtaken(session, "matches", when):
+            return nothing
+        values: tuple[Any, ...] = handler(session, *args)
+        return nothing if session.clicks["matches"] > when else values
+
+    return spoken(in_order)
+
+
 def _opener(name: str) -> Any:
     def opened(session: Session) -> None:
         session.explored.pane = name
@@ -95,7 +114,6 @@ def _opener(name: str) -> Any:
 
 
 def _connect_changing(catalogue: Catalogue, session: gr.State, page: MatchesPage) -> None:
-    @spoken
     def change_matches(
         session: Session,
         kind: str,
@@ -110,7 +128,6 @@ def _connect_changing(catalogue: Catalogue, session: gr.State, page: MatchesPage
             change = old  # only place or seed were touched, which do not matter here
         return applied(session, change, where)
 
-    @spoken
     def reset(session: Session, block: int = 1, where: str = WINDOW) -> tuple[Any, ...]:
         return applied(session, Change(block=int(block)), where)
 
@@ -121,26 +138,38 @@ def _connect_changing(catalogue: Catalogue, session: gr.State, page: MatchesPage
         main = view(session, study, network, change.block)
         return *main, *match_panes.details(session, study, network, change.block, where)
 
+    @spoken
+    def in_use(session: Session) -> tuple[Any, ...]:
+        change = session.explored.change
+        return change.kind, change.place, change.seed
+
     pane, both = page.change, [*page.outputs, *page.details]
-    gr.on(
+    made = gr.on(
         [pane.kind.input, pane.place.input, pane.seed.submit],
-        change_matches,
-        [session, *pane.controls, page.block, pane.where],
+        latest(change_matches, len(both)),
+        [clock(), session, *pane.controls, page.block, pane.where],
         both,
+        js=NOW,
         **_PRIVATE,
     )
+    # What does not work must not stay chosen.
+    made.failure(in_use, session, pane.controls, **_PRIVATE)
     pane.reset.click(
-        reset,
-        [session, page.block, pane.where],
+        latest(reset, len(both)),
+        [clock(), session, page.block, pane.where],
         both,
+        js=NOW,
         **_PRIVATE,
     )
 
 
 def apply(session: Session, study: Study, network: Network, change: Change) -> None:
-    """Make a change the visitor's, unless it does not work."""
+    """Make a change the visitor's, unless it does not work or something else was asked for."""
+    asked = session.clicks.get("matches")
     if not change.nothing:
         changes.outcome(study, network, change)
+    if session.clicks.get("matches") != asked:
+        return
     explored = session.explored
     explored.change, explored.first, explored.run = change, None, explored.run + 1
 

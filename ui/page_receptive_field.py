@@ -89,7 +89,10 @@ def build(catalogue: Catalogue, session: gr.State) -> tuple[ReceptiveFieldPage, 
         factor = maps.factor_of(study, network)
         x, y = event.index[0] // factor, event.index[1] // factor
         half = (size or 16) // 2
-        return _placed(session, study, network, region, (x - half, y - half, size or 16))
+        values = _placed(session, study, network, region, (x - half, y - half, size or 16))
+        if session.clicks["lam-picture"] > when:
+            return tuple(gr.skip() for _ in page.fresh)
+        return values
 
     @spoken
     def stop(session: Session) -> str:
