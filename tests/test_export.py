@@ -16,10 +16,10 @@ from hpinet import HPINet, HPINetConfig, Picture, read_picture
 from hpinet.weights import save_checkpoint
 from lam import Window
 from lam.__main__ import main as lam_main
-from ui import export, maps, work
+from ui import export, maps, match_export, work
 from ui.catalogue import OWN, TWIN, Catalogue
-from ui.choices import BICUBIC, How
-from ui.session import ENLARGE, Session, Source, make_study
+from ui.choices import BICUBIC, ELSEWHERE, EVERYWHERE, FORCED, Change, How
+from ui.session import ENLARGE, RESTORE, Session, Source, make_study
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +98,38 @@ def test_the_zip_holds_what_was_seen(catalogue):
     np.testing.assert_array_equal(picture, drawn[0])
     assert parameters["region"] == {"left": 14, "top": 6, "height": 64, "width": 64}
     assert parameters["with_gpa"]["diffusion_index"] == session.maps[0].diffusion_index
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        Change("random", EVERYWHERE, seed=3),
+        Change(FORCED, block=2, pairs=((0, 4), (1, 2))),
+        Change("hr", ELSEWHERE),
+    ],
+    ids=lambda change: change.kind,
+)
+def test_the_command_line_makes_the_same_change(catalogue, change, tmp_path, monkeypatch):
+    torch.manual_seed(3)
+    pixels = (torch.rand(1, 3, 120, 140) * 255).round() / 255
+    network = catalogue.get("Tiny-x4")
+    study = make_study(Source("x", Picture(pixels)), RESTORE, 4)
+    session = Session(study=study, network="Tiny-x4", window=Window(40, 20, 12))
+    session.explored.change = change
+    with zipfile.ZipFile(io.BytesIO(match_export.archive(session, study, network))) as packed:
+        packed.extractall(tmp_path)
+    (tmp_path / network.path.name).write_bytes(network.path.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    told = json.loads((tmp_path / "effect.json").read_text())
+    assert lam_main(shlex.split(told["command"])[3:]) == 0
+    again = json.loads((tmp_path / "again" / "effect.json").read_text())
+    for name, value in again["effect"].items():
+        assert told["effect"][name] == pytest.approx(value, abs=1e-6)
+    assert told["effect"]["max_difference"] > 0
+    rows = (tmp_path / "matches_changed.csv").read_text().splitlines()
+    assert len(rows) == 1 + 12 + 6 and rows != (tmp_path / "matches_normal.csv").read_text()
+    sr = [np.asarray(Image.open(tmp_path / p)) for p in ("sr_changed.png", "again/sr.png")]
+    np.testing.assert_array_equal(*sr)
 
 
 def test_nothing_finished_is_a_sentence(catalogue):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import re
 import shlex
 import tempfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,28 +33,40 @@ from .session import Pixels, Session, Study
 _KEPT = 32
 _folder = tempfile.TemporaryDirectory(prefix="hpinet-lens-zip-")  # gone when the server ends
 
-_PRESS = "() => setTimeout(() => document.querySelector('#zip')?.click(), 300)"
-"""The ZIP is made on request, and then saved without another click."""
-
 NAMES = ("with_gpa", "without_gpa", "bicubic")
 """What the maps are called in the ZIP, in the order of `Session.maps`."""
 
 
 def connect(
-    catalogue: Catalogue, session: gr.State, button: gr.Button, file: gr.DownloadButton
+    catalogue: Catalogue,
+    session: gr.State,
+    button: gr.Button,
+    file: gr.DownloadButton,
+    make: Callable[[Session, Study, Network], bytes],
+    name: str,
+    told: str,
 ) -> None:
-    """Connect the button that makes the ZIP with the one that saves it."""
+    """Connect the button that makes a ZIP with the one that saves it.
+
+    Args:
+        catalogue: The networks.
+        session: The visitor's.
+        button: Makes the ZIP.
+        file: Saves it.
+        make: Returns its bytes.
+        name: Of the endpoint.
+        told: What the endpoint does.
+    """
 
     @spoken
     def pack(session: Session) -> Any:
-        study, network = current(session, catalogue)
-        path = save(session, study, network)
+        path = save(session, *current(session, catalogue), make, name)
         size = path.stat().st_size / 1e6
         return gr.update(value=str(path), interactive=True, label=f"Save the ZIP ({size:.1f} MB)")
 
     @spoken
     def to_file(session: Session) -> str:
-        return str(save(session, *current(session, catalogue)))
+        return str(save(session, *current(session, catalogue), make, name))
 
     options = {**HEAVY, "concurrency_id": "export"}
     made = button.click(pack, session, file, api_visibility="private", **options)
@@ -59,26 +74,34 @@ def connect(
         to_file,
         session,
         gr.File(label="ZIP", visible=False),
-        api_name="export",
-        api_description="The finished maps as one ZIP: PNG, NPZ and parameters.json with the "
-        "commands that compute the same maps again.",
+        api_name=name,
+        api_description=told,
         **options,
     )
-    made.success(None, None, None, js=_PRESS, api_visibility="private")
+    # The ZIP is made on request, and then saved without another click.
+    press = f"() => setTimeout(() => document.querySelector('#{file.elem_id}')?.click(), 300)"
+    made.success(None, None, None, js=press, api_visibility="private")
 
 
-def save(session: Session, study: Study, network: Network) -> Path:
-    """Write the ZIP.
+def save(
+    session: Session,
+    study: Study,
+    network: Network,
+    make: Callable[[Session, Study, Network], bytes],
+    kind: str,
+) -> Path:
+    """Write a ZIP.
 
     Raises:
-        ValueError: If no map is finished.
+        ValueError: If there is nothing to export.
     """
-    data = archive(session, study, network)
+    data = make(session, study, network)
     window = session.window
     assert window is not None
     place = f"{window.left}-{window.top}-{window.size}"
-    name = f"{study.name[:60]}-{network.label}-{place}-{session.how.method}.zip"
-    path = Path(_folder.name) / study.key.split()[0][:16] / name
+    name = re.sub(r"[^\w.-]+", "_", f"{study.name[:60]}-{network.label}-{place}-{kind}")
+    folder = hashlib.sha256(data).hexdigest()[:16]
+    path = Path(_folder.name) / folder / f"{name}.zip"
     write_bytes(path, data)
     files = sorted(Path(_folder.name).rglob("*.zip"), key=lambda p: p.stat().st_mtime)
     for old in files[:-_KEPT]:
@@ -116,11 +139,7 @@ def archive(session: Session, study: Study, network: Network) -> bytes:
     if difference is not None:
         files["difference.png"] = png(difference)
     files["parameters.json"] = _parameters(session, network, lr_name, commands)
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
-        for file, data in sorted(files.items()):
-            target.writestr(file, data)
-    return packed.getvalue()
+    return zipped(files)
 
 
 def command(
@@ -138,13 +157,14 @@ def command(
     window, how = maps.inner_window(session, network), session.how
     words = ["python", "-m", "lam", lr_name, "--window"]
     words += [str(v) for v in (window.left, window.top, window.size)]
-    words += [*_model(network, way), "--method", how.method]
+    words += [*model_arguments(network, way), "--method", how.method]
     if how.method == LAM:
         words += ["--steps", str(how.steps)]
     return [*words, "--matches", work.matches_rule(network, way, how), "-o", folder]
 
 
-def _model(network: Network, way: str | None) -> list[str]:
+def model_arguments(network: Network, way: str | None) -> list[str]:
+    """Which network a command is to take; arguments as in `ui.work.attributed`."""
     if way == BICUBIC:
         return ["--model", "bicubic", "--scale", str(network.scale)]
     path = network.twin_path if way == TWIN else network.path
@@ -188,6 +208,15 @@ def _parameters(
         **maps.numbers(session, network),
     }
     return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    """Files by name as a ZIP."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
+        for file, data in sorted(files.items()):
+            target.writestr(file, data)
+    return packed.getvalue()
 
 
 def png(pixels: Pixels) -> bytes:

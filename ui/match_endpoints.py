@@ -110,7 +110,7 @@ def _change(catalogue: Catalogue, session: gr.State) -> None:
         page_matches.apply(session, study, network, change)
         page_matches.view(session, study, network, change.block)
         shown = match_panes.effect_view(session, study, network, change.block, "window")
-        return (*shown[:3], effect_facts(session, study, network))
+        return (*shown[:3], match_panes.effect_facts(session, study, network))
 
     @spoken
     def intervene(
@@ -163,17 +163,3 @@ def _change(catalogue: Catalogue, session: gr.State) -> None:
     _register(
         reset_matches, [session], outputs, "reset_matches", "Back to the network's own matches."
     )
-
-
-def effect_facts(session: Session, study: Study, network: Network) -> dict[str, Any]:
-    """What is changed, and what that does to the SR picture, as plain values."""
-    change, window = session.explored.change, session.window
-    assert window is not None
-    facts: dict[str, Any] = {"kind": change.kind, "window": [window.left, window.top, window.size]}
-    if not change.nothing:
-        count = len(changes.matches_of(study, network).blocks)
-        facts |= change.intervention(count).describe()
-    found = changes.effect_of(study, network, change, window)
-    mean, largest = match_panes.sizes(found.difference, window)
-    inside = {"window_mean_difference": mean, "window_max_difference": largest}
-    return {**facts, "effect": {**found.summary(), **inside}}

@@ -19,6 +19,7 @@ from lam.patch_shares import patch_at
 
 from . import changes, match_words
 from .catalogue import Network
+from .choices import Change
 from .matches_layout import BLOCK, CHANGE, PAIRS, PATCH, REACH
 from .path_view import drawn
 from .pictures import shown
@@ -169,20 +170,24 @@ def effect_view(
     """Values for `ChangePane.outputs`: before, after, difference, and the effect in numbers."""
     change = session.explored.change
     window = effect_place(session, study, network, block, where)
-    normal = changes.outcome(study, network, type(change)())
-    changed = changes.outcome(study, network, change)
+    pictures, limit = effect_view_pixels(study, network, change, window)
     found = changes.effect_of(study, network, change, window)
-    inside = _cut(changes.signed_grey(found.difference), window)
+    rows = match_words.effects(found, sizes(found.difference, window), study.hr is not None, limit)
+    return [*(shown(p) for p in pictures), listing(["What the change does", ""], rows)]
+
+
+def effect_view_pixels(
+    study: Study, network: Network, change: Change, window: Window
+) -> tuple[list[Pixels], float]:
+    """The window before, after, and their difference; and where its colours end, in grey levels."""
+    normal = changes.outcome(study, network, Change())
+    changed = changes.outcome(study, network, change)
+    difference = changes.signed_grey(changed.trace.sr - normal.trace.sr)
+    inside = _cut(difference, window)
     limit = max(_LEAST_LIMIT, colour_limit([np.abs(inside)], 100))
     factor = max(1, -(-_EFFECT_SIDE // window.size))
     pictures = [enlarge(_cut(o.pixels, window), factor) for o in (normal, changed)]
-    drawn_difference = enlarge(signed_map(inside, limit), factor)
-    rows = match_words.effects(found, sizes(found.difference, window), study.hr is not None, limit)
-    return [
-        *(shown(p) for p in pictures),
-        shown(drawn_difference),
-        listing(["What the change does", ""], rows),
-    ]
+    return [*pictures, enlarge(signed_map(inside, limit), factor)], limit
 
 
 def _cut(array: NDArray[Any], window: Window) -> Pixels:
@@ -195,3 +200,17 @@ def sizes(difference: Any, window: Window) -> tuple[float, float]:
     sizes = 255 * np.abs(difference[0].permute(1, 2, 0).float().cpu().numpy())
     inside = _cut(sizes, window)
     return float(inside.mean()), float(inside.max())
+
+
+def effect_facts(session: Session, study: Study, network: Network) -> dict[str, Any]:
+    """What is changed, and what that does to the SR picture, as plain values."""
+    change, window = session.explored.change, session.window
+    assert window is not None
+    facts: dict[str, Any] = {"kind": change.kind, "window": [window.left, window.top, window.size]}
+    if not change.nothing:
+        count = len(changes.matches_of(study, network).blocks)
+        facts |= change.intervention(count).describe()
+    found = changes.effect_of(study, network, change, window)
+    mean, largest = sizes(found.difference, window)
+    inside = {"window_mean_difference": mean, "window_max_difference": largest}
+    return {**facts, "effect": {**found.summary(), **inside}}

@@ -38,6 +38,8 @@ class ChangePane:
     stop: gr.Button
     spread: gr.HTML
     numbers: gr.JSON
+    export: gr.Button
+    file: gr.DownloadButton
 
     @property
     def controls(self) -> list[Any]:
@@ -223,6 +225,11 @@ def _change() -> ChangePane:
         )
         measure = gr.Button("Measure DI", elem_id="measure", min_width=90, scale=1)
         stop = gr.Button("Stop", elem_id="measure-stop", min_width=60, scale=1)
+        with gr.Column(min_width=120, scale=1):
+            export = gr.Button("Export (ZIP)", elem_id="export-change", min_width=110)
+            file = gr.DownloadButton(
+                "Save the ZIP", elem_id="zip-change", interactive=False, size="sm"
+            )
     spread = gr.HTML(
         status_bar("On request: how widely the window's pixels spread, with and without it."),
         elem_id="spread",
@@ -244,4 +251,6 @@ def _change() -> ChangePane:
         stop,
         spread,
         numbers,
+        export,
+        file,
     )

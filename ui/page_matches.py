@@ -13,7 +13,7 @@ from lam import Window
 from lam.figures import WHITE, draw_window, enlarge, enlarging_factor
 from lam.match_figures import draw_matches, in_degree_map, match_crops
 
-from . import changes, match_panes, match_words, measure, words, work
+from . import changes, export, match_export, match_panes, match_words, measure, words, work
 from .catalogue import Catalogue, Network
 from .choices import FORCED, HERE, Change
 from .handlers import NOW, QUICK, clock, current, overtaken, spoken
@@ -29,6 +29,16 @@ def build(catalogue: Catalogue, session: gr.State) -> MatchesPage:
     _connect_looking(catalogue, session, page)
     _connect_changing(catalogue, session, page)
     measure.connect(catalogue, session, page.change)
+    export.connect(
+        catalogue,
+        session,
+        page.change.export,
+        page.change.file,
+        match_export.archive,
+        "export_change",
+        "What the change of matches did as one ZIP: pictures, every match as CSV, and effect.json "
+        "with the command that does it again.",
+    )
     return page
 
 

@@ -146,7 +146,16 @@ def build(catalogue: Catalogue, session: gr.State) -> tuple[ReceptiveFieldPage, 
         api_visibility="private",
     )
     path_view.connect(catalogue, session, page.path)
-    export.connect(catalogue, session, page.export, page.file)
+    export.connect(
+        catalogue,
+        session,
+        page.export,
+        page.file,
+        export.archive,
+        "export",
+        "The finished maps as one ZIP: PNG, NPZ and parameters.json with the commands that "
+        "compute the same maps again.",
+    )
     return page, in_turn(attribute, len(page.maps)), in_turn(refresh, len(page.maps))
 
 
