@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,7 +12,6 @@ METHODS = ("lam", "saliency", "input_x_gradient", "occlusion")
 """`lam.ATTRIBUTION_METHODS`, which takes seconds to import."""
 
 _OF_LAM = ("steps", "quadrature", "path", "tolerance", "memory")
-_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -100,17 +98,20 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--memory",
-        type=_bytes,
+        type=amount_of_memory,
         metavar="SIZE",
         help="what LAM may use beside the weights, such as 500M or 2G (half of what is free)",
     )
 
 
-def _bytes(text: str) -> int:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?", text.strip().lower())
-    if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no amount of memory such as 500M or 2G")
-    return int(float(found[1]) * _UNITS[found[2]])
+def amount_of_memory(text: str) -> int:
+    """Bytes from text such as ``500M`` or ``2 GiB``, for argparse."""
+    from hpinet.memory import parse_bytes
+
+    try:
+        return parse_bytes(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def lam_options(options: argparse.Namespace) -> dict[str, Any]:
