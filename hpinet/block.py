@@ -118,7 +118,10 @@ class HPIBlock(nn.Module):
                 cut.paste(total, attended(some), row * chunks.rows)
             total *= cut.weight.to(x.dtype)
         y = total.permute(0, 3, 1, 2)
-        return (y if self.conv is None else x + self.conv(y)), used
+        if self.conv is None:
+            return y, used
+        y = self.conv(y)
+        return (y.add_(x) if y.dtype == x.dtype else x + y), used
 
     def _attended(self, patches: Tensor, other: Tensor | None) -> Tensor:
         """GPA and two times IPSA; only the first attention looks elsewhere."""

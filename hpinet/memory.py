@@ -7,7 +7,7 @@ matrix. What comes out does not depend on them, only how much memory is in use m
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import torch
 
@@ -55,30 +55,122 @@ class Chunks:
     Attributes:
         scores: Attention scores, L for each of a patch's L = P * P pixels.
         pixels: Pixels of patches.
-        rows: Rows of patches that are aggregated together, and bands of 8 LR rows of the decoder.
+        rows: Rows of patches that are aggregated together.
         similarity: Similarities of pairs of patches.
+        decoder_rows: LR rows that are decoded together.
     """
 
     scores: int
     pixels: int
     rows: int
     similarity: int
+    decoder_rows: int
 
     def patches(self, patch_size: int, batch: int) -> int:
         """Patches of every picture that go through attention together, at least one."""
         length = patch_size**2
         return max(1, min(self.scores // (batch * length**2), self.pixels // (batch * length)))
 
-    @property
-    def decoder_rows(self) -> int:
-        """LR rows that are decoded together."""
-        return 16 * self.rows
+    def scaled(self, factor: float) -> Chunks:
+        """Larger or smaller ones of every kind."""
+        return Chunks(*(max(1, int(value * factor)) for value in astuple(self)))
 
 
-_EVERYTHING = Chunks(1 << 60, 1 << 60, 1 << 20, 1 << 26)
-_CACHED = Chunks(scores=2 * 24**4, pixels=2 * 2304, rows=1, similarity=1 << 24)
+_EVERYTHING = Chunks(1 << 60, 1 << 60, 1 << 30, 1 << 26, 1 << 30)
+# Measured: fewer patches cost more calls, more of them no longer stay in the cache.
+_CACHED = Chunks(scores=4 * 24**4, pixels=16 * 24**2, rows=1, similarity=1 << 23, decoder_rows=16)
 
 
 def default_chunks(device: torch.device) -> Chunks:
     """What is fast: on CPUs what stays in the cache, elsewhere everything in few launches."""
     return _CACHED if device.type == "cpu" else _EVERYTHING
+
+
+def fitting_chunks(
+    config: HPINetConfig,
+    batch: int,
+    size: tuple[int, int],
+    budget: int,
+    device: torch.device,
+    element: int = 4,
+) -> Chunks:
+    """The fastest chunks for which a pass without gradients stays within a budget.
+
+    Args:
+        config: The network's configuration.
+        batch: Pictures at once.
+        size: LR height and width in pixels.
+        budget: Bytes beside the weights and the picture.
+        device: Where the network is.
+        element: Bytes of a number.
+
+    Raises:
+        ValueError: If not even the smallest chunks fit; the message names the least budget.
+    """
+    ladder = [default_chunks(device), *(_CACHED.scaled(2.0**-k) for k in range(12))]
+    if device.type != "cpu":
+        ladder[1:1] = [_CACHED.scaled(4.0**k) for k in range(6, 0, -1)]
+    needs = []
+    for chunks in ladder:
+        needs.append(_needed(config, batch, size, chunks, device.type == "cpu", element))
+        if needs[-1] <= budget:
+            return chunks
+    raise ValueError(
+        f"a picture of {size[1]}x{size[0]} pixels needs at least {format_bytes(min(needs))} of "
+        f"memory beside the weights, the budget is {format_bytes(budget)}: raise it, crop or "
+        f"shrink the picture, or take a smaller model"
+    )
+
+
+def _needed(
+    config: HPINetConfig,
+    batch: int,
+    size: tuple[int, int],
+    chunks: Chunks,
+    scores_are_held: bool,
+    element: int,
+) -> int:
+    """Bytes of a pass at its peak, a little generously."""
+    least, dim = max(config.patch_sizes), config.dim
+    high, wide = max(least, size[0]), max(least, size[1])
+    features = batch * high * wide * dim * element
+    # What goes into a block, the sum of its patches, and twice what its convolution makes.
+    block = 4 * features + max(
+        _patch_bytes(config, p, batch, high, wide, chunks, scores_are_held, element)
+        for p in set(config.patch_sizes)
+    )
+    sr = 3 * batch * size[0] * size[1] * config.scale**2 * element
+    last = 2 if config.scale == 4 else config.scale
+    rows = min(chunks.decoder_rows, high) + 2
+    grown = batch * rows * wide * config.scale**2 * dim * element
+    # The last upsampler's output before and after the shuffle, and what went into it.
+    decoder = features + sr + int(grown * (2 + 2 / last**2 + 3 / dim))
+    return int(1.05 * max(block, decoder)) + _BESIDE
+
+
+def _patch_bytes(
+    config: HPINetConfig,
+    patch_size: int,
+    batch: int,
+    high: int,
+    wide: int,
+    chunks: Chunks,
+    scores_are_held: bool,
+    element: int,
+) -> int:
+    length, dim = patch_size**2, config.dim
+    down, across = (len(axis_origins(n, patch_size, config.overlap)) for n in (high, wide))
+    count = down * across
+    at_once = batch * min(count, chunks.patches(patch_size, batch))
+    # Patch, match, norm; query, key, value; attended, hidden before and after, and their sums.
+    pixel = (7 * dim + 2 * config.qk_dim + 2 * config.ffn_dim) * element + 3 * _INDEX
+    attention = at_once * length * (pixel + length * element * scores_are_held)
+    # A band of patches, put together, turned, and summed up.
+    band = 4 * batch * min(down, chunks.rows) * across * length * dim * element
+    pairs = batch * count * max(1, min(count, chunks.similarity // (batch * count)))
+    tokens = batch * count * (3 * dim * element + 2 * _INDEX)
+    return max(attention + band, 3 * pairs * element) + tokens
+
+
+_INDEX = 8  # bytes of a patch's or pixel's number
+_BESIDE = 24 << 20  # what the libraries need for themselves: copies of weights, work space

@@ -16,7 +16,7 @@ from .block import HPIBlock
 from .config import HPINetConfig
 from .decoder import add_residual
 from .matching import BlockMatches, Matches, own_matches
-from .memory import Chunks, default_chunks
+from .memory import Chunks, default_chunks, fitting_chunks
 from .patches import division, pad_to_patch
 from .region import Box, decoder_box, needed_patches
 
@@ -73,6 +73,7 @@ class HPINet(nn.Module):
         seeds: Sequence[int] | None = ...,
         region: tuple[int, int, int, int] | None = ...,
         checkpoint: bool = ...,
+        memory: int | None = ...,
     ) -> Tensor: ...
 
     @overload
@@ -86,6 +87,7 @@ class HPINet(nn.Module):
         seeds: Sequence[int] | None = ...,
         region: tuple[int, int, int, int] | None = ...,
         checkpoint: bool = ...,
+        memory: int | None = ...,
     ) -> tuple[Tensor, Matches]: ...
 
     def forward(
@@ -97,6 +99,7 @@ class HPINet(nn.Module):
         seeds: Sequence[int] | None = None,
         region: tuple[int, int, int, int] | None = None,
         checkpoint: bool = False,
+        memory: int | None = None,
     ) -> Tensor | tuple[Tensor, Matches]:
         """Super-resolve (Eq. 1-3).
 
@@ -112,14 +115,18 @@ class HPINet(nn.Module):
                 last blocks only the patches that reach it.
             checkpoint: Keep only what goes into each block for a backward pass and compute the
                 rest again there: a third more time, a fraction of the memory.
+            memory: Bytes that a pass without gradients may use beside the weights, by computing
+                less at once; the result does not change. What is fast by default.
 
         Returns:
             (B, 3, sH, sW) RGB, not clamped, or the region of it; with ``return_matches`` also the
             `Matches`.
 
         Raises:
-            ValueError: If the picture's shape, the matches or the region do not fit.
+            ValueError: If the picture's shape, the matches or the region do not fit, or a pass does
+                not fit into the memory.
         """
+        chunks = None if memory is None else self._chunks(x, memory)
         features = self._encode(x)
         given = self._given(matches, (features.shape[-2], features.shape[-1]))
         part = None if region is None else Box(*region)
@@ -127,13 +134,13 @@ class HPINet(nn.Module):
         used = []
         for i, block in enumerate(self.blocks):
             noise = None if seeds is None else [seed + i for seed in seeds]
-            options = (given[i], similarity_matrix, noise, needed[i])
+            options = (given[i], similarity_matrix, noise, needed[i], chunks)
             if checkpoint and torch.is_grad_enabled():
                 features, found = recomputed(block, features, *options, use_reentrant=False)
             else:
                 features, found = block(features, *options)
             used.append(found)
-        sr = self._decode(features, x, part)
+        sr = self._decode(features, x, part, chunks)
         return (sr, self._matches(used, features)) if return_matches else sr
 
     @torch.no_grad()
@@ -200,6 +207,10 @@ class HPINet(nn.Module):
             seen.append(features)
         sr = self._decode(features, x, None)
         return Trace(x, tuple(seen[:-1]), self._matches(used, features), sr)
+
+    def _chunks(self, x: Tensor, memory: int) -> Chunks:
+        size = (x.shape[-2], x.shape[-1])
+        return fitting_chunks(self.config, len(x), size, memory, x.device, x.element_size())
 
     def _encode(self, x: Tensor) -> Tensor:
         if x.ndim != 4 or x.shape[1] != 3 or 0 in x.shape:
@@ -296,7 +307,8 @@ class OwnPatches(nn.Module):
         x: Tensor,
         region: tuple[int, int, int, int] | None = None,
         checkpoint: bool = False,
+        memory: int | None = None,
     ) -> Tensor:
         """(B, 3, H, W) to (B, 3, sH, sW), or a region of it; see `HPINet.forward`."""
         own = own_matches(self.config, *x.shape[-2:])
-        return self.model(x, matches=own, region=region, checkpoint=checkpoint)
+        return self.model(x, matches=own, region=region, checkpoint=checkpoint, memory=memory)

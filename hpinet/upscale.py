@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -13,21 +13,35 @@ from torch import Tensor, nn
 
 from .images import Picture, PictureError, check_rgb, from_uint8, to_uint8
 from .matching import Matches
+from .memory import free_memory
+from .model import HPINet, OwnPatches
+from .precision import half_precision
+
+_SHARE_OF_FREE = 0.9
 
 
 def upscale(
-    model: nn.Module, picture: Picture | Tensor, *, matches: Matches | None = None
+    model: nn.Module,
+    picture: Picture | Tensor,
+    *,
+    matches: Matches | None = None,
+    memory: int | None = None,
+    precision: str = "fp32",
 ) -> Picture:
     """Super-resolve a whole picture.
 
     The network sees the picture in one piece, because tiles would cut it off from the far-away
-    patches that it borrows from. Alpha is enlarged bicubically.
+    patches that it borrows from. An `HPINet` computes in chunks what does not fit into memory at
+    once; the result is the same. Alpha is enlarged bicubically.
 
     Args:
         model: any network from (B, 3, H, W) to (B, 3, sH, sW), RGB in [0, 1]; it runs where its
             parameters are, in evaluation mode.
         picture: what `read_picture` returned, or (B, 3, H, W) floats in [0, 1].
         matches: for HPINet: matches to use instead of the network's own.
+        memory: for HPINet: bytes that may be used beside the weights; 0.9 of what is free by
+            default.
+        precision: one of `hpinet.precision.PRECISIONS`.
 
     Returns:
         The result on the CPU, rgb (B, 3, sH, sW) float32 clamped to [0, 1], with the alpha
@@ -35,20 +49,29 @@ def upscale(
 
     Raises:
         PictureError: unfit pixels, too little memory, or a result that is not finite.
+        ValueError: an unknown precision, or a memory budget for another network than HPINet.
     """
     if isinstance(picture, Tensor):
         picture = Picture(picture)
     rgb = check_rgb(picture.rgb)
     parameter = next(model.parameters(), torch.zeros(()))
     x = rgb.to(parameter.device, parameter.dtype)
-    extra = {} if matches is None else {"matches": matches}
+    extra: dict[str, Any] = {} if matches is None else {"matches": matches}
+    if isinstance(model, HPINet | OwnPatches):
+        if memory is None:
+            memory = int(free_memory(x.device) * _SHARE_OF_FREE)
+        extra["memory"] = memory
+    elif memory is not None:
+        raise ValueError("only an HPINet keeps within a memory budget: leave it out")
     # Set here and not once at import: gradient modes do not carry over into worker threads.
-    with torch.inference_mode(), _evaluating(model), _memory_errors(rgb):
-        sr = model(x, **extra).float().clamp(0, 1).cpu()
-    if not bool(torch.isfinite(sr).all()):
-        raise PictureError("The network's result is not finite: its weights are damaged.")
-    # Inference tensors are refused by autograd later on; a clone is an ordinary tensor.
-    sr = sr.clone()
+    # Not inference mode, whose tensors autograd would refuse later on.
+    with torch.no_grad(), half_precision(x.device, precision), _evaluating(model):
+        with _memory_errors(rgb):
+            sr = model(x, **extra).float()
+        lowest, highest = sr.aminmax()
+        if not bool(torch.isfinite(lowest) & torch.isfinite(highest)):
+            raise PictureError("The network's result is not finite: its weights are damaged.")
+        sr = sr.clamp_(0, 1).cpu()
     alpha = picture.alpha
     if alpha is not None:
         alpha = _resize_planes(alpha, (sr.shape[-2], sr.shape[-1]))
