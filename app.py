@@ -53,10 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _serve(options: argparse.Namespace, auth: list[tuple[str, str]], space: bool) -> int:
     from ui.catalogue import Catalogue
     from ui.layout import build
+    from ui.wiring import warm_up
     from ui.work import end_running
 
     catalogue = Catalogue(options.weights_dir)
-    catalogue.get(catalogue.labels[0])  # so that the first visitor need not wait
+    warm_up(catalogue)
     if options.host not in _HERE and not space:
         print(exposure(options.host, options.port, bool(auth)))
     try:

@@ -8,12 +8,13 @@ from typing import Any
 
 import gradio as gr
 
-from . import page_matches, page_receptive_field, page_super_resolve, page_your_model
+from . import closer, page_matches, page_receptive_field, page_super_resolve, page_your_model
 from .catalogue import Catalogue
 from .contenders import NETWORK, contenders, find, restored
 from .examples import EXAMPLES
 from .handlers import HEAVY, NOW, QUICK, clock, current, overtaken, spoken
 from .session import (
+    RESTORE,
     Session,
     Source,
     clamped_window,
@@ -79,6 +80,13 @@ def take_picture(
         session.window = telling_window(source, study, sr, network.scale)
     session.source, session.study, session.network = source, study, label
     return True
+
+
+def warm_up(catalogue: Catalogue) -> None:
+    """Compute what every visitor sees first, so that the first one need not wait for it."""
+    session = Session()
+    take_picture(session, catalogue, from_example(EXAMPLES[0]), RESTORE, catalogue.labels[0])
+    page_super_resolve.first(session, catalogue, None, None, closer.WINDOW)
 
 
 def connect(
