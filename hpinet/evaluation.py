@@ -146,13 +146,15 @@ def evaluate_all(
                     progress=progress, known=known,
                 )  # fmt: skip
             except ValueError as error:
+                if len(candidates) == len(paths) == 1:  # there is nothing to go on with
+                    raise
                 _skip(found, candidate.label, name, str(error))
                 continue
             for reason in report.get("skipped", {}).values():
                 _skip(found, candidate.label, name, reason)
             found.results.append(compare(report, candidate.network, name))
     if not found.results:
-        raise ValueError(found.skipped[0])
+        raise ValueError("no network could be measured on any of the sets, for the reasons above.")
     found.differences = list(paired_differences(found.results))
     return found
 

@@ -230,7 +230,10 @@ def test_what_is_broken_is_named_and_the_rest_is_done(weights, sets, tmp_path, c
     alone = json.loads(capsys.readouterr().out)
     assert list(alone["skipped"]) == ["0.png"]
     assert main(["evaluate", "--model", weights[0], "--data", str(broken)]) == 1
-    assert capsys.readouterr().out == ""
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1
+    assert main(["evaluate", "--model", *weights, "--data", str(broken)]) == 1
+    assert "no network could be measured" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
