@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import psutil
 import torch
 from torch import Tensor
+
+from hpinet.memory import free_memory
 
 from .subject import Subject
 
 _PROBE = 64  # LR pixels a side: large enough for patches of every size, small enough to be quick
+_SMALL_PROBE = 32  # where the larger one might itself be too much; it overrates by a sixth
+_SMALL_BUDGET = 2**29
 _ALWAYS_FITS = 96 * 96  # LR pixels below which the default budget need not be looked at
-_TRANSIENT = 1.25  # what a pass needs beside what it keeps for the backward pass, measured
+_TRANSIENT = 1.5  # a pass needs more than it keeps for the backward pass; measured, as is:
+_RECOMPUTED = 3.4  # blocks' shares while one is computed again, with all inputs and gradients
 _SHARE_OF_FREE = 0.5
 
 
@@ -48,16 +52,17 @@ def make_plan(subject: Subject, batch: int | None, memory: int | None) -> Plan:
     if memory is None and (batch is not None or pixels <= _ALWAYS_FITS):
         return Plan(wanted)
     budget = memory or int(free_memory(subject.picture.device) * _SHARE_OF_FREE)
-    kept = max(1, int(_kept_per_pixel(subject) * pixels * _TRANSIENT))  # a linear map keeps none
-    if kept <= budget:
-        return Plan(max(1, min(wanted, budget // kept)))
+    side = _PROBE if budget > _SMALL_BUDGET else _SMALL_PROBE
+    kept = _kept_per_pixel(subject, side) * pixels
+    whole = max(1, int(kept * _TRANSIENT))  # a linear map keeps nothing
+    if whole <= budget:
+        return Plan(max(1, min(wanted, budget // whole)))
     blocks = subject.network.can_recompute
-    # One block's share while it is computed again, and as much for what goes into all of them.
-    least = 2 * kept // blocks if blocks else kept
-    if least > budget:
+    least = int(kept * _RECOMPUTED / blocks) if blocks else whole
+    if min(least, whole) > budget:
         raise ValueError(
             f"attributing {subject.picture.shape[-1]}x{subject.picture.shape[-2]} LR pixels needs "
-            f"about {_gigabytes(least)} of memory, the budget is {_gigabytes(budget)}: "
+            f"about {_gigabytes(min(least, whole))} of memory, the budget is {_gigabytes(budget)}: "
             f"attribute a crop around the window, or raise the budget"
         )
     return Plan(max(1, min(wanted, budget // least)), recompute=True)
@@ -77,19 +82,12 @@ def batch_size(size: int | None, picture: Tensor) -> int:
     return size
 
 
-def free_memory(device: torch.device) -> int:
-    """Bytes that are free where the network is."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    return int(psutil.virtual_memory().available)
-
-
-def _kept_per_pixel(subject: Subject) -> float:
+def _kept_per_pixel(subject: Subject, side: int) -> float:
     """Bytes that one pass keeps for its backward pass, per LR pixel, counted on a small crop.
 
     Patches and windows have a fixed size, so that the count grows with the pixels.
     """
-    crop = subject.picture[..., :_PROBE, :_PROBE]
+    crop = subject.picture[..., :side, :side]
     kept: dict[int, int] = {}
 
     def count(tensor: Tensor) -> Any:
