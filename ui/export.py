@@ -62,7 +62,7 @@ def connect(
     def pack(session: Session) -> Any:
         path = save(session, *current(session, catalogue), make, name)
         size = path.stat().st_size / 1e6
-        return gr.update(value=str(path), interactive=True, label=f"Save the ZIP ({size:.1f} MB)")
+        return gr.update(value=str(path), interactive=True, label=f"Save ({size:.1f} MB)")
 
     @spoken
     def to_file(session: Session) -> str:

@@ -202,36 +202,42 @@ def _change() -> ChangePane:
             value=choices.HERE,
             label="In which blocks",
             scale=5,
-            min_width=290,
+            min_width=280,
             elem_id="place",
         )
-        seed = gr.Number(
-            0, label="Seed (Enter)", precision=0, minimum=0, min_width=80, scale=1, elem_id="seed"
+        where = gr.Radio(
+            [("window (dashed)", WINDOW), ("clicked patch", PATCH)],
+            value=WINDOW,
+            label="Look at the effect on the",
+            scale=5,
+            min_width=270,
+            elem_id="effect-place",
         )
-        reset = gr.Button("Reset", elem_id="reset", min_width=70, scale=1)
     with gr.Row():
         before = picture("Before", "before", 190)
         after = picture("After", "after", 190)
         difference = picture("Difference", "difference", 190)
     effect = gr.HTML(elem_id="effect", padding=False, elem_classes=["tight"])
     with gr.Row():
-        where = gr.Radio(
-            [("the window (dashed)", WINDOW), ("the clicked patch", PATCH)],
-            value=WINDOW,
-            label="Shown above",
-            elem_id="effect-place",
-            scale=4,
-            min_width=260,
-        )
-        measure = gr.Button("Measure DI", elem_id="measure", min_width=90, scale=1)
+        reset = gr.Button("Reset", elem_id="reset", min_width=70, scale=1)
+        measure = gr.Button("Measure DI", elem_id="measure", min_width=110, scale=1)
         stop = gr.Button("Stop", elem_id="measure-stop", min_width=60, scale=1)
-        with gr.Column(min_width=120, scale=1):
-            export = gr.Button("Export (ZIP)", elem_id="export-change", min_width=110)
-            file = gr.DownloadButton(
-                "Save the ZIP", elem_id="zip-change", interactive=False, size="sm"
-            )
+        export = gr.Button("Export", elem_id="export-change", min_width=80, scale=1)
+        file = gr.DownloadButton(
+            "Save", elem_id="zip-change", interactive=False, min_width=120, scale=1
+        )
+        seed = gr.Number(
+            0,
+            label="Seed (Enter)",
+            precision=0,
+            minimum=0,
+            min_width=110,
+            scale=1,
+            visible=False,
+            elem_id="seed",
+        )
     spread = gr.HTML(
-        status_bar("On request: how widely the window's pixels spread, with and without it."),
+        status_bar("DI on request: how widely the window's pixels spread, with and without it."),
         elem_id="spread",
         padding=False,
         elem_classes=["tight"],

@@ -150,8 +150,7 @@ def _connect_changing(catalogue: Catalogue, session: gr.State, page: MatchesPage
 
     @spoken
     def in_use(session: Session) -> tuple[Any, ...]:
-        change = session.explored.change
-        return change.kind, change.place, change.seed
+        return _controls(session.explored.change)
 
     pane, both = page.change, [*page.outputs, *page.details]
     made = gr.on(
@@ -171,6 +170,12 @@ def _connect_changing(catalogue: Catalogue, session: gr.State, page: MatchesPage
         js=NOW,
         **_PRIVATE,
     )
+
+
+def _controls(change: Change) -> tuple[Any, ...]:
+    """Values for `ChangePane.controls`."""
+    seed = gr.update(value=change.seed, visible=change.kind == "random")
+    return change.kind, change.place, seed
 
 
 def apply(session: Session, study: Study, network: Network, change: Change) -> None:
@@ -249,7 +254,7 @@ def view(
     explored.begin((study.key, network.label))
     explored.place = _place(session, x, y, study, network)
     change = explored.change
-    controls = (change.kind, change.place, change.seed)
+    controls = _controls(change)
     if not network.has_gpa:
         pixels = work.super_resolved(study, network).pixels
         text = f"{network.label} has no Global Pixel Access, so its patches look nowhere else."

@@ -160,7 +160,7 @@ def lay_out(steps: int) -> ReceptiveFieldPage:
     with gr.Accordion("All figures and parameters, export", open=False, elem_id="figures"):
         with gr.Row():
             export = gr.Button("Export everything (ZIP)", elem_id="export", min_width=180)
-            file = gr.DownloadButton("Save the ZIP", elem_id="zip", interactive=False)
+            file = gr.DownloadButton("Save", elem_id="zip", interactive=False)
             gr.Markdown(
                 "Maps as PNG and NPZ, the low-resolution pixels, and parameters.json with the "
                 "commands that compute the same maps again.",
