@@ -222,7 +222,7 @@ def test_files_too_large_or_broken_are_refused(tmp_path):
     Image.new("L", (2000, 1500)).save(tmp_path / "large.png")
     with pytest.raises(PictureError, match=r"limit is 2 million.*hpinet upscale"):
         from_file(str(tmp_path / "large.png"), RESTORE)
-    with pytest.raises(PictureError, match=r"0\.25 million"):
+    with pytest.raises(PictureError, match=r"0\.25 million.* Tick"):
         make_study(Source("x", Picture(torch.rand(1, 3, 600, 600))), ENLARGE, 4)
     with pytest.raises(ValueError, match="restore or enlarge"):
         from_file(str(tmp_path / "large.png"), "sharpen")
@@ -248,6 +248,26 @@ def test_a_click_that_was_overtaken_is_told():
     assert not overtaken(session, "picture", 30.0)
     assert overtaken(session, "picture", 20.0)
     assert not overtaken(session, "gallery", 20.0)
+
+
+def test_the_middle_of_what_is_too_large_is_taken_when_asked_for(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (1500, 2000, 4), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "large.png")
+    source = from_file(str(tmp_path / "large.png"), ENLARGE, middle=True)
+    restored, enlarged = make_study(source, RESTORE, 4), make_study(source, ENLARGE, 4)
+    assert "the middle 1414x1414 of 2000x1500 pixels taken" in restored.notes
+    assert restored.hr.shape == (1412, 1412, 3) and enlarged.size == (500, 500)
+    assert "the middle 500x500 of 2000x1500 pixels taken" in enlarged.notes
+    expected = pixels[500:1000, 750:1250]
+    assert np.array_equal(
+        (enlarged.lr.rgb[0] * 255).round().numpy(), expected[..., :3].transpose(2, 0, 1)
+    )
+    assert np.array_equal((enlarged.lr.alpha[0, 0] * 255).round().numpy(), expected[..., 3])
+    Image.fromarray(pixels[:4, :, :3].repeat(200, 1)).save(tmp_path / "thin.png")
+    thin = make_study(from_file(str(tmp_path / "thin.png"), ENLARGE, middle=True), ENLARGE, 4)
+    assert thin.size == (4, 4096)
+    with pytest.raises(PictureError, match="up to 4096 a side"):
+        make_study(Source("x", Picture(torch.rand(1, 3, 4, 5000))), ENLARGE, 4)
 
 
 def test_old_pictures_are_deleted(tmp_path):

@@ -58,6 +58,7 @@ def _pictures(catalogue: Catalogue, session: gr.State) -> None:
     network = gr.Textbox(
         catalogue.labels[0], label="Network: a label that /networks lists", visible=False
     )
+    middle = gr.Checkbox(label="Whether to take the middle of what is too large", visible=False)
     example = gr.Dropdown(
         [e.name for e in EXAMPLES], value=EXAMPLES[0].name, label="Example", visible=False
     )
@@ -80,8 +81,9 @@ def _pictures(catalogue: Catalogue, session: gr.State) -> None:
         picture: str,
         mode: str = RESTORE,
         network: str = catalogue.labels[0],
+        middle: bool = False,
     ) -> tuple[str, Any]:
-        return opened(session, from_file(picture, mode), mode, network)
+        return opened(session, from_file(picture, mode, middle), mode, network)
 
     @spoken
     def open_example(
@@ -91,7 +93,7 @@ def _pictures(catalogue: Catalogue, session: gr.State) -> None:
         return opened(session, from_example(found), mode, network)
 
     _register(
-        super_resolve, [session, file, mode, network], outputs, "super_resolve",
+        super_resolve, [session, file, mode, network, middle], outputs, "super_resolve",
         "Super-resolve a picture. 'restore' shrinks it first and scores the result against it, "
         "'enlarge' makes it larger. The other endpoints look at the picture opened last.",
     )  # fmt: skip

@@ -16,7 +16,7 @@ from . import (
 )
 from .catalogue import Catalogue
 from .examples import EXAMPLES
-from .session import ENLARGE, LIMITS, RESTORE, Session
+from .session import ENLARGE, LIMITS, MIDDLE, RESTORE, Session
 from .wiring import Pages, Shared, connect
 
 MODES = [
@@ -79,11 +79,11 @@ def _shared_controls(catalogue: Catalogue) -> Shared:
         height=122,
         elem_id="upload",
     )
-    gr.HTML(
-        f'<div class="hint">up to {LIMITS[RESTORE] / 1e6:g} million pixels to restore, '
-        f"{LIMITS[ENLARGE] / 1e6:g} million to enlarge</div>",
-        padding=False,
-        elem_id="limits",
+    middle = gr.Checkbox(
+        label=MIDDLE,
+        info=f"Limits: {LIMITS[RESTORE] / 1e6:g} million pixels to restore, "
+        f"{LIMITS[ENLARGE] / 1e6:g} to enlarge.",
+        elem_id="middle",
     )
     gallery = gr.Gallery(
         [(e.pixels(), e.name) for e in EXAMPLES],
@@ -107,4 +107,4 @@ def _shared_controls(catalogue: Catalogue) -> Shared:
         info="S, M: how large; x4: how many times it enlarges.",
         elem_id="network",
     )
-    return Shared(upload, gallery, mode, network)
+    return Shared(upload, middle, gallery, mode, network)

@@ -78,7 +78,6 @@ table.bars .bar i { display: block; height: 100%; background: var(--primary-500)
 #examples .caption-label { font-size: .75rem; padding: 0 4px; left: 0; right: auto; }
 .gradio-container main { padding-top: 0 !important; }
 .gradio-container > .main { padding-top: 2px !important; }
-#limits .hint { padding: 0 4px; margin-top: -4px; }
 table.scores th[scope=row] { font-weight: 400; }
 table.scores tr.ours th { font-weight: 700; }
 table.scores th small { display: block; font-weight: 400; font-size: .72rem; white-space: normal;

@@ -32,6 +32,7 @@ class Shared:
     """The controls that all pages share."""
 
     upload: gr.File
+    middle: gr.Checkbox
     gallery: gr.Gallery
     mode: gr.Radio
     network: gr.Dropdown
@@ -122,8 +123,10 @@ def connect(
         return show(session, source, mode, network, left, right, view, region)
 
     @spoken
-    def uploaded(session: Session, picture: str, mode: str, *settings: str) -> tuple[Any, ...]:
-        return show(session, from_file(picture, mode), mode, *settings)
+    def uploaded(
+        session: Session, picture: str, middle: bool, mode: str, *settings: str
+    ) -> tuple[Any, ...]:
+        return show(session, from_file(picture, mode, middle), mode, *settings)
 
     @spoken
     def changed(session: Session, *settings: str) -> tuple[Any, ...]:
@@ -133,7 +136,9 @@ def connect(
     shown: dict[str, Any] = {
         **picture, **PRIVATE, "show_progress": "minimal", "show_progress_on": pages.sr.slider,
     }  # fmt: skip
-    upload = shared.upload.upload(uploaded, [session, shared.upload, *settings], outputs, **shown)
+    upload = shared.upload.upload(
+        uploaded, [session, shared.upload, shared.middle, *settings], outputs, **shown
+    )
     # A refused file must not stay in the field while another picture is shown beside it.
     upload.failure(lambda: None, None, shared.upload, **QUICK, **PRIVATE)
     models = page_your_model.connect(catalogue, session, pages.own, shared.network)
@@ -158,7 +163,7 @@ def connect(
 
 
 def _follow(catalogue: Catalogue, session: gr.State, pages: Pages, event: Any) -> None:
-    """What else a new picture or network needs, all at the same time."""
+    """What else a new picture or network needs: scores and matches, and then the maps."""
     late = pages.sr.late
 
     @spoken
@@ -170,7 +175,7 @@ def _follow(catalogue: Catalogue, session: gr.State, pages: Pages, event: Any) -
         study, chosen = current(session, catalogue)
         return page_matches.view(session, study, chosen, block)
 
-    event.success(
+    scored = event.success(
         rest,
         [session, *pages.sr.choices],
         late,
@@ -182,11 +187,12 @@ def _follow(catalogue: Catalogue, session: gr.State, pages: Pages, event: Any) -
         pages.matches.outputs,
         **{**QUICK, **PRIVATE, "concurrency_id": "picture"},
     )
-    _refresh_maps(session, pages, event)
+    # Not beside the scores, whose times and whose patience would suffer; but whatever they say.
+    _refresh_maps(session, pages, scored.then)
 
 
-def _refresh_maps(session: gr.State, pages: Pages, event: Any) -> None:
-    event.success(
+def _refresh_maps(session: gr.State, pages: Pages, after: Any) -> None:
+    after(
         pages.refresh,
         [session, *pages.lam.settings],
         [*pages.lam.maps, pages.lam.status],
@@ -233,5 +239,5 @@ def _move_window(catalogue: Catalogue, session: gr.State, pages: Pages) -> None:
     moved = sr.overview.select(
         clicked, [clock(), session, sr.view, lam.region], [*sr.window, *lam.fresh], js=NOW, **quick
     )
-    _refresh_maps(session, pages, moved)
+    _refresh_maps(session, pages, moved.success)
     pages.sr_tab.select(window_moved, [session, sr.view], sr.window, **quick)
