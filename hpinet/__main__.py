@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .command import run_command, usable_device
@@ -76,31 +75,12 @@ def _add_evaluate(commands: Subparsers) -> None:
 
 
 def _add_benchmark(commands: Subparsers) -> None:
+    from .benchmark_command import add_arguments, run
+
     parser = commands.add_parser("benchmark", help="parameters, multi-adds, seconds and memory")
     _add_model(parser, default="S", gpa=False)
-    parser.add_argument(
-        "--size",
-        type=_size,
-        metavar="HxW",
-        help="LR height and width; the paper's 180x320 by default, 48x48 for --training, 128x128 "
-        "for --interventions",
-    )
-    parser.add_argument(
-        "--batch", type=int, metavar="N", help="pictures at once; 1 by default, 8 for --training"
-    )
-    instead = parser.add_mutually_exclusive_group()
-    instead.add_argument(
-        "--training",
-        action="store_true",
-        help="instead: a training step against the paper's formulas written out plainly",
-    )
-    instead.add_argument(
-        "--interventions",
-        action="store_true",
-        help="instead: exploring the matches, and changing them in each block, in passes",
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.set_defaults(run=_benchmark)
+    add_arguments(parser)
+    parser.set_defaults(run=run)
 
 
 def _add_download(commands: Subparsers) -> None:
@@ -155,16 +135,6 @@ def _bytes(text: str) -> int:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _size(text: str) -> tuple[int, int]:
-    try:
-        height, width = (int(part) for part in text.lower().split("x"))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not HxW, such as 180x320 (LR height and width)"
-        ) from None
-    return height, width
-
-
 def _load(options: argparse.Namespace) -> nn.Module:
     from .weights import load_model
 
@@ -186,55 +156,6 @@ def _upscale(options: argparse.Namespace) -> int:
         f"{options.output}: {picture.size[1]}x{picture.size[0]} -> "
         f"{result.size[1]}x{result.size[0]} pixels"
     )
-    return 0
-
-
-def _benchmark(options: argparse.Namespace) -> int:
-    from .benchmark import PAPER_SIZE, benchmark, format_cost
-    from .config import VARIANTS, get_config
-    from .model import HPINet
-
-    if options.model in VARIANTS:  # its cost does not depend on the weights, bundled or not
-        model: nn.Module = HPINet(get_config(options.model, options.scale or 4)).eval()
-        model.to(usable_device(options.device))
-    else:
-        options.no_gpa = False
-        model = _load(options)
-    if options.training:
-        return _benchmark_training(options, model)
-    if options.interventions:
-        return _benchmark_interventions(options, model)
-    batch = 1 if options.batch is None else options.batch
-    report = benchmark(model, size=options.size or PAPER_SIZE, batch=batch)
-    return _print_cost(options, report, format_cost)
-
-
-def _benchmark_training(options: argparse.Namespace, model: Any) -> int:
-    from .training_benchmark import TRAINED_SIZE, format_training_cost, training_cost
-
-    config = getattr(model, "config", None)
-    if config is None:
-        raise ValueError(f"{options.model} is no HPINet: --training takes one")
-    batch = 8 if options.batch is None else options.batch
-    size = options.size or TRAINED_SIZE
-    report = training_cost(config, size=size, batch=batch, device=options.device)
-    return _print_cost(options, report, format_training_cost)
-
-
-def _benchmark_interventions(options: argparse.Namespace, model: Any) -> int:
-    from .exploration_cost import EXPLORED_SIZE, exploration_cost, format_exploration_cost
-
-    if options.batch not in (None, 1):
-        raise ValueError("--interventions looks at one picture: leave --batch out")
-    report = exploration_cost(model, size=options.size or EXPLORED_SIZE)
-    return _print_cost(options, report, format_exploration_cost)
-
-
-def _print_cost(
-    options: argparse.Namespace, report: dict[str, Any], as_text: Callable[[dict[str, Any]], str]
-) -> int:
-    report = {"model": options.model, **report}
-    print(json.dumps(report) if options.json else as_text(report))
     return 0
 
 

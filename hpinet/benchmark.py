@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import math
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from torch import Tensor, nn
 
 from .attention import PatchAttention
 from .block import HPIBlock
+from .matching import best_matches
+from .patches import division
+from .precision import half_precision
 
 PAPER_SIZE = (180, 320)
 """LR height and width of the paper's Multi-Adds: 1280x720 pixels after x4."""
@@ -33,11 +37,11 @@ def count_multi_adds(model: nn.Module, x: Tensor) -> int:
         x: (B, 3, H, W).
     """
     total = 0
-    blocks = [m for m in model.modules() if isinstance(m, HPIBlock)]
+    blocks = blocks_of(model)
     if blocks:
         # Shapes are enough, and where a gradient is wanted every layer is called as a module.
         model = copy.deepcopy(model).to("meta").requires_grad_(True)
-        blocks = [m for m in model.modules() if isinstance(m, HPIBlock)]
+        blocks = blocks_of(model)
         x = x.to("meta")
 
     def hook(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
@@ -78,6 +82,7 @@ def benchmark(
     size: tuple[int, int] = PAPER_SIZE,
     batch: int = 1,
     repeats: int = 5,
+    precision: str = "fp32",
 ) -> dict[str, Any]:
     """Measure a network where its parameters are.
 
@@ -86,14 +91,17 @@ def benchmark(
         size: LR height and width in pixels.
         batch: pictures at once.
         repeats: timed passes, after one to warm up.
+        precision: one of `hpinet.precision.PRECISIONS`.
 
     Returns:
-        params; multi_adds (of the whole batch); seconds (median of a pass), seconds_min and
-        seconds_max; peak_memory in bytes, and peak_memory_is, which says what was measured
-        (peak_memory is None where the system cannot tell); size, batch, device, threads.
+        params; multi_adds (of the whole batch); multi_adds_720p (of one picture of 1280x720 SR
+        pixels); seconds (median of a pass), seconds_min and seconds_max; similarity_seconds (of
+        these, for comparing all patches with all; 0 without Global Pixel Access); peak_memory in
+        bytes, and peak_memory_is, which says what was measured (peak_memory is None where the
+        system cannot tell); size, batch, precision, device, threads.
 
     Raises:
-        ValueError: a size, batch or number of repeats below 1.
+        ValueError: a size, batch or number of repeats below 1, or an unknown precision.
     """
     if min(*size, batch, repeats) < 1:
         raise ValueError(
@@ -101,37 +109,100 @@ def benchmark(
             f"{size[0]}x{size[1]}, {batch} and {repeats}."
         )
     device = next(model.parameters()).device
-    # Pictures all alike would send every patch to one match; noise spreads them.
-    generator = torch.Generator().manual_seed(0)
-    x = torch.rand(batch, 3, *size, generator=generator).to(device)
+    x = noise(batch, size).to(device)
 
     def forward() -> None:
-        with torch.inference_mode():
+        with torch.no_grad(), half_precision(device, precision):
             model(x)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
 
     memory, meaning = peak_memory(forward, device)  # first, as it doubles as the warm-up
-    seconds = [_seconds(forward) for _ in range(repeats)]
+    seconds = [seconds_of(forward)[0] for _ in range(repeats)]
+    scale = int(getattr(model, "scale", 4))
+    paper = torch.zeros(1, 3, 720 // scale, -(-1280 // scale))
     return {
         "params": sum(p.numel() for p in model.parameters()),
         "multi_adds": count_multi_adds(model, x),
+        "multi_adds_720p": count_multi_adds(model, paper) if blocks_of(model) else None,
         "seconds": statistics.median(seconds),
         "seconds_min": min(seconds),
         "seconds_max": max(seconds),
+        "similarity_seconds": _similarity_seconds(model, batch, size, device),
         "peak_memory": memory,
         "peak_memory_is": meaning,
         "size": list(size),
         "batch": batch,
+        "precision": precision,
         "device": str(device),
         "threads": torch.get_num_threads(),
     }
 
 
-def _seconds(call: Callable[[], None]) -> float:
-    start = time.perf_counter()
+def noise(batch: int, size: tuple[int, int]) -> Tensor:
+    """Pictures to time: pictures all alike would send every patch to one match."""
+    return torch.rand(batch, 3, *size, generator=torch.Generator().manual_seed(0))
+
+
+def blocks_of(model: nn.Module) -> list[HPIBlock]:
+    """The HPINet blocks in a network."""
+    return [m for m in model.modules() if isinstance(m, HPIBlock)]
+
+
+def _similarity_seconds(
+    model: nn.Module, batch: int, size: tuple[int, int], device: torch.device
+) -> float:
+    """What grows with the square of the pixels."""
+    blocks = [b for b in blocks_of(model) if b.match_norm is not None]
+    least = max((b.patch_size for b in blocks), default=1)
+    high, wide = (max(side, least) for side in size)
+    total = 0.0
+    for block in blocks:
+        count = division(high, wide, block.patch_size, block.overlap).count
+        tokens = torch.rand(batch, count, block.attentions[0].norm.normalized_shape[0])
+        tokens = tokens.to(device)
+        total += seconds_of(lambda tokens=tokens: best_matches(tokens)[1].sum().item())[0]
+    return total
+
+
+def fitted_exponent(pixels: Sequence[int], seconds: Sequence[float]) -> float:
+    """The exponent e of ``seconds = c * pixels ** e`` that fits best (least squares of logarithms).
+
+    Raises:
+        ValueError: If there are fewer than two different sizes.
+    """
+    if len(set(pixels)) < 2:
+        raise ValueError("an exponent needs two or more sizes")
+    x, y = ([math.log(value) for value in values] for values in (pixels, seconds))
+    slope, _ = statistics.linear_regression(x, y)
+    return slope
+
+
+def scaling(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """How cost grows with size.
+
+    Args:
+        reports: Of `benchmark`, of two or more different sizes.
+
+    Returns:
+        sizes (the reports), exponent of the seconds and exponent_without_similarity, both in the
+        number of pixels.
+    """
+    pixels = [r["size"][0] * r["size"][1] for r in reports]
+    seconds = [r["seconds"] for r in reports]
+    rest = [max(1e-9, r["seconds"] - r["similarity_seconds"]) for r in reports]
+    return {
+        "sizes": list(reports),
+        "exponent": fitted_exponent(pixels, seconds),
+        "exponent_without_similarity": fitted_exponent(pixels, rest),
+    }
+
+
+def seconds_of(call: Callable[[], Any]) -> tuple[float, float]:
+    """Seconds that a call took by the clock, and of all the process's threads."""
+    start, cpu = time.perf_counter(), time.process_time()
     call()
-    return time.perf_counter() - start
+    return time.perf_counter() - start, time.process_time() - cpu
 
 
 def peak_memory(call: Callable[[], None], device: torch.device) -> tuple[int | None, str]:
@@ -173,16 +244,38 @@ def _status_bytes(key: str) -> int:
 def format_cost(report: dict[str, Any]) -> str:
     """Lay a report of `benchmark` out as text."""
     height, width = report["size"]
-    memory = report["peak_memory"]
-    shown = "-" if memory is None else f"{memory / 2**20:.0f} MiB"
+    paper, similarity = report["multi_adds_720p"], report["similarity_seconds"]
+    of_paper = "" if paper is None else f" ({paper / 1e9:.1f} G for 1280x720 SR pixels)"
+    of_similarity = f", {similarity / report['seconds']:.1%} for the similarity"
     return "\n".join(
         [
             f"input        {report['batch']} x {height}x{width} (HxW) on {report['device']}, "
-            f"{report['threads']} CPU threads",
+            f"{report['threads']} CPU threads, {report['precision']}",
             f"parameters   {report['params']:,}",
-            f"multi-adds   {report['multi_adds'] / 1e9:.1f} G",
+            f"multi-adds   {report['multi_adds'] / 1e9:.1f} G{of_paper}",
             f"seconds      {report['seconds']:.3f} "
-            f"(median; {report['seconds_min']:.3f} to {report['seconds_max']:.3f})",
-            f"peak memory  {shown} ({report['peak_memory_is']})",
+            f"(median; {report['seconds_min']:.3f} to {report['seconds_max']:.3f})"
+            f"{of_similarity if similarity else ''}",
+            f"peak memory  {_mebibytes(report['peak_memory'])} ({report['peak_memory_is']})",
         ]
     )
+
+
+def format_scaling(report: dict[str, Any]) -> str:
+    """Lay a report of `scaling` out as text."""
+    lines = [f"{'HxW':>12}{'multi-adds':>12}{'seconds':>10}{'similarity':>12}{'memory':>12}"]
+    for one in report["sizes"]:
+        share = one["similarity_seconds"] / one["seconds"]
+        lines.append(
+            f"{one['size'][0]:>6}x{one['size'][1]:<5}{one['multi_adds'] / 1e9:10.1f} G"
+            f"{one['seconds']:10.3f}{share:12.1%}{_mebibytes(one['peak_memory']):>12}"
+        )
+    lines.append(
+        f"seconds grow as pixels to the power {report['exponent']:.2f}, "
+        f"{report['exponent_without_similarity']:.2f} without the similarity"
+    )
+    return "\n".join(lines)
+
+
+def _mebibytes(size: int | None) -> str:
+    return "-" if size is None else f"{size / 2**20:.0f} MiB"

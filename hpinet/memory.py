@@ -14,7 +14,7 @@ import torch
 from .config import HPINetConfig
 from .patches import axis_origins
 
-_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
 
 def parse_bytes(text: str) -> int:
@@ -23,7 +23,7 @@ def parse_bytes(text: str) -> int:
     Raises:
         ValueError: If it is no positive amount of memory.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", text.strip().lower())
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?", text.strip().lower())
     size = int(float(found[1]) * _UNITS[found[2]]) if found else 0
     if size < 1:
         raise ValueError(f"{text!r} is no amount of memory such as 500M or 2GB")
