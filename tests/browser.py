@@ -136,7 +136,7 @@ def set_steps(page, steps):
 
 def settled(page, name):
     """The picture, once a new one is no longer on its way: a click on one that goes is lost."""
-    image = page.locator(f"#{name} img")
+    image = page.locator(f"#{name} img").first
     before = None
     while before != (now := image.evaluate("i => i.complete && i.naturalWidth > 0 && i.src")):
         before = now or None

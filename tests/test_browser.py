@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from browser import click_at, number, picture, set_steps, status, tab, visitor
+from browser import click_at, number, picture, set_steps, settled, status, tab, visitor
 from foreign import foreign, saved
 from PIL import Image
 
@@ -35,6 +35,7 @@ def scored(page):
 def choose(page, name, option):
     page.locator(f"#{name} input").click()
     page.get_by_role("option", name=option, exact=True).click()
+    page.wait_for_function("!document.querySelector('[role=option]')")  # it fades out
 
 
 def upload(page, name, path):
@@ -284,6 +285,8 @@ def test_the_views_are_chosen_by_keyboard(page):
 
 
 def test_the_slider_moves_by_keyboard(page):
+    scored(page)
+    settled(page, "slider")
     handle = page.get_by_role("slider", name="Where the left picture ends")
     before = handle.bounding_box()["x"]
     handle.focus()
