@@ -122,8 +122,9 @@ def test_windows_are_put_inside():
     assert clamped_window(-5, 1000, 16, 256, 128) == Window(0, 240, 16)
     assert clamped_window(3, 3, 500, 20, 30) == Window(3, 0, 20)
     assert clamped_window(0, 0, 16, 1, 1) == Window(0, 0, 1)
-    with pytest.raises(ValueError, match="three numbers"):
-        clamped_window(None, 0, 16, 10, 10)
+    for wrong in (None, math.nan, math.inf, "NaN", "left", [1]):
+        with pytest.raises(ValueError, match="three numbers"):
+            clamped_window(wrong, 0, 16, 10, 10)
 
 
 def test_an_uploads_first_window_is_where_the_detail_is():

@@ -113,8 +113,12 @@ def clamped_window(left: float, top: float, size: float, height: int, width: int
     Raises:
         ValueError: If a number is missing or not finite.
     """
-    values = (left, top, size)
-    if any(v is None or not np.isfinite(v) for v in values):
+    try:  # an API client may send anything
+        left, top, size = (float(v) for v in (left, top, size))
+        finite = bool(np.isfinite((left, top, size)).all())
+    except (TypeError, ValueError):
+        finite = False
+    if not finite:
         raise ValueError("The window needs three numbers: left, top and size in pixels.")
     side = int(np.clip(round(size), 1, min(64, height, width)))
     corner = (round(left), round(top))
