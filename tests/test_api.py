@@ -153,6 +153,15 @@ def test_a_thin_picture_works_all_the_way(client, tmp_path):
     assert Image.open(picture).size == (512, 512)
 
 
+def test_the_middle_of_what_is_too_large_is_taken_when_asked_for(client, tmp_path):
+    Image.fromarray(noise(600, 700)).save(tmp_path / "large.png")
+    path, facts = client.predict(
+        handle_file(tmp_path / "large.png"), "enlarge", "Tiny-x4", True, api_name="/super_resolve"
+    )
+    assert Image.open(path).size == (2000, 2000)
+    assert "the middle 500x500 of 700x600 pixels taken" in facts["notes"]
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_bad_pictures_get_a_sentence(client, tmp_path, name):
     file, data, mode, sentence = REFUSED[name]
