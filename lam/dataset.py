@@ -37,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0; 1 after one sentence on stderr, whole rows are kept; 3 if pictures were
-        skipped, each named on stderr, and all others are done. Wrong usage exits with 2.
+        skipped, each named on stderr, and all others are done (0 for a process of several). Wrong
+        usage exits with 2.
     """
     options = _parser().parse_args(argv)
     from hpinet.command import run_command
@@ -51,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Diffusion index, areas and completeness of many pictures for several networks."
         " A CSV that exists is gone on with: known rows are not computed again.",
         epilog="Exits with 0; with 1 after an error, whole rows are kept; with 3 if pictures were "
-        "skipped, each named, and all others are done.",
+        "skipped, each named, and all others are done (0 under a launcher).",
     )
     add = parser.add_argument
     add("folder", metavar="DIR", help="low-resolution pictures; with --hr originals")
@@ -182,7 +183,8 @@ def _conclude(team: Any, survey: Survey, out: Path, labels: list[str], as_json: 
         _report([table.rows[place] for place in places], labels, sorted(skipped), as_json)
     team.wait_for_everyone()
     team.destroy_process_group()
-    return SKIPPED if skipped and team.is_main_process else 0
+    # A launcher would take any other code for a crash, and say so at length.
+    return SKIPPED if skipped and team.num_processes == 1 else 0
 
 
 def _report(rows: list[Row], labels: list[str], skipped: list[str], as_json: bool) -> None:
