@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
+from torch import Tensor
 
 PRECISIONS = ("fp32", "bf16", "auto")
 """``fp32``: as the weights are. ``bf16``: convolutions, linear layers and attention in bfloat16,
@@ -34,3 +37,22 @@ def has_bf16(device: torch.device) -> bool:
     names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     known = [getattr(torch.cpu, name) for name in names if hasattr(torch.cpu, name)]
     return device.type == "cpu" and any(supported() for supported in known)
+
+
+@torch.no_grad()
+def match_agreement(model: Any, x: Tensor, precision: str) -> float:
+    """Share of all blocks' patches that look at the same patch as in float32, each block deciding.
+
+    Matching itself is done in float32 at every precision, on features that differ a little.
+
+    Args:
+        model: An `HPINet` with Global Pixel Access, in evaluation mode.
+        x: (B, 3, H, W) RGB in [0, 1], where the network is.
+        precision: One of `PRECISIONS`.
+    """
+    _, exact = model(x, return_matches=True)
+    with half_precision(x.device, precision):
+        _, half = model(x, return_matches=True)
+    pairs = zip(exact.blocks, half.blocks, strict=True)
+    same = [ours.index.eq(theirs.index).flatten() for ours, theirs in pairs]
+    return float(torch.cat(same).float().mean())
