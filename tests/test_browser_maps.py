@@ -91,6 +91,11 @@ def test_the_path_shows_the_matches_that_switch(page):
     says(page, "switched", "At 0, ")
     for name in ("path-picture", "path-window", "path-figure"):
         page.locator(f"#{name} img").wait_for()
+    before = source(page, "path-window"), source(page, "path-figure")
+    click_at(page, "lam-picture", 200, 60)  # another window: the open pane follows
+    changed(page, "path-window", before[0])
+    status(page, "Done: 4 steps")
+    changed(page, "path-figure", before[1])
 
 
 def test_the_zip_is_saved_by_one_click(page, tmp_path):

@@ -57,7 +57,7 @@ def build(catalogue: Catalogue) -> gr.Blocks:
                     sr = page_super_resolve.build(catalogue, session)
                 with gr.Tab("Receptive field", render_children=True):
                     lam, attribute, refresh = page_receptive_field.build(catalogue, session)
-                with gr.Tab("Matched patches", render_children=True):
+                with gr.Tab("Matched patches", render_children=True) as matches_tab:
                     matches = page_matches.build(catalogue, session)
                 with gr.Tab("Your model", render_children=True):
                     own = page_your_model.build()
@@ -67,6 +67,7 @@ def build(catalogue: Catalogue) -> gr.Blocks:
         connect(catalogue, demo, session, shared, pages)
         endpoints.connect(catalogue, session, pages)
         match_endpoints.connect(catalogue, session)
+        page_matches.follow_window(catalogue, session, matches, matches_tab)
     return demo
 
 

@@ -95,6 +95,19 @@ def _connect_looking(catalogue: Catalogue, session: gr.State, page: MatchesPage)
         opened.then(show_pane, more, page.details, **late)
 
 
+def follow_window(catalogue: Catalogue, session: gr.State, page: MatchesPage, tab: gr.Tab) -> None:
+    """Show the window where it is now whenever the page's tab is opened."""
+
+    def opened(session: Session, block: int) -> tuple[Any, ...]:
+        if session.study is None:  # the first picture is on its way, and will be shown
+            return tuple(gr.skip() for _ in page.outputs)
+        return view(session, *looked_at(session, catalogue), block)
+
+    shown = latest(opened, len(page.outputs))
+    inputs = [clock(), session, page.block]
+    tab.select(shown, inputs, page.outputs, js=NOW, **_PRIVATE)
+
+
 def latest(handler: Any, count: int) -> Any:
     """A handler whose answer counts only while nothing else was asked of the page.
 

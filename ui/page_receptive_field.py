@@ -121,8 +121,11 @@ def build(catalogue: Catalogue, session: gr.State) -> tuple[ReceptiveFieldPage, 
         page.fresh,
         **quick,
     )
+    follow = path_view.connect(catalogue, session, page.path)
+    follow(page.picture.change)
     for event in (click, changed):
-        event.success(in_turn(refresh, len(page.maps)), settings, everything, **heavy)
+        done = event.success(in_turn(refresh, len(page.maps)), settings, everything, **heavy)
+        follow(done.then)
     asked = gr.on(
         [page.run.click, *(field.submit for field in page.window)],
         place,
@@ -130,7 +133,8 @@ def build(catalogue: Catalogue, session: gr.State) -> tuple[ReceptiveFieldPage, 
         page.fresh,
         **quick,
     )
-    asked.success(in_turn(asked_for, len(page.maps)), settings, everything, **heavy)
+    done = asked.success(in_turn(asked_for, len(page.maps)), settings, everything, **heavy)
+    follow(done.then)
     page.stop.click(stop, session, page.status, queue=False, **quick)
     gr.on(
         [
@@ -145,7 +149,6 @@ def build(catalogue: Catalogue, session: gr.State) -> tuple[ReceptiveFieldPage, 
         trigger_mode="always_last",
         api_visibility="private",
     )
-    path_view.connect(catalogue, session, page.path)
     export.connect(
         catalogue,
         session,

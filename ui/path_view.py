@@ -49,14 +49,34 @@ class Station:
 _stations: Cache[Station] = Cache(64)
 
 
-def connect(catalogue: Catalogue, session: gr.State, pane: PathPane) -> None:
-    """Connect the pane: it is computed when it is opened, and when the slider is moved."""
+def connect(catalogue: Catalogue, session: gr.State, pane: PathPane) -> Any:
+    """Connect the pane: it is computed when it is opened, and when the slider is moved.
+
+    Returns:
+        A function that has an event of another component's, or one that follows another, bring the
+        pane up to date, should it be open.
+    """
 
     @spoken
     def along_the_path(session: Session, alpha: float = 1.0) -> tuple[Any, ...]:
         study, network = current(session, catalogue)
         return view(session, study, network, alpha)
 
+    @spoken
+    def up_to_date(session: Session, alpha: float) -> tuple[Any, ...]:
+        if not session.path_open or session.study is None:
+            return tuple(gr.skip() for _ in pane.outputs)
+        return along_the_path(session, alpha)
+
+    def opened(session: Session) -> None:
+        session.path_open = True
+
+    def closed(session: Session) -> None:
+        session.path_open = False
+
+    quick = {**QUICK, "trigger_mode": "always_last", "api_visibility": "private"}
+    pane.box.expand(opened, session, None, queue=False, **quick)
+    pane.box.collapse(closed, session, None, queue=False, **quick)
     gr.on(
         [pane.alpha.release, pane.alpha.change, pane.box.expand],
         along_the_path,
@@ -70,6 +90,11 @@ def connect(catalogue: Catalogue, session: gr.State, pane: PathPane) -> None:
         concurrency_id="path",
         concurrency_limit=1,
     )
+
+    def follow(event: Any) -> None:
+        event(up_to_date, [session, pane.alpha], pane.outputs, concurrency_id="path", **quick)
+
+    return follow
 
 
 def view(session: Session, study: Study, network: Network, alpha: float) -> tuple[Any, ...]:

@@ -61,6 +61,7 @@ class Session:
         ended: The latest attribution that came to its end.
         stopped: Whether the latest was asked to stop.
         patience: Seconds that the next one may take without being asked for once more.
+        path_open: Whether the path of the maps is shown.
         asked: Counts the pictures asked for; one that was overtaken is not shown.
         clicks: When each thing was last clicked, in the browser's milliseconds.
     """
@@ -82,6 +83,7 @@ class Session:
     ended: int = 0
     stopped: bool = False
     patience: float = float("inf")
+    path_open: bool = False
     asked: int = 0
     clicks: dict[str, float] = field(default_factory=dict)
 
