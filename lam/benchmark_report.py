@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 
@@ -75,4 +75,9 @@ def _spread(found: dict[str, float], factor: float = 1, digits: int = 3) -> str:
     return f"{middle} ({low} to {high})"
 
 
-_PARTS = {"accuracy": _accuracy, "time": _time, "attention": _attention, "memory": _memory}
+_PARTS: dict[str, Callable[[Any], Iterator[str]]] = {
+    "accuracy": _accuracy,
+    "time": _time,
+    "attention": _attention,
+    "memory": _memory,
+}

@@ -69,8 +69,11 @@ def timeline(model: nn.Module, picture: Tensor, window: Window, n_steps: int) ->
         while len(seen) < len(marks) and result.steps_done >= marks[len(seen)]:
             seen.append((now, result))
     whole = time.perf_counter() - began
+    first, grown, final = (seconds for seconds, _ in seen)
     return Timeline(
-        *(seconds for seconds, _ in seen),
+        first=first,
+        level=grown,
+        map=final,
         whole=whole,
         maps=tuple(result.attribution for _, result in seen),
         steps=tuple(result.steps_done for _, result in seen),
@@ -262,10 +265,11 @@ def _peak(
     model, picture = load(), torch.from_numpy(pixels)
     device = _warm_up(model, picture)
     steps = 2 * batch  # the last level has half of them: a whole batch
-    peak, meaning = peak_memory(
-        lambda: LocalAttribution(model).attribute(picture, window, n_steps=steps, memory=memory),
-        device,
-    )
+
+    def call() -> None:
+        LocalAttribution(model).attribute(picture, window, n_steps=steps, memory=memory)
+
+    peak, meaning = peak_memory(call, device)
     return peak, f"{meaning}, after a step on {_WARM_UP} pixels a side that loads the libraries"
 
 
