@@ -99,8 +99,9 @@ def visitor(browser, url, view=(1440, 900, "light")):
     yield found
     context.close()
     # A page that is left, by reloading it, aborts what it was waiting for: no error of ours.
-    assert [e for e in errors if "signal is aborted" not in e] == []
-    assert outside == []
+    unexpected = [e for e in errors if "signal is aborted" not in e]
+    assert not unexpected, unexpected
+    assert not outside, outside
 
 
 def picture(page, name, whole=False):

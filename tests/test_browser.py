@@ -150,19 +150,19 @@ def test_a_click_shows_the_matched_pair(page):
     page.wait_for_function("document.querySelector('#crops img')?.naturalWidth > 200")
 
 
-def test_a_tab_opened_late_shows_everything(page):
+def test_a_tab_opened_late_shows_everything(page, browser, url):
     tab(page, "Receptive field")
     status(page, "Done: 8 steps")  # from here on the maps are known by content
-    page.reload()
-    page.wait_for_function("document.querySelectorAll('#slider img').length > 1")
-    page.wait_for_timeout(2000)  # everything arrives while the other tabs were never opened
-    tab(page, "Receptive field")
-    for name in ("lam-picture", "with-map", "without-map"):
-        page.locator(f"#{name} img").wait_for()
-    status(page, "Done: 8 steps")
-    tab(page, "Matched patches")
-    for name in ("match-picture", "crops", "popular"):
-        page.locator(f"#{name} img").wait_for()
+    with visitor(browser, url) as late:
+        scored(late)
+        late.wait_for_timeout(2000)  # everything arrives while the other tabs were never opened
+        tab(late, "Receptive field")
+        for name in ("lam-picture", "with-map", "without-map"):
+            late.locator(f"#{name} img").wait_for()
+        status(late, "Done: 8 steps")
+        tab(late, "Matched patches")
+        for name in ("match-picture", "crops", "popular"):
+            late.locator(f"#{name} img").wait_for()
 
 
 def test_another_example_replaces_everything(page):
