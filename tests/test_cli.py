@@ -14,9 +14,10 @@ import torch
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
-from hpinet import HPINet, HPINetConfig, images
+from hpinet import HPINet, HPINetConfig, comparison, images
 from hpinet.__main__ import main
-from hpinet.benchmark import benchmark, count_multi_adds
+from hpinet.benchmark import benchmark, count_multi_adds, fitted_exponent
+from hpinet.benchmark_command import AGAINST
 from hpinet.weights import save_checkpoint
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(6, 8), scale=2)
@@ -196,3 +197,90 @@ def test_benchmark_refuses_nothing(capsys):
     with pytest.raises(ValueError, match="1 or more"):
         benchmark(HPINet(TINY), size=(0, 4))
     assert "1 or more" in failure(capsys, "benchmark", "--batch", "0", "--size", "8x8")
+
+
+def test_upscale_within_a_budget_and_in_half_precision(weights, picture, tmp_path, capsys):
+    argv = ["upscale", picture, "--model", weights]
+    files = [str(tmp_path / f"{name}.png") for name in ("plain", "budget", "half")]
+    assert main([*argv, "-o", files[0]]) == 0
+    assert main([*argv, "-o", files[1], "--memory", "64MB"]) == 0
+    assert main([*argv, "-o", files[2], "--precision", "bf16"]) == 0
+    plain, budget, half = (np.asarray(Image.open(file)).astype(int) for file in files)
+    assert np.array_equal(plain, budget)
+    assert np.abs(plain - half).max() <= 8  # of 255
+    capsys.readouterr()
+    refusal = failure(capsys, *argv, "-o", str(tmp_path / "x.png"), "--memory", "1k")
+    assert "20x12 pixels needs at least" in refusal
+    assert "the budget is" in refusal
+
+
+def test_memory_that_is_none_is_a_usage_error(picture, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["upscale", picture, "-o", "x.png", "--memory", "lots"])
+    assert stopped.value.code == 2
+    assert "'lots' is no amount of memory such as 500M or 2GB" in capsys.readouterr().err
+
+
+def test_exponent_by_hand():
+    assert fitted_exponent([1, 2, 4], [3, 6, 12]) == pytest.approx(1)
+    assert fitted_exponent([10, 100], [1, 100]) == pytest.approx(2)
+    with pytest.raises(ValueError, match="two or more sizes"):
+        fitted_exponent([5, 5], [1, 2])
+
+
+def test_benchmark_of_several_sizes(weights, capsys):
+    argv = ["benchmark", "--model", weights, "--size", "8x8", "16x16", "--rounds", "1"]
+    assert main([*argv, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert [one["size"] for one in report["sizes"]] == [[8, 8], [16, 16]]
+    seconds = [one["seconds"] for one in report["sizes"]]
+    assert report["exponent"] == pytest.approx(fitted_exponent([64, 256], seconds))
+    assert report["sizes"][0]["similarity_seconds"] > 0
+    assert main(argv) == 0
+    assert "seconds grow as pixels to the power" in capsys.readouterr().out
+    message = failure(capsys, "benchmark", "--model", weights, "--size", "8x8", "16x4")
+    assert "different areas" in message
+
+
+def test_benchmark_against_others(weights, capsys, monkeypatch):
+    # A network in a process of its own takes seconds to start: its memory is not looked at here.
+    monkeypatch.setattr(comparison, "_memory_alone", lambda *_: (100, "made up"))
+    monkeypatch.setitem(
+        comparison.OTHERS,
+        "rcan",
+        {"n_resgroups": 1, "n_resblocks": 1, "n_feats": 8, "reduction": 4},
+    )
+    argv = ["benchmark", "--model", weights, "--size", "16x16", "--rounds", "1"]
+    assert main([*argv, "--against", "rcan", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert list(report["networks"]) == ["hpinet", "hpinet_bf16", "rcan"]
+    rcan = report["networks"]["rcan"]
+    ratio = rcan["ratios"]["hpinet"]
+    assert ratio["time"] == pytest.approx(report["networks"]["hpinet"]["seconds"] / rcan["seconds"])
+    assert ratio["memory"] == 1
+    # As many multiply-adds as its convolutions have, apart from its two one-pixel layers.
+    counted = count_multi_adds(comparison.other_architecture("rcan", 2), torch.rand(1, 3, 16, 16))
+    assert rcan["multi_adds"] == pytest.approx(counted, rel=0.01)
+    assert main([*argv, "--plain", "--precision", "fp32"]) == 0
+    out = capsys.readouterr().out
+    assert "hpinet against plain: time x" in out
+    assert "bf16" not in out
+    small = failure(capsys, "benchmark", "--model", weights, "--plain", "--size", "4x4")
+    assert "at least 8 pixels a side" in small
+
+
+def test_benchmark_without_spandrel_says_how_to_get_it(weights, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "spandrel.architectures.RCAN", None)
+    message = failure(capsys, "benchmark", "--model", weights, "--against", "rcan")
+    assert "pip install spandrel" in message
+
+
+def test_the_names_to_compare_with_are_those_there_are():
+    assert tuple(comparison.OTHERS) == AGAINST
+
+
+def test_memory_of_a_network_alone():
+    entrant = comparison.Entrant("hpinet", TINY, "cpu")
+    memory, meaning = comparison._memory(entrant, 1, (64, 64), torch.get_num_threads())
+    assert memory is None or memory >= 0
+    assert meaning
