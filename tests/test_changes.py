@@ -179,6 +179,14 @@ def test_the_diffusion_index_of_a_change():
     assert normal.diffusion_index != changed.diffusion_index
 
 
+def test_the_index_of_a_change_on_a_picture_larger_than_the_probe_for_memory():
+    found = network()
+    session, study = opened(found, (280, 272))
+    session.how, session.explored.change = How(1), Change("off")
+    *_, (numbers, _) = page_numbers = list(measure.measured(session, study, found))
+    assert page_numbers[0][0] is None and set(numbers) == {"normal", "changed"}
+
+
 def test_another_picture_forgets_the_change():
     found = network()
     session, study = opened(found)
