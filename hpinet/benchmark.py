@@ -158,10 +158,14 @@ def _similarity_seconds(
     high, wide = (max(side, least) for side in size)
     total = 0.0
     for block in blocks:
+        assert block.match_norm is not None
         count = division(high, wide, block.patch_size, block.overlap).count
-        tokens = torch.rand(batch, count, block.attentions[0].norm.normalized_shape[0])
-        tokens = tokens.to(device)
-        total += seconds_of(lambda tokens=tokens: best_matches(tokens)[1].sum().item())[0]
+        tokens = torch.rand(batch, count, *block.match_norm.normalized_shape).to(device)
+
+        def compare(tokens: Tensor = tokens) -> None:
+            best_matches(tokens)[1].sum().item()  # waits for the device
+
+        total += seconds_of(compare)[0]
     return total
 
 

@@ -154,7 +154,7 @@ def comparison(
     }
     calls["matrix"] = lambda: torch.mm(square, square).sum().item()
     times = [{name: seconds_of(call) for name, call in calls.items()} for _ in range(rounds + 1)]
-    costs = {
+    costs: dict[str, dict[str, Any]] = {
         e.label: {
             "params": sum(p.numel() for p in n.parameters()),
             "multi_adds": batch * _multi_adds(e, n, size),

@@ -8,8 +8,8 @@ the rows around it that its convolutions read gives the same pixels.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -33,7 +33,7 @@ class _Rows(NamedTuple):
 def add_residual(
     sr: Tensor,
     features: Tensor,
-    upsamplers: Sequence[nn.Module],
+    upsamplers: Iterable[nn.Module],
     steps: Sequence[int],
     last: nn.Module,
     band: int,
@@ -78,7 +78,7 @@ def _plan(out: _Rows, steps: Sequence[int], height: int) -> tuple[list[_Rows], l
     return read, made
 
 
-def _convolve(convolution: nn.Module, x: Tensor, read: _Rows, made: _Rows) -> Tensor:
+def _convolve(convolution: Any, x: Tensor, read: _Rows, made: _Rows) -> Tensor:
     """A 3x3 convolution of some rows: zeros are padded only where the picture ends."""
     above, below = read.first - made.first + 1, made.last + 1 - read.last
     if above or below:
