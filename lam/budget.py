@@ -17,7 +17,7 @@ _SMALL_PROBE = 32  # where the larger one might itself be too much; it overrates
 _SMALL_BUDGET = 2**29
 _ALWAYS_FITS = 96 * 96  # LR pixels below which the default budget need not be looked at
 _TRANSIENT = 1.5  # a pass needs more than it keeps for the backward pass; measured, as is:
-_RECOMPUTED = 3.4  # blocks' shares while one is computed again, with all inputs and gradients
+_RECOMPUTED = 4.0  # blocks' shares while one is computed again, with all inputs and gradients
 _SHARE_OF_FREE = 0.5
 
 
