@@ -62,8 +62,9 @@ def completeness(
 
     Returns:
         ``steps``; ``maps``, a list with ``picture``, ``window`` (left, top, size), ``matches``,
-        ``change``, ``integral``, ``match_jumps``, ``residual``, ``relative_residual`` (None where
-        hardly anything changes) and ``non_finite``; ``worst``, for each rule the greatest absolute
+        ``change``, ``integral``, ``match_jumps``, ``residual``, ``relative_residual`` and
+        ``relative_gap``, the same without jumps (None where hardly anything changes), and
+        ``non_finite``; ``worst``, for each rule the greatest absolute
         relative residual, with jumps, and ``worst_without_jumps``, of the integral alone.
 
     Raises:
