@@ -134,8 +134,9 @@ def _needed(
     least, dim = max(config.patch_sizes), config.dim
     high, wide = max(least, size[0]), max(least, size[1])
     features = batch * high * wide * dim * element
-    # What goes into a block, the sum of its patches, and twice what its convolution makes.
-    block = 4 * features + max(
+    # What goes into a block, the sum of its patches, and what its convolution makes; where channels
+    # fill no whole registers, the library turns copies of them: 8 maps at most were measured.
+    block = 8 * features + max(
         _patch_bytes(config, p, batch, high, wide, chunks, scores_are_held, element)
         for p in set(config.patch_sizes)
     )
