@@ -77,8 +77,8 @@ class Chunks:
 
 
 _EVERYTHING = Chunks(1 << 60, 1 << 60, 1 << 30, 1 << 26, 1 << 30)
-# Measured: fewer patches cost more calls, more of them no longer stay in the cache.
-_CACHED = Chunks(scores=4 * 24**4, pixels=16 * 24**2, rows=1, similarity=1 << 23, decoder_rows=16)
+# Measured: fewer patches make threads wait for each other, more no longer stay in the cache.
+_CACHED = Chunks(scores=16 * 24**4, pixels=64 * 24**2, rows=1, similarity=1 << 23, decoder_rows=16)
 
 
 def default_chunks(device: torch.device) -> Chunks:
