@@ -36,7 +36,8 @@ class Catalogue:
             raise ValueError(f"there is no folder {weights_dir}: --weights-dir names one")
         self.own = OwnNetworks()
         self._paths: dict[str, Path] = {}
-        for path in _weights(BUNDLED):
+        # The first is what the page opens with: one that can be compared with its twin.
+        for path in sorted(_weights(BUNDLED), key=lambda path: self._twin(path) is None):
             self._paths[path.stem] = path
         for path in _weights(weights_dir) if weights_dir else []:
             label = (
