@@ -19,8 +19,9 @@ from .style import status_bar
 from .turns import in_turn
 
 STEPS = choices.STEPS
-PATIENCE = 180
-"""Seconds that maps may take without being asked for by the button."""
+PATIENCE = 600
+"""Seconds that maps may take without being asked for by the button. Generous: a step measured on a
+busy machine promises too much, a first map is there after a tenth of the time, and Stop works."""
 
 
 def build(catalogue: Catalogue, session: gr.State) -> tuple[ReceptiveFieldPage, Any, Any]:
