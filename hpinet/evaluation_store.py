@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .digests import files_digest
 from .evaluate import METRICS, Pair, Row
-from .files import write_bytes
+from .files import read_table, write_bytes
 
 PROTOCOL = "1"
 """Counts up when figures change: older rows are then measured anew."""
@@ -102,14 +102,8 @@ class StoredModel:
 
 
 def _read(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-            header = tuple(reader.fieldnames or ())
-    except (UnicodeDecodeError, csv.Error):
-        rows, header = [], ()
-    if header != COLUMNS:
+    rows = read_table(path, COLUMNS)
+    if rows is None:
         raise ValueError(f"{path} is no file of `evaluate`: choose another folder with -o.")
     for number, row in enumerate(rows, 2):
         if not _sound(row):

@@ -20,7 +20,7 @@ from hpinet.reach import Reach
 
 from .drawing import checked
 
-BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
+BLUE, ORANGE = "#0072B2", "#E69F00"
 
 
 def similarity_matrix(matrix: ArrayLike, title: str = "") -> Figure:

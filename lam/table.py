@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hpinet.files import write_bytes
+from hpinet.files import read_table, write_bytes
 
 KEY = ("lr_sha256", "model", "weights_sha256", "left", "top", "window_size")
 """The columns that say what a row is about: the pixels, the weights and the window."""
@@ -130,14 +130,8 @@ def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _read(path: Path) -> list[Row]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-            header = tuple(reader.fieldnames or ())
-    except (UnicodeDecodeError, csv.Error):
-        rows, header = [], ()
-    if header != COLUMNS:
+    rows = read_table(path, COLUMNS)
+    if rows is None:
         raise ValueError(f"{path} is no table of `lam dataset`: choose another file with -o")
     for number, row in enumerate(rows, 2):
         whole = None not in row and None not in row.values()
