@@ -6,67 +6,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from . import chunked
 
-def attend(query: Tensor, key: Tensor, value: Tensor, fused: bool | None = None) -> Tensor:
-    """Softmax attention, SA of Eq. 7, by whichever implementation is faster here.
+
+def attend(query: Tensor, key: Tensor, value: Tensor, fused: bool = True) -> Tensor:
+    """Softmax attention, SA of Eq. 7.
 
     Args:
         query: (..., L, d).
         key: (..., L, d).
         value: (..., L, C).
-        fused: Whether to compute it in one fused kernel; None for the faster of the two.
+        fused: Whether to compute it in one fused kernel.
 
     Returns:
         (..., L, C).
     """
     scale = query.shape[-1] ** -0.5
-    if not (_fused_pays(query, value) if fused is None else fused):
+    if not fused:
         return torch.softmax((query * scale) @ key.transpose(-1, -2), -1) @ value
     # The fused kernels want keys and values of one width: zeros change no score.
     pad = value.shape[-1] - query.shape[-1]
     if pad > 0:
         query, key = F.pad(query, (0, pad)), F.pad(key, (0, pad))
     return F.scaled_dot_product_attention(query, key, value, scale=scale)
-
-
-def _fused_pays(query: Tensor, value: Tensor) -> bool:
-    """Whether fused attention is the faster one, as measured at this network's patch sizes.
-
-    On CPUs in half precision the plain matrix products win by 3 to 6 times; where gradients are
-    needed, small patches lose more to the second computation of their scores than they save.
-    """
-    if query.device.type != "cpu":
-        return True
-    if query.dtype in (torch.bfloat16, torch.float16):
-        return False
-    gradients = torch.is_grad_enabled() and (query.requires_grad or value.requires_grad)
-    return not gradients or query.shape[-2] >= 256
-
-
-def attend_in_place(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Softmax attention where no gradient is needed, for few patches at a time.
-
-    On CPUs two batched products with the softmax between them, written over the scores, beat the
-    fused kernel as long as the scores stay in the cache: that is what the caller's chunks are for.
-
-    Args:
-        query: (B, N, L, d), already scaled by ``d ** -0.5``.
-        key: (B, N, L, d).
-        value: (B, N, L, C).
-
-    Returns:
-        (B, N, L, C).
-    """
-    if query.device.type != "cpu":
-        pad = value.shape[-1] - query.shape[-1]
-        if pad > 0:
-            query, key = F.pad(query, (0, pad)), F.pad(key, (0, pad))
-        return F.scaled_dot_product_attention(query, key, value, scale=1.0)
-    b, n, length, c = value.shape
-    flat = [x.reshape(b * n, length, -1) for x in (query, key, value)]
-    scores = torch.bmm(flat[0], flat[1].transpose(1, 2))
-    torch.softmax(scores, -1, out=scores)
-    return torch.bmm(scores, flat[2]).view(b, n, length, c)
 
 
 def gradients_wanted(*tensors: Tensor) -> bool:
@@ -94,20 +56,11 @@ class PatchAttention(nn.Module):
 
     def forward(self, patches: Tensor, other: Tensor | None = None) -> Tensor:
         """(B, N, L, C) patches, attending to ``other`` of the same shape or to themselves."""
+        if patches.device.type == "cpu":
+            return chunked.attention(patches, other, self)
         z = self.norm(patches)
-        if gradients_wanted(patches, *self.parameters()):
-            other = z if other is None else other.to(z.dtype)
-            return patches + attend(self.query(z), self.key(other), self.value(other))
-        query, key, value = self.query.weight, self.key.weight, self.value.weight
-        # One product for what shares its input; the softmax's scale goes into the weights.
-        widths = [len(query), len(key), len(value)]
-        query = query * len(query) ** -0.5
-        if other is None:
-            parts = F.linear(z, torch.cat([query, key, value])).split(widths, -1)
-        else:
-            pair = F.linear(other.to(z.dtype), torch.cat([key, value])).split(widths[1:], -1)
-            parts = (F.linear(z, query), *pair)
-        return patches + attend_in_place(*parts)
+        other = z if other is None else other.to(z.dtype)
+        return patches + attend(self.query(z), self.key(other), self.value(other))
 
 
 class PatchDepthwise(nn.Module):
@@ -144,4 +97,6 @@ class FeedForward(nn.Module):
 
     def forward(self, patches: Tensor) -> Tensor:
         """(..., C) to (..., C)."""
+        if patches.device.type == "cpu":
+            return chunked.feed_forward(patches, self)
         return patches + self.reduce(F.gelu(self.expand(self.norm(patches))))

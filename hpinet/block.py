@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from .attention import FeedForward, PatchAttention, PatchDepthwise, gradients_wanted
 from .config import HPINetConfig
+from .decoder import convolved
 from .matching import (
     BlockMatches,
     best_matches,
@@ -120,8 +121,7 @@ class HPIBlock(nn.Module):
         y = total.permute(0, 3, 1, 2)
         if self.conv is None:
             return y, used
-        y = self.conv(y)
-        return (y.add_(x) if y.dtype == x.dtype else x + y), used
+        return convolved(y, self.conv, x, chunks.map_rows(x.shape[-1])), used
 
     def _attended(self, patches: Tensor, other: Tensor | None) -> Tensor:
         """GPA and two times IPSA; only the first attention looks elsewhere."""

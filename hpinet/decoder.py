@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -64,6 +65,28 @@ def add_residual(
             start = made[level].first * step
             x = x[..., above.first - start : above.last - start, :]
         sr[..., out.first : out.last, :] += x[..., : sr.shape[-1]]
+
+
+def convolved(x: Tensor, convolution: nn.Module, add: Tensor, band: int) -> Tensor:
+    """``add + convolution(x)`` of whole maps, band by band.
+
+    The library turns copies of what it convolves: of a band they are small.
+
+    Args:
+        x: (B, C, H, W).
+        convolution: A 3x3 convolution of as many channels.
+        add: (B, C, H, W).
+        band: Rows at a time.
+    """
+    height = x.shape[-2]
+    out = torch.empty_like(add)
+    for top in range(0, height, band):
+        made = _Rows(top, min(height, top + band))
+        read = made.around(height)
+        rows = slice(made.first, made.last)
+        y = _convolve(convolution, x[..., read.first : read.last, :], read, made)
+        torch.add(add[..., rows, :], y, out=out[..., rows, :])
+    return out
 
 
 def _plan(out: _Rows, steps: Sequence[int], height: int) -> tuple[list[_Rows], list[_Rows]]:

@@ -11,6 +11,7 @@ from dataclasses import astuple, dataclass
 
 import torch
 
+from .chunked import scores_held
 from .config import HPINetConfig
 from .patches import axis_origins
 
@@ -53,14 +54,12 @@ class Chunks:
     """The most that is computed at once, batch included.
 
     Attributes:
-        scores: Attention scores, L for each of a patch's L = P * P pixels.
         pixels: Pixels of patches.
         rows: Rows of patches that are aggregated together.
         similarity: Similarities of pairs of patches.
         decoder_rows: LR rows that are decoded together.
     """
 
-    scores: int
     pixels: int
     rows: int
     similarity: int
@@ -68,17 +67,20 @@ class Chunks:
 
     def patches(self, patch_size: int, batch: int) -> int:
         """Patches of every picture that go through attention together, at least one."""
-        length = patch_size**2
-        return max(1, min(self.scores // (batch * length**2), self.pixels // (batch * length)))
+        return max(1, self.pixels // (batch * patch_size**2))
+
+    def map_rows(self, wide: int) -> int:
+        """Rows of a map of that width that are convolved together."""
+        return max(self.decoder_rows, self.pixels // wide)
 
     def scaled(self, factor: float) -> Chunks:
         """Larger or smaller ones of every kind."""
         return Chunks(*(max(1, int(value * factor)) for value in astuple(self)))
 
 
-_EVERYTHING = Chunks(1 << 60, 1 << 60, 1 << 30, 1 << 26, 1 << 30)
+_EVERYTHING = Chunks(1 << 60, 1 << 30, 1 << 26, 1 << 30)
 # Measured: fewer patches make threads wait for each other, more no longer stay in the cache.
-_CACHED = Chunks(scores=16 * 24**4, pixels=64 * 24**2, rows=1, similarity=1 << 23, decoder_rows=16)
+_CACHED = Chunks(pixels=64 * 24**2, rows=1, similarity=1 << 23, decoder_rows=16)
 
 
 def default_chunks(device: torch.device) -> Chunks:
@@ -134,11 +136,15 @@ def _needed(
     least, dim = max(config.patch_sizes), config.dim
     high, wide = max(least, size[0]), max(least, size[1])
     features = batch * high * wide * dim * element
-    # What goes into a block, the sum of its patches, and what its convolution makes; where channels
-    # fill no whole registers, the library turns copies of them: 8 maps at most were measured.
-    block = 8 * features + max(
-        _patch_bytes(config, p, batch, high, wide, chunks, scores_are_held, element)
-        for p in set(config.patch_sizes)
+    # What goes into a block, the sum of its patches, and what comes out of its convolution.
+    rows = chunks.map_rows(wide) + 2
+    convolved = features + 4 * batch * min(rows, high) * wide * dim * element
+    block = 2 * features + max(
+        convolved,
+        *(
+            _patch_bytes(config, p, batch, high, wide, chunks, scores_are_held, element)
+            for p in set(config.patch_sizes)
+        ),
     )
     sr = 3 * batch * size[0] * size[1] * config.scale**2 * element
     last = 2 if config.scale == 4 else config.scale
@@ -165,7 +171,8 @@ def _patch_bytes(
     at_once = batch * min(count, chunks.patches(patch_size, batch))
     # Patch, match, norm; query, key, value; attended, hidden before and after, and their sums.
     pixel = (7 * dim + 2 * config.qk_dim + 2 * config.ffn_dim) * element + 3 * _INDEX
-    attention = at_once * length * (pixel + length * element * scores_are_held)
+    scores = scores_held(at_once, patch_size) * element * scores_are_held
+    attention = at_once * length * pixel + scores
     # A band of patches, put together, turned, and summed up.
     band = 4 * batch * min(down, chunks.rows) * across * length * dim * element
     pairs = batch * count * max(1, min(count, chunks.similarity // (batch * count)))

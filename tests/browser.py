@@ -37,7 +37,7 @@ def url(tmp_path_factory):
     from app import launch_options
     from ui.catalogue import Catalogue
     from ui.layout import build
-    from ui.work import end_running
+    from ui.work import begin_running, end_running
 
     folder = tmp_path_factory.mktemp("weights")
     torch.manual_seed(0)
@@ -52,6 +52,7 @@ def url(tmp_path_factory):
         yield address
         demo.close()
         end_running()
+        begin_running()  # for tests that attribute without a page
 
 
 @pytest.fixture(scope="module")

@@ -46,9 +46,9 @@ def test_amounts_are_said_as_people_say_them():
 
 
 CHUNKS = [
-    m.Chunks(scores=1, pixels=1, rows=1, similarity=1, decoder_rows=1),  # the least of all
-    m.Chunks(scores=3 * 6**4, pixels=500, rows=2, similarity=50, decoder_rows=3),
-    m.Chunks(scores=10**9, pixels=10**9, rows=3, similarity=10**9, decoder_rows=7),
+    m.Chunks(pixels=1, rows=1, similarity=1, decoder_rows=1),  # the least of all
+    m.Chunks(pixels=500, rows=2, similarity=50, decoder_rows=3),
+    m.Chunks(pixels=10**9, rows=3, similarity=10**9, decoder_rows=7),
     m.default_chunks(CPU),
     m.default_chunks(torch.device("cuda")),  # everything at once
 ]
