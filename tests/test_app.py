@@ -15,7 +15,7 @@ from hpinet import HPINet, HPINetConfig, Picture, PictureError
 from hpinet.weights import save_checkpoint
 from lam import LocalAttribution, Window
 from ui import words, work
-from ui.cache import Cache
+from ui.cache import Cache, size_in_bytes
 from ui.catalogue import OWN, TWIN, Catalogue
 from ui.choices import How
 from ui.examples import EXAMPLES, draw_facade
@@ -193,6 +193,48 @@ def test_the_cache_forgets_what_was_unused_for_longest():
     cache.get("a")
     cache.put("c", "c")
     assert (cache.get("a"), cache.get("b"), cache.get("c")) == ("a", None, "c")
+
+
+def test_the_cache_forgets_by_bytes_but_keeps_the_newest():
+    cache = Cache(9, limit=100)
+    for key, size in (("a", 40), ("b", 40), ("c", 20)):
+        cache.put(key, np.zeros(size, np.uint8))
+    assert all(key in cache for key in "abc")  # the limit itself still fits
+    cache.get("a")
+    cache.put("d", np.zeros(1, np.uint8))
+    assert [key in cache for key in "abcd"] == [True, False, True, True]
+    cache.put("a", np.zeros(90, np.uint8))  # another value of a key counts instead of the old one
+    assert [key in cache for key in "acd"] == [True, False, True]
+    huge = cache.put("e", np.zeros(1000, np.uint8))
+    assert cache.get("e") is huge and "a" not in cache and "d" not in cache
+    cache.put("f", np.zeros(100, np.uint8))
+    assert "e" not in cache and "f" in cache
+
+
+def test_a_kept_result_counts_what_it_keeps_alive():
+    picture = Picture(torch.rand(1, 3, 10, 20), torch.rand(1, 1, 10, 20), ("a note",))
+    restored = work.Restored(picture, np.zeros((10, 20, 3), np.uint8), 0.5)
+    assert size_in_bytes(restored) == 10 * 20 * (3 * 4 + 4 + 3)
+    assert size_in_bytes({"view": torch.zeros(100)[:1], "more": [np.zeros(3)]}) == 400 + 24
+    found = result(87.0, 12.0)
+    assert size_in_bytes(found) == sum(
+        a.nbytes for a in (found.attribution, found.path_alphas, found.path_values)
+    )
+    assert size_in_bytes(How()) == 0 and size_in_bytes(How) == 0
+
+
+def test_restored_pictures_are_bounded_by_bytes(catalogue, monkeypatch):
+    kept = Cache(64, limit=2 * 40 * 48 * 15)  # colours in floating point and in 8 bit, twice
+    monkeypatch.setattr(work, "_restored", kept)
+    network = catalogue.get("Tiny-x4")
+    studies = [
+        make_study(Source("x", Picture(torch.rand(1, 3, 10, 12))), ENLARGE, 4) for _ in range(3)
+    ]
+    for study in studies:
+        found = work.super_resolved(study, network)
+        assert work.super_resolved(study, network) is found
+    known = [(study.key, network.label, None) in kept for study in studies]
+    assert known == [False, True, True]
 
 
 def test_errors_become_sentences_without_folders_or_markup():

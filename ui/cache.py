@@ -5,9 +5,29 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from dataclasses import fields, is_dataclass
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import torch
 
 Value = TypeVar("Value")
+
+
+def size_in_bytes(value: Any) -> int:
+    """What the arrays and tensors in a value take, however deep in dataclasses and sequences.
+
+    A view counts as what it keeps alive: a tensor's whole storage, an array's own elements.
+    """
+    if isinstance(value, torch.Tensor):
+        return value.untyped_storage().nbytes()
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if is_dataclass(value) and not isinstance(value, type):
+        return sum(size_in_bytes(getattr(value, f.name)) for f in fields(value))
+    if isinstance(value, dict):
+        return sum(map(size_in_bytes, value.values()))
+    return sum(map(size_in_bytes, value)) if isinstance(value, (tuple, list)) else 0
 
 
 class Cache(Generic[Value]):
@@ -15,11 +35,21 @@ class Cache(Generic[Value]):
 
     Args:
         size: How many results to keep.
+        limit: Bytes that their arrays may take together; the newest is kept whatever it takes.
+            None for no such limit.
+        size_of: What one result takes, in bytes.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(
+        self,
+        size: int,
+        limit: int | None = None,
+        size_of: Callable[[Value], int] = size_in_bytes,
+    ) -> None:
         self._size = size
+        self._limit, self._size_of = limit, size_of
         self._known: OrderedDict[Hashable, Value] = OrderedDict()
+        self._bytes: dict[Hashable, int] = {}
         self._lock = threading.Lock()
 
     def get(self, key: Hashable) -> Value | None:
@@ -36,13 +66,20 @@ class Cache(Generic[Value]):
             return key in self._known
 
     def put(self, key: Hashable, value: Value) -> Value:
-        """Keep a result, forgetting the one unused for longest, and return it."""
+        """Keep a result, forgetting those unused for longest, and return it."""
+        taken = 0 if self._limit is None else self._size_of(value)
         with self._lock:
-            self._known[key] = value
+            self._known[key], self._bytes[key] = value, taken
             self._known.move_to_end(key)
-            while len(self._known) > self._size:
-                self._known.popitem(last=False)
+            while len(self._known) > self._size or self._too_large():
+                oldest, _ = self._known.popitem(last=False)
+                del self._bytes[oldest]
         return value
+
+    def _too_large(self) -> bool:
+        if self._limit is None or len(self._known) == 1:
+            return False
+        return sum(self._bytes.values()) > self._limit
 
     def compute(self, key: Hashable, work: Callable[[], Value]) -> Value:
         """The result of a key, worked out if it is not known. Errors are not kept."""

@@ -29,9 +29,9 @@ TRACE_PIXELS = 256 * 256
 
 RUNNERS_UP = 3
 
-_matches: Cache[Matches] = Cache(32)
+_matches: Cache[Matches] = Cache(32, limit=128 * 2**20)
 _traces: Cache[Trace] = Cache(3)  # up to 200 MB each
-_outcomes: Cache[Outcome] = Cache(32)
+_outcomes: Cache[Outcome] = Cache(32, limit=256 * 2**20)
 
 
 def matches_of(study: Study, network: Network) -> Matches:

@@ -58,8 +58,9 @@ class Restored:
     seconds: float
 
 
-_restored: Cache[Restored] = Cache(32)
-_attributions: Cache[Result] = Cache(192)
+# By bytes, too: the largest picture takes 60 MB, and the page has to live in 16 GB beside the work.
+_restored: Cache[Restored] = Cache(64, limit=512 * 2**20)
+_attributions: Cache[Result] = Cache(192, limit=128 * 2**20)
 _speeds: Cache[float] = Cache(64)  # seconds per forward pass and LR pixel
 
 
