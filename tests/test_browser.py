@@ -218,6 +218,30 @@ def test_an_upload_is_enlarged(page, tmp_path):
     assert "transparency" in page.locator("#notes").inner_text()
 
 
+def test_no_example_stays_chosen_beside_an_upload(page, tmp_path):
+    chosen = "#examples .selected"
+    examples = page.locator("#examples button.thumbnail-item")
+    examples.nth(1).click()
+    says(page, "notes", "256x256 pixels was shrunk")
+    page.wait_for_function("s => document.querySelectorAll(s).length == 1", arg=chosen)
+    for size in ((64, 48), (40, 44)):  # and after it was chosen again, once more
+        Image.new("RGB", size, (20, 90, 200)).save(tmp_path / "mine.png")
+        upload(page, "upload", tmp_path / "mine.png")
+        says(page, "notes", f"{size[0]}x{size[1]} pixels was shrunk")
+        page.wait_for_function("s => !document.querySelector(s)", arg=chosen)
+        examples.nth(1).click()
+        says(page, "notes", "256x256 pixels was shrunk")
+        page.wait_for_function("s => document.querySelectorAll(s).length == 1", arg=chosen)
+        assert page.locator("#upload").get_by_text("mine.png").count() == 0
+
+
+def test_a_refused_file_leaves_the_example_chosen(page, tmp_path):
+    (tmp_path / "text.png").write_text("no picture")
+    upload(page, "upload", tmp_path / "text.png")
+    page.get_by_text("text.png is not a picture that can be read.").wait_for()
+    assert page.locator("#examples .selected").count() == 1
+
+
 def test_any_two_contenders_are_compared_and_saved(page, tmp_path):
     scored(page)
     choose(page, "left", "Twin without GPA")

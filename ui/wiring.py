@@ -26,6 +26,8 @@ from .session import (
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
+_NONE = -1  # no example is chosen; gradio's gallery keeps the old one when it is told None
+
 
 @dataclass
 class Shared:
@@ -94,7 +96,7 @@ def connect(
     catalogue: Catalogue, demo: gr.Blocks, session: gr.State, shared: Shared, pages: Pages
 ) -> None:
     """Connect everything that concerns more than one page."""
-    outputs = [shared.upload, *pages.sr.outputs, *pages.lam.fresh]
+    outputs = [shared.upload, shared.gallery, *pages.sr.outputs, *pages.lam.fresh]
     settings = [shared.mode, shared.network, *pages.sr.choices, pages.lam.region]
 
     def show(session: Session, source: Source, *settings: str) -> tuple[Any, ...]:
@@ -104,6 +106,7 @@ def connect(
         study, network = current(session, catalogue)
         return (
             gr.skip() if source.file else None,
+            gr.update(selected_index=_NONE) if source.file else gr.skip(),
             *page_super_resolve.first(session, catalogue, left, right, view),
             *page_receptive_field.start(session, study, network, region),
         )
