@@ -16,7 +16,7 @@ from hpinet.weights import save_checkpoint
 from lam import LocalAttribution, Window
 from ui import words, work
 from ui.cache import Cache, size_in_bytes
-from ui.catalogue import OWN, TWIN, Catalogue
+from ui.catalogue import BOTH, OWN, TWIN, Catalogue
 from ui.choices import How
 from ui.examples import EXAMPLES, draw_facade
 from ui.handlers import overtaken, sentence, spoken
@@ -151,6 +151,8 @@ def test_twins_stay_with_their_network(catalogue):
     tiny, lone = catalogue.get("Tiny-x4"), catalogue.get("Lone-x2")
     assert tiny.ways_without == (TWIN, OWN) and lone.ways_without == (OWN,)
     assert lone.way(TWIN) == OWN
+    assert [tiny.ways(way) for way in (TWIN, OWN, BOTH)] == [(TWIN,), (OWN,), (TWIN, OWN)]
+    assert lone.ways(BOTH) == lone.ways(TWIN) == (OWN,)
     assert not tiny.without(TWIN).config.gpa and tiny.without(OWN).model is tiny.model
 
 
@@ -161,6 +163,7 @@ def test_a_lone_network_without_gpa_is_offered(tmp_path, monkeypatch):
     found = Catalogue(tmp_path)
     assert found.labels == ["A-no-gpa"]
     assert found.get("A-no-gpa").ways_without == () and found.get("A-no-gpa").way(TWIN) is None
+    assert found.get("A-no-gpa").ways(BOTH) == ()
 
 
 def test_no_weights_and_no_folder_are_sentences(tmp_path, monkeypatch):

@@ -57,6 +57,49 @@ def test_three_maps_and_their_figures(page):
     assert page.locator("#colours").bounding_box()["y"] + 76 <= 900
 
 
+def pick(page, group, option):
+    page.locator(f"#{group} input").click()
+    page.get_by_role("option", name=option).click()
+    page.wait_for_function("!document.querySelector('[role=option]')")
+
+
+def test_both_ways_to_be_without_gpa_side_by_side(page, tmp_path):
+    opened(page)
+    assert page.locator("#fourth-map").count() == 0
+    pick(page, "without", "both, side by side")
+    page.locator("#fourth-map img").wait_for()
+    status(page, "Done: 4 steps")
+    found = {}
+    for name in ("with", "without", "fourth", "third"):
+        box = page.locator(f"#{name}-map").bounding_box()
+        found[name] = (box["x"], box["y"], page.locator(f"#{name}-words").inner_text())
+        assert box["width"] >= 180
+    assert sorted(found, key=lambda n: found[n][0]) == list(found)  # in a row, in this order
+    assert len({place[1] for place in found.values()}) == 1
+    assert "Without GPA: trained so" in page.locator("#without-map").inner_text()
+    assert "Without GPA: switched off" in page.locator("#fourth-map").inner_text()
+    assert len({re.search(r"index ([\d.]+)", text)[1] for *_, text in found.values()}) == 4
+    assert page.locator("#colours").bounding_box()["y"] + 76 <= 900
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1440
+    page.get_by_role("button", name="All figures").click()
+    with page.expect_download() as download:
+        page.locator("#export").click()
+    download.value.save_as(tmp_path / "maps.zip")
+    with zipfile.ZipFile(tmp_path / "maps.zip") as packed:
+        parameters = json.loads(packed.read("parameters.json"))
+        names = packed.namelist()
+    commands = parameters["commands"]
+    assert "Tiny-x4-no-gpa.safetensors" in commands["without_gpa"]
+    assert "Tiny-x4.safetensors --no-gpa" in commands["without_gpa_same_weights"]
+    assert {f"without_gpa_same_weights{e}" for e in (".npz", ".png", "_path.png")} <= set(names)
+    index = parameters["without_gpa_same_weights"]["diffusion_index"]
+    assert f"Diffusion index {index:.1f}" in found["fourth"][2]
+    pick(page, "network", "Without-a-twin")  # which leaves one way
+    page.wait_for_function("!document.querySelector('#fourth-map')")
+    status(page, "Done: 4 steps")
+    assert "same weights, switched off" in page.locator("#without-map").inner_text()
+
+
 def test_views_and_the_difference_redraw_the_maps(page):
     opened(page)
     page.locator("#third-map img").wait_for()

@@ -10,10 +10,10 @@ from hpinet.weights import BUNDLED
 from lam.models import open_model
 
 from .cache import Cache
-from .networks import OWN, TWIN, Network
+from .networks import BOTH, OWN, TWIN, Network
 from .own_networks import SUFFIXES, OwnNetworks
 
-__all__ = ["OWN", "TWIN", "Catalogue", "Network"]
+__all__ = ["BOTH", "OWN", "TWIN", "Catalogue", "Network"]
 
 _NO_GPA = "-no-gpa"
 

@@ -36,6 +36,9 @@ _folder = tempfile.TemporaryDirectory(prefix="hpinet-lens-zip-")  # gone when th
 NAMES = ("with_gpa", "without_gpa", "bicubic")
 """What the maps are called in the ZIP, in the order of `Session.maps`."""
 
+FOURTH = "without_gpa_same_weights"
+"""That of the second way to be without GPA, where both were asked for."""
+
 
 def connect(
     catalogue: Catalogue,
@@ -115,10 +118,10 @@ def archive(session: Session, study: Study, network: Network) -> bytes:
     Raises:
         ValueError: If no map is finished.
     """
-    ways: tuple[str | None, ...] = (None, session.way, BICUBIC)
+    ways: tuple[str | None, ...] = (None, session.way, BICUBIC, session.also)
     done = [
         (name, way, result)
-        for name, way, result in zip(NAMES, ways, session.maps, strict=True)
+        for name, way, result in zip((*NAMES, FOURTH), ways, session.maps, strict=False)
         if result is not None and result.finished
     ]
     if not done:

@@ -125,15 +125,20 @@ def crop_pixels(session: Session, study: Study) -> Pixels:
 
 
 def maps(session: Session, study: Study, network: Network) -> tuple[Any, ...]:
-    """Values for `ReceptiveFieldPage.maps`: three pictures, their words, the scale, figures."""
+    """Values for `ReceptiveFieldPage.maps`: three pictures, their words, the scale, figures.
+
+    The last two are the fourth picture and its words, which only show where there is a fourth.
+    """
     found = [m for m in session.maps if m is not None]
+    there = session.also is not None
     if not found:
-        return (*(gr.skip() for _ in range(8)), costs(session, study, network))
+        fourth = (gr.update(visible=there) for _ in range(2))
+        return (*(gr.skip() for _ in range(8)), costs(session, study, network), *fourth)
     drawn, limit, shares = draw_all(session, study, network)
-    with_gpa, without = session.maps[:2]
+    with_gpa, without, _, also = session.maps
     return (
         gr.update(value=_file(drawn[0]), label=_first_title(network)),
-        gr.update(value=_file(drawn[1]), label=_second_title(session)),
+        gr.update(value=_file(drawn[1]), label=_without_title(session, session.way)),
         gr.update(value=_file(drawn[2]), label=_third_title(session)),
         words.explained(with_gpa, without, first=True),
         words.explained(without, None) if session.way else words.nothing_to_switch(network),
@@ -141,12 +146,16 @@ def maps(session: Session, study: Study, network: Network) -> tuple[Any, ...]:
         legend(session.look, limit, shares),
         numbers(session, network),
         costs(session, study, network),
+        gr.update(
+            value=_file(drawn[3]), label=_without_title(session, session.also), visible=there
+        ),
+        gr.update(value=words.explained(also, None) if there else "", visible=there),
     )
 
 
 def costs(session: Session, study: Study, network: Network) -> str:
     """How long maps of each area would take, by the speed measured so far."""
-    ways: list[str | None] = [None, *([session.way] if session.way else [])]
+    ways: list[str | None] = [None, *(w for w in (session.way, session.also) if w)]
     assert session.window is not None
     told, seen = [], set()
     for choice in ("64", "96", "128", "whole"):
@@ -168,7 +177,7 @@ def costs(session: Session, study: Study, network: Network) -> str:
 def draw_all(
     session: Session, study: Study, network: Network
 ) -> tuple[list[Pixels | None], float, float | None]:
-    """The three pictures, the end of their scale, and that of the difference."""
+    """The pictures, the end of their scale, and that of the difference."""
     look = session.look
     limit = shared_limit(session, look)
     drawn = [
@@ -235,12 +244,16 @@ def _first_title(network: Network) -> str:
     return f"With GPA: {network.label}" if network.has_gpa else f"{network.label} (no GPA)"
 
 
-def _second_title(session: Session) -> str:
-    return "Without GPA: none" if session.way is None else words.TITLES[session.way]
+def _without_title(session: Session, way: str | None) -> str:
+    if way is None:
+        return "Without GPA: none"
+    return words.TITLES[way] if session.also is None else words.SHORT_TITLES[way]
 
 
 def _third_title(session: Session) -> str:
     if session.look.third == DIFFERENCE:
+        if session.also is not None:  # of two without
+            return "Difference: with less trained so"
         return "Difference: with less without"
     return "Bicubic interpolation"
 
@@ -280,4 +293,6 @@ def numbers(session: Session, network: Network) -> dict[str, Any]:
         "bicubic": described(session.maps[2]),
         "region": {"left": left, "top": top, "height": height, "width": width},
     }
+    if session.also is not None:
+        figures["without_gpa_same_weights"] = described(session.maps[3])
     return dict(json.loads(json.dumps(figures, default=str)))

@@ -12,6 +12,9 @@ from hpinet import HPINet, OwnPatches
 TWIN, OWN = "twin", "own"
 """Ways to be without GPA: a twin trained without it, or these weights with it switched off."""
 
+BOTH = "both"
+"""Asks for both ways, where there are two."""
+
 
 @dataclass(frozen=True)
 class Network:
@@ -52,6 +55,13 @@ class Network:
         """The wanted way to be without GPA if it can be had, else the first one that can."""
         ways = self.ways_without
         return wanted if wanted in ways else next(iter(ways), None)
+
+    def ways(self, wanted: str) -> tuple[str, ...]:
+        """All that can be had of what is wanted: `TWIN`, `OWN` or `BOTH`."""
+        way = self.way(wanted)
+        if wanted == BOTH or way is None:
+            return self.ways_without
+        return (way,)
 
     def without(self, way: str) -> nn.Module:
         """The network without GPA, by `TWIN` or `OWN`.

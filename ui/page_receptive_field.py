@@ -166,7 +166,7 @@ def build(catalogue: Catalogue, session: gr.State) -> tuple[ReceptiveFieldPage, 
 def start(session: Session, study: Study, network: Network, region: str) -> tuple[Any, ...]:
     """Values for `ReceptiveFieldPage.fresh`: a new picture with its window, and no maps yet."""
     assert session.window is not None
-    session.maps = [None, None, None]
+    session.maps = [None] * 4
     window = session.window
     place = (window.left, window.top, window.size)
     # "Without GPA means" is left alone: a change made here would count as the visitor's own and
@@ -201,12 +201,12 @@ def _watch(
     """Compute the maps a batch of steps at a time, in turns, and show how they grow."""
     assert session.window is not None
     session.run, session.stopped = session.run + 1, False
-    run, way, how, region = session.run, network.way(without), session.how, session.region
-    session.maps, session.way = [None, None, None], way
+    run, how, region = session.run, session.how, session.region
+    session.maps = [None] * 4
+    session.way, session.also = (*network.ways(without), None, None)[:2]
     patience, session.patience = session.patience, float("inf")
     ways: dict[int, str | None] = {2: BICUBIC, 0: None}
-    if way is not None:
-        ways[1] = way
+    ways |= {n: w for n, w in ((1, session.way), (3, session.also)) if w is not None}
     costly = [w for w in ways.values() if w != BICUBIC]
     blank = maps.maps(session, study, network)
     guess = work.estimated_seconds(network, costly, region, how)

@@ -11,6 +11,7 @@ def picture(
     height: int,
     classes: list[str] | None = None,
     scale: int | None = None,
+    visible: bool = True,
 ) -> gr.Image:
     """A picture with its title, that keeps every pixel."""
     return gr.Image(
@@ -22,6 +23,7 @@ def picture(
         elem_id=name,
         elem_classes=["titled", *(classes or [])],
         scale=scale,
+        visible=visible,
     )
 
 

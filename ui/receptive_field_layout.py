@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from . import choices, words
-from .catalogue import OWN, TWIN
+from .catalogue import BOTH, OWN, TWIN
 from .legends import legend
 from .parts import number, picture
 from .style import status_bar
@@ -70,6 +70,7 @@ class ReceptiveFieldPage:
     path: PathPane
     export: gr.Button
     file: gr.DownloadButton
+    fourth: list[Any]
 
     @property
     def window(self) -> list[Any]:
@@ -94,7 +95,9 @@ class ReceptiveFieldPage:
     @property
     def maps(self) -> list[Any]:
         """What `ui.maps.maps` returns values for."""
-        return [*self.pictures, *self.words, self.legend, self.numbers, self.costs]
+        return [
+            *self.pictures, *self.words, self.legend, self.numbers, self.costs, *self.fourth
+        ]  # fmt: skip
 
     @property
     def fresh(self) -> list[Any]:
@@ -118,19 +121,9 @@ def lay_out(steps: int) -> ReceptiveFieldPage:
             with gr.Row():
                 run = gr.Button("Compute maps", variant="primary", elem_id="lam-run", min_width=100)
                 stop = gr.Button("Stop", elem_id="lam-stop", min_width=60)
-        shown, texts = [], []
-        for name, label in (
-            ("with", "With GPA"),
-            ("without", "Without GPA"),
-            ("third", "Bicubic interpolation"),
-        ):
-            with gr.Column(scale=3, min_width=220):
-                shown.append(picture(label, f"{name}-map", 270))
-                texts.append(
-                    gr.Markdown(
-                        label=f"{label}, in words", elem_id=f"{name}-words", elem_classes=["words"]
-                    )
-                )
+        first, second = _map("with", "With GPA"), _map("without", "Without GPA")
+        fourth = _map("fourth", "Without GPA, the other way", visible=False)
+        shown, texts = zip(first, second, _map("third", "Bicubic interpolation"), strict=True)
     status = gr.HTML(
         status_bar("Waiting for the picture…"),
         label="Status",
@@ -168,15 +161,28 @@ def lay_out(steps: int) -> ReceptiveFieldPage:
             )
         numbers = gr.JSON(label="All figures and parameters", show_label=False, elem_id="numbers")
     return ReceptiveFieldPage(
-        sr, left, top, size, run, stop, shown, texts, scale, status, steps_, region, without,
-        strength, colours, view, third, ends, end, method, matches, numbers, costs, path, export,
-        file,
+        sr, left, top, size, run, stop, list(shown), list(texts), scale, status, steps_, region,
+        without, strength, colours, view, third, ends, end, method, matches, numbers, costs, path,
+        export, file, list(fourth),
     )  # fmt: skip
+
+
+def _map(name: str, label: str, visible: bool = True) -> tuple[gr.Image, gr.Markdown]:
+    """A column with a map and what it says."""
+    with gr.Column(scale=3, min_width=220, elem_id=f"{name}-column"):
+        shown = picture(label, f"{name}-map", 270, visible=visible)
+        text = gr.Markdown(
+            label=f"{label}, in words",
+            elem_id=f"{name}-words",
+            elem_classes=["words"],
+            visible=visible,
+        )
+    return shown, text
 
 
 def _computing(steps: int) -> tuple[gr.Dropdown, gr.Dropdown, gr.Slider, gr.Slider]:
     without = gr.Dropdown(
-        [(words.WITHOUT[way], way) for way in (TWIN, OWN)],
+        [(words.WITHOUT[way], way) for way in (TWIN, OWN, BOTH)],
         value=TWIN,
         label="Without GPA means",
         info="Where there is no twin: GPA switched off.",
@@ -232,7 +238,7 @@ def _drawing() -> tuple[gr.Radio, gr.Radio, gr.Radio]:
     third = gr.Radio(
         THIRDS,
         value=choices.BICUBIC,
-        label="Third map",
+        label="Last map",
         scale=3,
         min_width=240,
         elem_id="third",

@@ -51,9 +51,11 @@ class Session:
         network: Label of the network.
         own: Label of the network that the visitor brought.
         window: The window, in SR pixels.
-        maps: The latest results: with GPA, without it, and of bicubic interpolation.
+        maps: The latest results: with GPA, without it, of bicubic interpolation, and without GPA
+            the other way where both were asked for.
         region: (left, top, height, width) of the attributed LR pixels.
         way: How the second of the maps is without GPA; None where there is no second.
+        also: How the fourth is; None where there is none.
         look: How the maps are drawn.
         how: How the maps were computed.
         explored: What is looked at and changed among the matches.
@@ -72,10 +74,11 @@ class Session:
     own: str | None = None
     window: Window | None = None
     maps: list[LocalAttributionResult | MethodResult | None] = field(
-        default_factory=lambda: [None, None, None]
+        default_factory=lambda: [None, None, None, None]
     )
     region: tuple[int, int, int, int] = (0, 0, 0, 0)
     way: str | None = None
+    also: str | None = None
     look: Look = field(default_factory=Look)
     how: How = field(default_factory=How)
     explored: Explored = field(default_factory=Explored)

@@ -100,6 +100,12 @@ table.facts { border-collapse: collapse; width: 100%; }
 table.facts th, table.facts td { text-align: left; padding: 5px 8px; font-weight: 400;
   border: none; border-bottom: 1px solid var(--border-color-primary); }
 table.facts td { font-weight: 700; overflow-wrap: anywhere; }
+#fourth-column:not(:has(#fourth-map)) { display: none; }
+@media (min-width: 1001px) { /* four maps in a row, where both ways without GPA are shown */
+  #lam-row:has(#fourth-map) > * { min-width: 150px !important; }
+  #lam-row:has(#fourth-map) button { padding-inline: 6px; white-space: nowrap; }
+  #lam-row:has(#fourth-map) .titled:not(#lam-picture) { height: 228px !important; }
+}
 @media (max-width: 1000px) {
   .strip { flex-wrap: wrap; }
   .strip figure { flex-basis: 150px; }

@@ -10,11 +10,12 @@ from numpy.typing import ArrayLike
 from hpinet.match_statistics import in_degree
 from lam import LocalAttributionResult, MethodResult, area_fractions
 
-from .catalogue import OWN, TWIN, Network
+from .catalogue import BOTH, OWN, TWIN, Network
 
 WITHOUT = {
     TWIN: "a twin trained without GPA",
     OWN: "same weights, GPA switched off",
+    BOTH: "both, side by side",
 }
 """The ways to be without GPA, named as what they are."""
 
@@ -23,6 +24,9 @@ TITLES = {
     OWN: "Without GPA: same weights, switched off",
 }
 """The same over a map, where there is little room."""
+
+SHORT_TITLES = {TWIN: "Without GPA: trained so", OWN: "Without GPA: switched off"}
+"""The same over four maps in a row."""
 
 METHODS = {
     "lam": "LAM (Local Attribution Map)",
@@ -82,7 +86,7 @@ def difference(
     first: LocalAttributionResult | MethodResult | None,
     second: LocalAttributionResult | MethodResult | None,
 ) -> str:
-    """What the difference of two maps shows."""
+    """What the difference of two maps, the second without GPA, shows."""
     if first is None or second is None:
         return "There is no map without GPA to compare with."
     shares = [np.asarray(m.importance, np.float64) for m in (first, second)]
