@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from browser import click_at, number, picture, set_steps, settled, status, tab, 
 from foreign import foreign, saved
 from PIL import Image
 
+from ui import page_super_resolve
 from ui.examples import EXAMPLES
 
 pytestmark = pytest.mark.browser
@@ -259,6 +262,21 @@ def test_any_two_contenders_are_compared_and_saved(page, tmp_path):
     assert np.array_equal(files["save-right"], EXAMPLES[0].pixels())
     assert files["save-left"].shape == (256, 256, 3)
     assert not np.array_equal(files["save-left"], files["save-right"])
+
+
+def test_a_file_is_saved_long_after_it_was_deleted(page, tmp_path):
+    page.get_by_role("button", name="Save Tiny-x4 (PNG)").wait_for()
+    pixels = []
+    for turn in range(2):
+        with page.expect_download() as started:
+            page.locator("#save-right").click()
+        started.value.save_as(tmp_path / f"{turn}.png")
+        pixels.append(np.asarray(Image.open(tmp_path / f"{turn}.png")))
+        served = Path(unquote(started.value.url.split("file=")[1]))
+        served.unlink()  # as gradio does after an hour, and the page with its own copy
+        for own in Path(page_super_resolve._downloads.name).rglob("*.png"):
+            own.unlink()
+    assert np.array_equal(*pixels)
 
 
 def test_the_lens_shows_all_contenders_and_shares_its_window(page):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from browser import click_at, number, set_steps, settled, status, tab
@@ -151,6 +153,13 @@ def test_the_zip_is_saved_by_one_click(page, tmp_path):
         assert {"lr.png", "with_gpa.npz", "without_gpa.npz"} <= set(packed.namelist())
         commands = json.loads(packed.read("parameters.json"))["commands"]
     assert "--window 88 80 16 --model Tiny-x4.safetensors" in commands["with_gpa"]
+    served = Path(unquote(download.value.url.split("file=")[1]))
+    served.unlink()  # as happens after an hour
+    with page.expect_download() as again:
+        page.locator("#export").click()
+    again.value.save_as(tmp_path / "again.zip")
+    with zipfile.ZipFile(tmp_path / "again.zip") as packed:
+        assert json.loads(packed.read("parameters.json"))["commands"] == commands
 
 
 def test_an_intervention_changes_the_window_and_reset_restores(page):

@@ -11,7 +11,6 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -27,6 +26,7 @@ from . import maps, work
 from .catalogue import OWN, TWIN, Catalogue, Network
 from .choices import AREAS, BICUBIC, IMPORTANCE, LAM, SIGNED, Look
 from .handlers import HEAVY, current, spoken
+from .parts import press_when_made
 from .path_view import figure_pixels
 from .session import Pixels, Session, Study
 
@@ -49,30 +49,24 @@ def connect(
     name: str,
     told: str,
 ) -> None:
-    """Connect the button that makes a ZIP with the one that saves it.
+    """Connect the button that makes a ZIP with the link that saves it.
 
     Args:
         catalogue: The networks.
         session: The visitor's.
         button: Makes the ZIP.
-        file: Saves it.
+        file: Saves it, from `ui.parts.saver`.
         make: Returns its bytes.
         name: Of the endpoint.
         told: What the endpoint does.
     """
 
     @spoken
-    def pack(session: Session) -> Any:
-        path = save(session, *current(session, catalogue), make, name)
-        size = path.stat().st_size / 1e6
-        return gr.update(value=str(path), interactive=True, label=f"Save ({size:.1f} MB)")
-
-    @spoken
     def to_file(session: Session) -> str:
         return str(save(session, *current(session, catalogue), make, name))
 
     options = {**HEAVY, "concurrency_id": "export"}
-    made = button.click(pack, session, file, api_visibility="private", **options)
+    made = button.click(to_file, session, file, api_visibility="private", **options)
     gr.Button(visible=False).click(
         to_file,
         session,
@@ -81,9 +75,7 @@ def connect(
         api_description=told,
         **options,
     )
-    # The ZIP is made on request, and then saved without another click.
-    press = f"() => setTimeout(() => document.querySelector('#{file.elem_id}')?.click(), 300)"
-    made.success(None, None, None, js=press, api_visibility="private")
+    press_when_made(made, file)
 
 
 def save(

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from . import choices, match_words
-from .parts import picture
+from .parts import picture, saver
 from .style import status_bar
 
 MOST_BLOCKS = 10
@@ -223,9 +223,7 @@ def _change() -> ChangePane:
         measure = gr.Button("Measure DI", elem_id="measure", min_width=110, scale=1)
         stop = gr.Button("Stop", elem_id="measure-stop", min_width=60, scale=1)
         export = gr.Button("Export", elem_id="export-change", min_width=80, scale=1)
-        file = gr.DownloadButton(
-            "Save", elem_id="zip-change", interactive=False, min_width=120, scale=1
-        )
+        file = saver("zip-change")
         seed = gr.Number(
             0,
             label="Seed (Enter)",

@@ -29,6 +29,7 @@ from .contenders import (
     restored,
 )
 from .handlers import QUICK, current, spoken
+from .parts import press_when_made, saver
 from .pictures import shown, tidy
 from .scores import Scores, as_table, lpips_reason, measure
 from .session import Pixels, Session, Study
@@ -48,8 +49,9 @@ class SuperResolvePage:
     slider: gr.ImageSlider
     scores: gr.HTML
     notes: gr.Markdown
-    save_left: gr.DownloadButton
-    save_right: gr.DownloadButton
+    save_left: gr.Button
+    save_right: gr.Button
+    files: list[gr.DownloadButton]
     view: gr.Radio
     overview: gr.Image
     strip: gr.HTML
@@ -84,7 +86,20 @@ def build(catalogue: Catalogue, session: gr.State) -> SuperResolvePage:
         study, network = current(session, catalogue)
         among = contenders(session, catalogue, study)
         pair = find(among, left, BICUBIC), find(among, right, NETWORK)
-        return slides(study, network.scale, *pair), *downloads(study, network.scale, *pair)
+        return slides(study, network.scale, *pair), *save_buttons(*pair)
+
+    def saved(session: Session, kind: str, otherwise: str) -> str:
+        study, network = current(session, catalogue)
+        chosen = find(contenders(session, catalogue, study), kind, otherwise)
+        return save(chosen, study, network.scale)
+
+    @spoken
+    def save_left(session: Session, kind: str) -> str:
+        return saved(session, kind, BICUBIC)
+
+    @spoken
+    def save_right(session: Session, kind: str) -> str:
+        return saved(session, kind, NETWORK)
 
     @spoken
     def look(session: Session, view: str) -> str:
@@ -99,6 +114,14 @@ def build(catalogue: Catalogue, session: gr.State) -> SuperResolvePage:
         [page.slider, page.save_left, page.save_right],
         **quick,
     )
+    for button, handler, kind, file in zip(
+        (page.save_left, page.save_right),
+        (save_left, save_right),
+        (page.left, page.right),
+        page.files,
+        strict=True,
+    ):
+        press_when_made(button.click(handler, [session, kind], file, **quick), file)
     page.view.input(look, [session, page.view], page.strip, **quick)
     return page
 
@@ -108,8 +131,8 @@ def _lay_out() -> SuperResolvePage:
         named = [("Bicubic", BICUBIC), ("The network", NETWORK)]
         return gr.Dropdown(named, value=value, label=label, elem_id=name, min_width=150)
 
-    def save(label: str, name: str) -> gr.DownloadButton:
-        return gr.DownloadButton(label, elem_id=name, interactive=False, size="sm", min_width=120)
+    def save(label: str, name: str) -> gr.Button:
+        return gr.Button(label, elem_id=name, interactive=False, size="sm", min_width=120)
 
     with gr.Row():
         with gr.Column(scale=6, min_width=420, elem_id="compare"):
@@ -131,6 +154,7 @@ def _lay_out() -> SuperResolvePage:
             with gr.Row():
                 save_left = save("Save the left picture (PNG)", "save-left")
                 save_right = save("Save the right picture (PNG)", "save-right")
+                files = [saver("left-file"), saver("right-file")]
             view = gr.Radio(
                 [(name, view) for view, name in closer.VIEWS.items()],
                 value=closer.WINDOW,
@@ -152,8 +176,9 @@ def _lay_out() -> SuperResolvePage:
         with gr.Column(scale=5, min_width=380):
             all_of_them = gr.HTML(elem_id="strip", padding=False)
     return SuperResolvePage(
-        left, right, slider, scores, notes, save_left, save_right, view, overview, all_of_them
-    )
+        left, right, slider, scores, notes, save_left, save_right, files, view, overview,
+        all_of_them,
+    )  # fmt: skip
 
 
 def first(
@@ -206,7 +231,7 @@ def rest(
             text = as_table(_scored(rows), study) + _reason(study, perceptual)
             yield text, strip(session, catalogue, study, scale, view, ready), *buttons
         if not perceptual:
-            buttons = downloads(study, scale, *pair)
+            buttons = save_buttons(*pair)
             if study.hr is None:
                 yield text, strip(session, catalogue, study, scale, view), *buttons
                 return
@@ -287,13 +312,11 @@ def description(session: Session, catalogue: Catalogue) -> str:
     return f"{text} {reason}" if reason else text
 
 
-def downloads(study: Study, scale: int, left: Contender, right: Contender) -> tuple[Any, Any]:
+def save_buttons(left: Contender, right: Contender) -> tuple[Any, Any]:
     """Values for the two buttons."""
     first, second = (
-        gr.update(value=save(c, study, scale), label=f"Save {_short(c.label)} (PNG)",
-                  interactive=True)
-        for c in (left, right)
-    )  # fmt: skip
+        gr.update(value=f"Save {_short(c.label)} (PNG)", interactive=True) for c in (left, right)
+    )
     return first, second
 
 

@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
+
+
+def saver(name: str) -> gr.DownloadButton:
+    """A link to a file that nobody sees: `press_when_made` presses it."""
+    return gr.DownloadButton("Save", elem_id=name, elem_classes=["unseen"])
+
+
+def press_when_made(made: Any, file: gr.DownloadButton) -> None:
+    """Have the browser save a file that was made on request, without another click.
+
+    A link that is made beforehand leads nowhere after an hour, when its file has been deleted.
+
+    Args:
+        made: The event that gave `file` its value.
+        file: From `saver`.
+    """
+    press = f"() => setTimeout(() => document.querySelector('#{file.elem_id}')?.click(), 300)"
+    made.success(None, None, None, js=press, api_visibility="private")
 
 
 def picture(

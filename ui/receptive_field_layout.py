@@ -10,7 +10,7 @@ import gradio as gr
 from . import choices, words
 from .catalogue import BOTH, OWN, TWIN
 from .legends import legend
-from .parts import number, picture
+from .parts import number, picture, saver
 from .style import status_bar
 
 REGIONS = [
@@ -153,7 +153,7 @@ def lay_out(steps: int) -> ReceptiveFieldPage:
     with gr.Accordion("All figures and parameters, export", open=False, elem_id="figures"):
         with gr.Row():
             export = gr.Button("Export everything (ZIP)", elem_id="export", min_width=180)
-            file = gr.DownloadButton("Save", elem_id="zip", interactive=False)
+            file = saver("zip")
             gr.Markdown(
                 "Maps as PNG and NPZ, the low-resolution pixels, and parameters.json with the "
                 "commands that compute the same maps again.",

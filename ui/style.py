@@ -44,7 +44,7 @@ table.scores tr.ours td { font-weight: 700; }
 .status .bar { height: 6px; border-radius: 3px; margin-top: 5px; overflow: hidden;
   background: var(--border-color-primary); }
 .status .bar i { display: block; height: 100%; background: var(--primary-500); }
-#zip:disabled, #zip-change:disabled { display: none; }
+.unseen { display: none !important; }
 .tight > .html-container { padding: 0 !important; }
 .prompt { padding: 4px 8px; min-height: 1.6em; border-left: 4px solid transparent; }
 .prompt.warn { border-left-color: var(--primary-500); font-weight: 700; }
