@@ -81,6 +81,9 @@ def test_both_ways_to_be_without_gpa_side_by_side(page, tmp_path):
     assert "Without GPA: trained so" in page.locator("#without-map").inner_text()
     assert "Without GPA: switched off" in page.locator("#fourth-map").inner_text()
     assert len({re.search(r"index ([\d.]+)", text)[1] for *_, text in found.values()}) == 4
+    choose(page, "third", "difference")  # whose scale takes another line
+    says(page, "third-words", "of the importance lies elsewhere")
+    says(page, "legend", "more with GPA")
     assert page.locator("#colours").bounding_box()["y"] + 76 <= 900
     assert page.evaluate("document.documentElement.scrollWidth") <= 1440
     page.get_by_role("button", name="All figures").click()

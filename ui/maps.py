@@ -253,7 +253,7 @@ def _without_title(session: Session, way: str | None) -> str:
 def _third_title(session: Session) -> str:
     if session.look.third == DIFFERENCE:
         if session.also is not None:  # of two without
-            return "Difference: with less trained so"
+            return "Difference to trained so"
         return "Difference: with less without"
     return "Bicubic interpolation"
 

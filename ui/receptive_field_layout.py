@@ -123,7 +123,7 @@ def lay_out(steps: int) -> ReceptiveFieldPage:
                 stop = gr.Button("Stop", elem_id="lam-stop", min_width=60)
         first, second = _map("with", "With GPA"), _map("without", "Without GPA")
         fourth = _map("fourth", "Without GPA, the other way", visible=False)
-        shown, texts = zip(first, second, _map("third", "Bicubic interpolation"), strict=True)
+        columns = first, second, _map("third", "Bicubic interpolation")
     status = gr.HTML(
         status_bar("Waiting for the picture…"),
         label="Status",
@@ -161,9 +161,9 @@ def lay_out(steps: int) -> ReceptiveFieldPage:
             )
         numbers = gr.JSON(label="All figures and parameters", show_label=False, elem_id="numbers")
     return ReceptiveFieldPage(
-        sr, left, top, size, run, stop, list(shown), list(texts), scale, status, steps_, region,
-        without, strength, colours, view, third, ends, end, method, matches, numbers, costs, path,
-        export, file, list(fourth),
+        sr, left, top, size, run, stop, [c[0] for c in columns], [c[1] for c in columns], scale,
+        status, steps_, region, without, strength, colours, view, third, ends, end, method,
+        matches, numbers, costs, path, export, file, list(fourth),
     )  # fmt: skip
 
 

@@ -103,6 +103,7 @@ table.facts td { font-weight: 700; overflow-wrap: anywhere; }
 #fourth-column:not(:has(#fourth-map)) { display: none; }
 @media (min-width: 1001px) { /* four maps in a row, where both ways without GPA are shown */
   #lam-row:has(#fourth-map) > * { min-width: 150px !important; }
+  #lam-row:has(#fourth-map) .words p { font-size: .82rem; line-height: 1.3; }
   #lam-row:has(#fourth-map) button { padding-inline: 6px; white-space: nowrap; }
   #lam-row:has(#fourth-map) .titled:not(#lam-picture) { height: 228px !important; }
 }
