@@ -79,7 +79,7 @@ def convolved(x: Tensor, convolution: nn.Module, add: Tensor, band: int) -> Tens
         band: Rows at a time.
     """
     height = x.shape[-2]
-    out = torch.empty_like(add)
+    out = torch.empty_like(add, memory_format=torch.channels_last)
     for top in range(0, height, band):
         made = _Rows(top, min(height, top + band))
         read = made.around(height)

@@ -152,22 +152,21 @@ def own_matches(config: HPINetConfig, height: int, width: int) -> Matches:
     return Matches(tuple(blocks), (height, width))
 
 
-def similarity(tokens: Tensor, rows: slice = slice(None)) -> Tensor:
+def similarity(tokens: Tensor) -> Tensor:
     """Similarity of normalised patch tokens (Eq. 8), a patch to itself -inf.
 
     Scaled by C ** -0.5 as in the released network, which matters to the Gumbel noise of training.
 
     Args:
         tokens: (B, N, C) pooled and normalised patches.
-        rows: Which patches to compare with all; all of them by default.
 
     Returns:
-        (B, R, N).
+        (B, N, N).
     """
     n, c = tokens.shape[1:]
-    scores = (tokens[:, rows] * c**-0.5) @ tokens.transpose(1, 2)
-    numbers = torch.arange(n, device=tokens.device)
-    return scores.masked_fill(numbers[rows, None] == numbers, -torch.inf)
+    scores = (tokens * c**-0.5) @ tokens.transpose(1, 2)
+    itself = torch.eye(n, dtype=torch.bool, device=tokens.device)
+    return scores.masked_fill(itself, -torch.inf)
 
 
 def best_matches(tokens: Tensor, budget: int = _MATRIX_BUDGET) -> tuple[Tensor, Tensor]:
@@ -180,12 +179,22 @@ def best_matches(tokens: Tensor, budget: int = _MATRIX_BUDGET) -> tuple[Tensor, 
     Returns:
         Index (B, N) int64 and similarity (B, N). A lone patch matches itself, similarity NaN.
     """
-    b, n, _ = tokens.shape
+    b, n, c = tokens.shape
     if n == 1:
         return tokens.new_zeros(b, 1, dtype=torch.long), tokens.new_full((b, 1), torch.nan)
-    chunk = max(1, budget // (b * n))
-    best = [similarity(tokens, slice(i, i + chunk)).max(-1) for i in range(0, n, chunk)]
-    return torch.cat([m.indices for m in best], 1), torch.cat([m.values for m in best], 1)
+    tokens = tokens.detach()  # which patch is the most similar has no gradient
+    scaled = tokens * c**-0.5
+    chunk = min(n, max(1, budget // (b * n)))
+    # One room for all: taken one after another, with results between them, the heap grew by each.
+    room = tokens.new_empty(b, chunk, n)
+    index, value = tokens.new_empty(b, n, dtype=torch.long), tokens.new_empty(b, n)
+    for first in range(0, n, chunk):
+        rows = slice(first, min(n, first + chunk))
+        scores = room[:, : rows.stop - first]
+        torch.bmm(scaled[:, rows], tokens.transpose(1, 2), out=scores)
+        scores.diagonal(first, 1, 2).fill_(-torch.inf)
+        torch.max(scores, -1, out=(value[:, rows], index[:, rows]))
+    return index, value
 
 
 def gumbel_matches(scores: Tensor, seeds: Sequence[int] | None = None) -> tuple[Tensor, Tensor]:
