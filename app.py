@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,15 @@ def _serve(options: argparse.Namespace, auth: list[tuple[str, str]], space: bool
     from ui.work import end_running
 
     catalogue = Catalogue(options.weights_dir)
-    warm_up(catalogue)
+    # The network computes what the page shows first while the page is put together.
+    with ThreadPoolExecutor(1) as beside:
+        warm = beside.submit(warm_up, catalogue)
+        demo = build(catalogue).queue(max_size=64)
+        warm.result()
     if options.host not in _HERE and not space:
         print(exposure(options.host, options.port, bool(auth)))
     try:
-        build(catalogue).queue(max_size=64).launch(
+        demo.launch(
             server_name=options.host,
             server_port=options.port,
             inbrowser=not options.no_browser and _has_desktop(),
