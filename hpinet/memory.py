@@ -152,7 +152,8 @@ def _needed(
     grown = batch * rows * wide * config.scale**2 * dim * element
     # The last upsampler's output before and after the shuffle, and what went into it.
     decoder = features + sr + int(grown * (2 + 2 / last**2 + 3 / dim))
-    return int(1.05 * max(block, decoder)) + _BESIDE
+    # What the allocator leaves between its pieces came to 1.18 of the sum at most.
+    return int(1.25 * max(block, decoder)) + _BESIDE
 
 
 def _patch_bytes(
