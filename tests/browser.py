@@ -28,7 +28,7 @@ ARGUMENTS = [
     "--disable-dev-shm-usage",
 ]
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
-WAIT = 90_000  # milliseconds: generous, since the machine may be busy with other things
+WAIT = 180_000  # milliseconds: generous, since the machine may be busy with other things
 
 
 @pytest.fixture(scope="module")
