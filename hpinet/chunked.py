@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 _SCORES = 1 << 20  # attention scores at once; a backward pass holds them and their gradients
 _ROWS = 1 << 12  # pixels at once where there is no attention
@@ -23,9 +23,7 @@ def attention(x: Tensor, other: Tensor | None, layer: Any) -> Tensor:
     return _Attention.apply(
         flat,
         None if other is None else other.to(x.dtype).reshape(flat.shape),
-        layer.norm.weight,
-        layer.norm.bias,
-        layer.norm.eps,
+        *_normalised_by(layer.norm),
         layer.query.weight,
         layer.key.weight,
         layer.value.weight,
@@ -37,13 +35,9 @@ def feed_forward(x: Tensor, layer: Any) -> Tensor:
     """What a `FeedForward` makes of (..., C)."""
     return _FeedForward.apply(
         x.flatten(0, -2),
-        layer.norm.weight,
-        layer.norm.bias,
-        layer.norm.eps,
-        layer.expand.weight,
-        layer.expand.bias,
-        layer.reduce.weight,
-        layer.reduce.bias,
+        *_normalised_by(layer.norm),
+        *_linear(layer.expand),
+        *_linear(layer.reduce),
         _precision(x),
     ).view(x.shape)
 
@@ -51,6 +45,14 @@ def feed_forward(x: Tensor, layer: Any) -> Tensor:
 def scores_held(patches: int, patch_size: int) -> int:
     """Attention scores in memory while so many patches are computed without gradients."""
     return min(patches, max(1, _SCORES // patch_size**4)) * patch_size**4
+
+
+def _normalised_by(norm: nn.LayerNorm) -> tuple[Tensor, Tensor, float]:
+    return norm.weight, norm.bias, norm.eps
+
+
+def _linear(layer: nn.Linear) -> tuple[Tensor, Tensor]:
+    return layer.weight, layer.bias
 
 
 def _precision(x: Tensor) -> torch.dtype:

@@ -152,21 +152,23 @@ def own_matches(config: HPINetConfig, height: int, width: int) -> Matches:
     return Matches(tuple(blocks), (height, width))
 
 
-def similarity(tokens: Tensor) -> Tensor:
+def similarity(tokens: Tensor, rows: slice = slice(None), out: Tensor | None = None) -> Tensor:
     """Similarity of normalised patch tokens (Eq. 8), a patch to itself -inf.
 
     Scaled by C ** -0.5 as in the released network, which matters to the Gumbel noise of training.
 
     Args:
         tokens: (B, N, C) pooled and normalised patches.
+        rows: Which patches to compare with all; all of them by default.
+        out: (B, R, N), where to write them if no gradient is needed.
 
     Returns:
-        (B, N, N).
+        (B, R, N).
     """
-    n, c = tokens.shape[1:]
-    scores = (tokens * c**-0.5) @ tokens.transpose(1, 2)
-    itself = torch.eye(n, dtype=torch.bool, device=tokens.device)
-    return scores.masked_fill(itself, -torch.inf)
+    scaled = tokens[:, rows] * tokens.shape[-1] ** -0.5
+    scores = torch.bmm(scaled, tokens.transpose(1, 2), out=out)
+    scores.diagonal(rows.start or 0, 1, 2).fill_(-torch.inf)
+    return scores
 
 
 def best_matches(tokens: Tensor, budget: int = _MATRIX_BUDGET) -> tuple[Tensor, Tensor]:
@@ -179,20 +181,17 @@ def best_matches(tokens: Tensor, budget: int = _MATRIX_BUDGET) -> tuple[Tensor, 
     Returns:
         Index (B, N) int64 and similarity (B, N). A lone patch matches itself, similarity NaN.
     """
-    b, n, c = tokens.shape
+    b, n, _ = tokens.shape
     if n == 1:
         return tokens.new_zeros(b, 1, dtype=torch.long), tokens.new_full((b, 1), torch.nan)
     tokens = tokens.detach()  # which patch is the most similar has no gradient
-    scaled = tokens * c**-0.5
     chunk = min(n, max(1, budget // (b * n)))
     # One room for all: taken one after another, with results between them, the heap grew by each.
     room = tokens.new_empty(b, chunk, n)
     index, value = tokens.new_empty(b, n, dtype=torch.long), tokens.new_empty(b, n)
     for first in range(0, n, chunk):
         rows = slice(first, min(n, first + chunk))
-        scores = room[:, : rows.stop - first]
-        torch.bmm(scaled[:, rows], tokens.transpose(1, 2), out=scores)
-        scores.diagonal(first, 1, 2).fill_(-torch.inf)
+        scores = similarity(tokens, rows, room[:, : rows.stop - first])
         torch.max(scores, -1, out=(value[:, rows], index[:, rows]))
     return index, value
 

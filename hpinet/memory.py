@@ -137,8 +137,8 @@ def _needed(
     high, wide = max(least, size[0]), max(least, size[1])
     features = batch * high * wide * dim * element
     # What goes into a block, the sum of its patches, and what comes out of its convolution.
-    rows = chunks.map_rows(wide) + 2
-    convolved = features + 4 * batch * min(rows, high) * wide * dim * element
+    band = min(chunks.map_rows(wide) + 2, high)
+    convolved = features + 4 * batch * band * wide * dim * element
     block = 2 * features + max(
         convolved,
         *(

@@ -154,3 +154,22 @@ def click_at(page, name, x, y):
     side = min(box["width"], box["height"])
     left, top = (box["width"] - side) / 2, (box["height"] - side) / 2
     image.click(position={"x": left + (x + 0.5) / 256 * side, "y": top + (y + 0.5) / 256 * side})
+
+
+def says(page, name, text):
+    """Wait until an element says something."""
+    page.wait_for_function(
+        "([n, t]) => document.querySelector(`#${n}`)?.innerText.includes(t)", arg=[name, text]
+    )
+
+
+def choose(page, name, option):
+    """Choose from a list."""
+    page.locator(f"#{name} input").click()
+    page.get_by_role("option", name=option, exact=True).click()
+    page.wait_for_function("!document.querySelector('[role=option]')")  # it fades out
+
+
+def upload(page, name, path):
+    """Put a file into an upload field."""
+    page.locator(f"#{name} input[type=file]").set_input_files(str(path))

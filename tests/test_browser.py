@@ -6,7 +6,19 @@ import re
 
 import numpy as np
 import pytest
-from browser import click_at, number, picture, set_steps, settled, status, tab, visitor
+from browser import (
+    choose,
+    click_at,
+    number,
+    picture,
+    says,
+    set_steps,
+    settled,
+    status,
+    tab,
+    upload,
+    visitor,
+)
 from foreign import foreign, saved
 from PIL import Image
 
@@ -18,28 +30,12 @@ pytestmark = pytest.mark.browser
 PAGES = ("Super-resolve", "Receptive field", "Matched patches", "Your model", "About")
 
 
-def says(page, name, text):
-    page.wait_for_function(
-        "([n, t]) => document.querySelector(`#${n}`)?.innerText.includes(t)", arg=[name, text]
-    )
-
-
 def scored(page):
     """Wait until the table is complete."""
     page.wait_for_function(
         "document.querySelector('#scores td') &&"
         " !document.querySelector('#scores').innerText.includes('…')"
     )
-
-
-def choose(page, name, option):
-    page.locator(f"#{name} input").click()
-    page.get_by_role("option", name=option, exact=True).click()
-    page.wait_for_function("!document.querySelector('[role=option]')")  # it fades out
-
-
-def upload(page, name, path):
-    page.locator(f"#{name} input[type=file]").set_input_files(str(path))
 
 
 def test_the_first_load_shows_a_result(page):

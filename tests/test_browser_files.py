@@ -7,21 +7,12 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
+from browser import says, upload
 from PIL import Image
 
 from ui import page_super_resolve
 
 pytestmark = pytest.mark.browser
-
-
-def says(page, name, text):
-    page.wait_for_function(
-        "([n, t]) => document.querySelector(`#${n}`)?.innerText.includes(t)", arg=[name, text]
-    )
-
-
-def upload(page, name, path):
-    page.locator(f"#{name} input[type=file]").set_input_files(str(path))
 
 
 def test_no_example_stays_chosen_beside_an_upload(page, tmp_path):

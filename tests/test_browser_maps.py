@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from browser import click_at, number, set_steps, settled, status, tab
+from browser import choose, click_at, number, says, set_steps, settled, status, tab
 
 pytestmark = pytest.mark.browser
 
@@ -22,7 +22,7 @@ def opened(page, steps=4):
     status(page, f"Done: {steps} steps")
 
 
-def choose(page, group, label):
+def check(page, group, label):
     page.locator(f"#{group}").get_by_role("radio", name=label, exact=True).click()
 
 
@@ -35,12 +35,6 @@ def changed(page, name, before):
         "([n, old]) => { const i = document.querySelector(`#${n} img`);"
         " return i && i.getAttribute('src') != old }",
         arg=[name, before],
-    )
-
-
-def says(page, name, text):
-    page.wait_for_function(
-        "([n, t]) => document.querySelector(`#${n}`)?.innerText.includes(t)", arg=[name, text]
     )
 
 
@@ -59,16 +53,10 @@ def test_three_maps_and_their_figures(page):
     assert page.locator("#colours").bounding_box()["y"] + 76 <= 900
 
 
-def pick(page, group, option):
-    page.locator(f"#{group} input").click()
-    page.get_by_role("option", name=option).click()
-    page.wait_for_function("!document.querySelector('[role=option]')")
-
-
 def test_both_ways_to_be_without_gpa_side_by_side(page, tmp_path):
     opened(page)
     assert page.locator("#fourth-map").count() == 0
-    pick(page, "without", "both, side by side")
+    choose(page, "without", "both, side by side")
     page.locator("#fourth-map img").wait_for()
     status(page, "Done: 4 steps")
     found = {}
@@ -81,7 +69,7 @@ def test_both_ways_to_be_without_gpa_side_by_side(page, tmp_path):
     assert "Without GPA: trained so" in page.locator("#without-map").inner_text()
     assert "Without GPA: switched off" in page.locator("#fourth-map").inner_text()
     assert len({re.search(r"index ([\d.]+)", text)[1] for *_, text in found.values()}) == 4
-    choose(page, "third", "difference")  # whose scale takes another line
+    check(page, "third", "difference")  # whose scale takes another line
     says(page, "third-words", "of the importance lies elsewhere")
     says(page, "legend", "more with GPA")
     assert page.locator("#colours").bounding_box()["y"] + 76 <= 900
@@ -99,7 +87,7 @@ def test_both_ways_to_be_without_gpa_side_by_side(page, tmp_path):
     assert {f"without_gpa_same_weights{e}" for e in (".npz", ".png", "_path.png")} <= set(names)
     index = parameters["without_gpa_same_weights"]["diffusion_index"]
     assert f"Diffusion index {index:.1f}" in found["fourth"][2]
-    pick(page, "network", "Without-a-twin")  # which leaves one way
+    choose(page, "network", "Without-a-twin")  # which leaves one way
     page.wait_for_function("!document.querySelector('#fourth-map')")
     status(page, "Done: 4 steps")
     assert "same weights, switched off" in page.locator("#without-map").inner_text()
@@ -109,14 +97,14 @@ def test_views_and_the_difference_redraw_the_maps(page):
     opened(page)
     page.locator("#third-map img").wait_for()
     before, third = source(page, "with-map"), source(page, "third-map")
-    choose(page, "view", "signed")
+    check(page, "view", "signed")
     changed(page, "with-map", before)
     says(page, "legend", "takes away")
     before = source(page, "with-map")
-    choose(page, "view", "areas of interest")
+    check(page, "view", "areas of interest")
     changed(page, "with-map", before)
     says(page, "legend", "fine area")
-    choose(page, "third", "difference")
+    check(page, "third", "difference")
     says(page, "third-words", "of the importance lies elsewhere")
     assert source(page, "third-map") != third
 
@@ -172,8 +160,8 @@ def test_an_intervention_changes_the_window_and_reset_restores(page):
     page.locator("#after img").wait_for()
     normal, own = source(page, "after"), source(page, "match-picture")
     assert normal == source(page, "before")
-    choose(page, "place", "all")
-    choose(page, "kind", "a random patch")
+    check(page, "place", "all")
+    check(page, "kind", "a random patch")
     changed(page, "after", normal)
     says(page, "match-prompt", "Random matches (seed 0) in all blocks")
     assert source(page, "before") == normal
@@ -197,8 +185,8 @@ def test_two_clicks_force_a_match(page):
     page.locator("#match-picture img").wait_for()
     tab(page, "Change matches")
     page.locator("#after img").wait_for()
-    choose(page, "effect-place", "clicked patch")
-    choose(page, "kind", "a patch I choose: two clicks")
+    check(page, "effect-place", "clicked patch")
+    check(page, "kind", "a patch I choose: two clicks")
     says(page, "match-prompt", "Click 1 of 2")
     click_at(page, "match-picture", 20, 20)
     says(page, "match-prompt", "Click 2 of 2")
@@ -223,7 +211,7 @@ def test_the_diffusion_index_of_a_change_on_request(page):
     opened(page)
     tab(page, "Matched patches")
     tab(page, "Change matches")
-    choose(page, "kind", "themselves (GPA off)")
+    check(page, "kind", "themselves (GPA off)")
     says(page, "match-prompt", "GPA off")
     page.locator("#measure").click()
     says(page, "spread", "with the change")
@@ -285,7 +273,7 @@ def test_what_does_not_work_is_a_sentence_and_not_chosen(page):
     tab(page, "Matched patches")
     tab(page, "Change matches")
     page.locator("#after img").wait_for()
-    choose(page, "kind", "the best by HR")
+    check(page, "kind", "the best by HR")
     page.get_by_text("need an original").wait_for()
     page.wait_for_function(
         "document.querySelector('#kind input:checked').parentElement.innerText.includes('own')"

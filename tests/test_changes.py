@@ -24,13 +24,6 @@ from ui.matches_layout import BLOCK, CHANGE, PAIRS, PATCH, REACH, WINDOW
 from ui.networks import Network
 from ui.session import ENLARGE, RESTORE, Session, Source, make_study
 
-
-@pytest.fixture(autouse=True)
-def running():
-    """A page that another test closed has ended all attributions."""
-    work.begin_running()
-
-
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
 
 

@@ -167,7 +167,7 @@ def test_full_disk_behind_stdout():
 )
 def test_multi_adds_are_half_of_pytorch_s_own_count(config):
     model = HPINet(config).eval()
-    # With gradients attention is not fused, and PyTorch's counter sees its matrix products.
+    # Attention on CPUs is matrix products, which PyTorch's counter sees.
     x = torch.rand(2, 3, 19, 30, requires_grad=True)
     with FlopCounterMode(display=False) as counter:
         model(x)

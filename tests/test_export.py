@@ -21,13 +21,6 @@ from ui.catalogue import OWN, TWIN, Catalogue
 from ui.choices import BICUBIC, ELSEWHERE, EVERYWHERE, FORCED, Change, How
 from ui.session import ENLARGE, RESTORE, Session, Source, make_study
 
-
-@pytest.fixture(autouse=True)
-def running():
-    """A page that another test closed has ended all attributions."""
-    work.begin_running()
-
-
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
 
 

@@ -179,13 +179,13 @@ def test_training_sends_gradient_to_the_matching_and_draws_at_random():
     assert model.blocks[0].match_norm.weight.grad.abs().max() > 0
 
 
-def test_gradients_are_those_of_inference_without_fused_attention():
-    """Attention takes another path where gradients are needed: the result must be the same."""
+def test_a_pass_with_gradients_gives_what_inference_gives():
+    """Patches take another path where gradients are needed: the result must be the same."""
     model, x = seeded_model("S"), picture(1, 3, 30, 30)
     with torch.inference_mode():
-        fused = model(x)
+        inferred = model(x)
     plain = model(x.requires_grad_())
-    torch.testing.assert_close(plain.detach(), fused, atol=1e-4, rtol=0)
+    torch.testing.assert_close(plain.detach(), inferred, atol=1e-4, rtol=0)
 
 
 def test_gradient_against_finite_differences():
