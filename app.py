@@ -52,10 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace, auth: list[tuple[str, str]], space: bool) -> int:
-    from ui.catalogue import Catalogue
+    from ui.compute.attribution import end_running
     from ui.layout import build
-    from ui.wiring import warm_up
-    from ui.work import end_running
+    from ui.shared_events import warm_up
+    from ui.state.model_catalogue import Catalogue
 
     catalogue = Catalogue(options.weights_dir)
     # The network computes what the page shows first while the page is put together.
@@ -83,7 +83,7 @@ def _serve(options: argparse.Namespace, auth: list[tuple[str, str]], space: bool
 
 def launch_options() -> dict[str, Any]:
     """What every launch of the page needs, whoever launches it."""
-    from ui.style import CSS, JS, THEME
+    from ui.views.html import CSS, JS, THEME
 
     return {
         "share": False,

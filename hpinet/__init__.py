@@ -4,12 +4,13 @@
 >>> picture = upscale(load_model("S", scale=4), read_picture("small.png"))
 """
 
-from .config import VARIANTS, HPINetConfig, get_config
-from .images import Picture, PictureError, read_picture, to_pil, write_picture
-from .matching import BlockMatches, Matches, own_matches
-from .model import HPINet, OwnPatches
-from .upscale import bicubic, upscale
-from .weights import WeightsError, load_model
+from hpinet.checkpoints.loading import load_model
+from hpinet.checkpoints.reading import WeightsError
+from hpinet.config import VARIANTS, HPINetConfig, get_config
+from hpinet.imaging.images import Picture, PictureError, read_picture, to_pil, write_picture
+from hpinet.inference.upscale import bicubic, upscale
+from hpinet.modeling.hpinet import HPINet, OwnPatches
+from hpinet.modeling.matching import BlockMatches, Matches, own_matches
 
 __version__ = "0.1.0"
 

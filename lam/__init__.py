@@ -10,18 +10,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .areas import AreaOfInterest, area_of_interest, area_report
-    from .attribution import LocalAttribution
-    from .detectors import DETECTORS, GaborDetector, Window
-    from .diffusion import area_fractions, diffusion_index, gini, importance_map, mean_distance
-    from .faithfulness import FaithfulnessResult, faithfulness_curves
-    from .methods import ATTRIBUTION_METHODS, explain, explain_progressively
-    from .models import open_model
-    from .network import MATCHES
-    from .paths import AttributionPath, GaussianBlurPath, LinearPath
-    from .quadrature import MAX_STEPS, METHODS
-    from .randomisation import RandomisationResult, weight_randomisation
-    from .result import LocalAttributionResult, MatchSwitches, MethodResult
+    from hpinet.networks.names import open_model
+    from lam.attribution.detectors import DETECTORS, GaborDetector
+    from lam.attribution.local_attribution import LocalAttribution
+    from lam.attribution.matching_network import MATCHES
+    from lam.attribution.methods import ATTRIBUTION_METHODS, explain, explain_progressively
+    from lam.attribution.paths import AttributionPath, GaussianBlurPath, LinearPath
+    from lam.attribution.quadrature import MAX_STEPS, METHODS
+    from lam.attribution.results import LocalAttributionResult, MatchSwitches, MethodResult
+    from lam.metrics.areas import AreaOfInterest, area_of_interest, area_report
+    from lam.metrics.diffusion import (
+        area_fractions,
+        diffusion_index,
+        gini,
+        importance_map,
+        mean_distance,
+    )
+    from lam.validation.faithfulness import FaithfulnessResult, faithfulness_curves
+    from lam.validation.randomisation import RandomisationResult, weight_randomisation
+    from lam.window import Window
 
 __all__ = [
     "ATTRIBUTION_METHODS",
@@ -56,23 +63,31 @@ __all__ = [
 ]
 
 _HOMES = {
-    "areas": ("AreaOfInterest", "area_of_interest", "area_report"),
-    "attribution": ("LocalAttribution",),
-    "detectors": ("DETECTORS", "GaborDetector", "Window"),
-    "diffusion": ("area_fractions", "diffusion_index", "gini", "importance_map", "mean_distance"),
-    "faithfulness": ("FaithfulnessResult", "faithfulness_curves"),
-    "methods": ("ATTRIBUTION_METHODS", "explain", "explain_progressively"),
-    "models": ("open_model",),
-    "network": ("MATCHES",),
-    "paths": ("AttributionPath", "GaussianBlurPath", "LinearPath"),
-    "quadrature": ("MAX_STEPS", "METHODS"),
-    "randomisation": ("RandomisationResult", "weight_randomisation"),
-    "result": ("LocalAttributionResult", "MatchSwitches", "MethodResult"),
+    "metrics.areas": ("AreaOfInterest", "area_of_interest", "area_report"),
+    "attribution.local_attribution": ("LocalAttribution",),
+    "attribution.detectors": ("DETECTORS", "GaborDetector"),
+    "metrics.diffusion": (
+        "area_fractions",
+        "diffusion_index",
+        "gini",
+        "importance_map",
+        "mean_distance",
+    ),
+    "validation.faithfulness": ("FaithfulnessResult", "faithfulness_curves"),
+    "attribution.methods": ("ATTRIBUTION_METHODS", "explain", "explain_progressively"),
+    "attribution.matching_network": ("MATCHES",),
+    "attribution.paths": ("AttributionPath", "GaussianBlurPath", "LinearPath"),
+    "attribution.quadrature": ("MAX_STEPS", "METHODS"),
+    "validation.randomisation": ("RandomisationResult", "weight_randomisation"),
+    "attribution.results": ("LocalAttributionResult", "MatchSwitches", "MethodResult"),
+    "window": ("Window",),
 }
 
 
 def __getattr__(name: str) -> Any:
     # Torch takes seconds to import: `python -m lam --help` and bad arguments need not wait for it.
+    if name == "open_model":
+        return getattr(import_module("hpinet.networks.names"), name)
     for module, names in _HOMES.items():
         if name in names:
             return getattr(import_module(f".{module}", __name__), name)

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import gradio as gr
 
-from . import (
-    endpoints,
-    match_endpoints,
-    page_about,
-    page_matches,
-    page_receptive_field,
-    page_super_resolve,
-    page_your_model,
-    pictures,
-)
-from .catalogue import Catalogue
-from .examples import EXAMPLES
-from .session import ENLARGE, LIMITS, MIDDLE, RESTORE, Session
-from .wiring import Pages, Shared, connect
+from ui.api import endpoints, match_endpoints
+from ui.shared_events import Pages, Shared, connect
+from ui.state import image_store
+from ui.state.examples import EXAMPLES
+from ui.state.model_catalogue import Catalogue
+from ui.state.session import ENLARGE, LIMITS, MIDDLE, RESTORE, Session
+from ui.tabs import about, receptive_field, super_resolve, your_model
+from ui.tabs import matches as page_matches
 
 MODES = [
     ("Restore: shrink this picture, restore it, score it against itself", RESTORE),
@@ -32,9 +26,9 @@ def build(catalogue: Catalogue) -> gr.Blocks:
         catalogue: The networks on offer.
 
     Returns:
-        The page, to be launched with `ui.style.THEME` and `ui.style.CSS`.
+        The page, to be launched with `ui.views.html.THEME` and `ui.views.html.CSS`.
     """
-    pictures.serve()
+    image_store.serve()
     demo = gr.Blocks(
         title="HPINet Lens",
         analytics_enabled=False,
@@ -54,15 +48,15 @@ def build(catalogue: Catalogue) -> gr.Blocks:
                 shared = _shared_controls(catalogue)
             with gr.Column(scale=5, min_width=520), gr.Tabs():
                 with gr.Tab("Super-resolve", render_children=True) as sr_tab:
-                    sr = page_super_resolve.build(catalogue, session)
+                    sr = super_resolve.build(catalogue, session)
                 with gr.Tab("Receptive field", render_children=True):
-                    lam, attribute, refresh = page_receptive_field.build(catalogue, session)
+                    lam, attribute, refresh = receptive_field.build(catalogue, session)
                 with gr.Tab("Matched patches", render_children=True) as matches_tab:
                     matches = page_matches.build(catalogue, session)
                 with gr.Tab("Your model", render_children=True):
-                    own = page_your_model.build()
+                    own = your_model.build()
                 with gr.Tab("About", render_children=True) as about_tab:
-                    page_about.build(catalogue, about_tab)
+                    about.build(catalogue, about_tab)
         pages = Pages(sr, lam, matches, own, attribute, refresh, sr_tab)
         connect(catalogue, demo, session, shared, pages)
         endpoints.connect(catalogue, session, pages)

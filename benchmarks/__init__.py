@@ -1,0 +1,1 @@
+"""What measures the product: comparisons with plain formulas, the LAM demo and others."""

@@ -1,0 +1,1 @@
+"""What Global Pixel Access does: interventions, their effects, statistics of matches, reach."""

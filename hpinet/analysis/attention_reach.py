@@ -1,0 +1,203 @@
+"""Which pixels a pixel can reach directly under three ways of division (the paper's Fig. 4).
+
+Two pixels reach each other directly in a block where attention within a patch joins them. Computed
+from the index tables that the network divides by; Global Pixel Access and convolutions, which lead
+elsewhere, are left out, as in the figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpinet.modeling.patches import division
+
+Mask = NDArray[np.bool_]
+
+STRATEGIES = ("vanilla", "shifted", "cascaded")
+"""Ways of division.
+
+``vanilla``: one patch size in all blocks.
+``shifted``: the same, every second block divides the map rolled by half a patch, as Swin does; what
+the roll brings together from opposite borders does not see each other, as with Swin's mask.
+``cascaded``: the network's own, another patch size from block to block.
+"""
+
+VANILLA_SIZE = 18
+"""P of the paper's ablation without cascaded division (Table 2)."""
+
+
+@dataclass(frozen=True)
+class BlockDivision:
+    """How one block divides.
+
+    Attributes:
+        patch_size: P in LR pixels.
+        shift: By how many pixels the map is rolled before, 0 for not at all.
+    """
+
+    patch_size: int
+    shift: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Reach:
+    """What one pixel reaches.
+
+    Attributes:
+        strategy: One of `STRATEGIES`.
+        pixel: (row, column) in LR pixels.
+        divisions: How each block divides.
+        blocks: (K, H, W) the pixels reached directly in each block, the pixel itself included.
+        two_hops: (H, W) the pixels from which something gets here in two steps through different
+            blocks, the first before the second, or in one.
+    """
+
+    strategy: str
+    pixel: tuple[int, int]
+    divisions: tuple[BlockDivision, ...]
+    blocks: Mask
+    two_hops: Mask
+
+    @property
+    def direct(self) -> Mask:
+        """(H, W) the pixels reached directly in any block."""
+        return np.asarray(self.blocks.any(0))
+
+    @property
+    def blind(self) -> Mask:
+        """(H, W) the blind spot: pixels never reached directly in any block."""
+        return ~self.direct
+
+    def blind_share(self, radius: int) -> float:
+        """Share of the pixels around that are never reached directly.
+
+        Args:
+            radius: How many rows and columns away the pixels are at most, from 1 up; 1 asks about
+                the eight neighbours, fewer at the border.
+
+        Raises:
+            ValueError: If the radius is below 1, or there is no other pixel.
+        """
+        if radius < 1 or self.direct.size < 2:
+            raise ValueError(f"the surroundings need a radius of 1 or more, not {radius}")
+        row, column = self.pixel
+        around = (
+            slice(max(0, row - radius), row + radius + 1),
+            slice(max(0, column - radius), column + radius + 1),
+        )
+        near = self.blind[around]
+        return float(near.sum() / (near.size - 1))  # the pixel itself is no other
+
+    def summary(self, radius: int = 12) -> dict[str, Any]:
+        """Plain numbers for JSON; ``pixel`` is (x, y) in LR pixels.
+
+        Args:
+            radius: How far the surroundings reach whose blind share is told, the same for all
+                strategies that are to be compared.
+        """
+        return {
+            "strategy": self.strategy,
+            "pixel": [self.pixel[1], self.pixel[0]],
+            "patch_sizes": [d.patch_size for d in self.divisions],
+            "shifts": [d.shift for d in self.divisions],
+            "reached": int(self.direct.sum()),
+            "reached_share": float(self.direct.mean()),
+            "reached_in_two_share": float(self.two_hops.mean()),
+            "blind_neighbours_share": self.blind_share(1),
+            "radius": radius,
+            "blind_share_within_radius": self.blind_share(radius),
+        }
+
+
+def divisions(
+    strategy: str, patch_sizes: Sequence[int], vanilla_size: int = VANILLA_SIZE
+) -> tuple[BlockDivision, ...]:
+    """How the blocks divide under a strategy.
+
+    Args:
+        strategy: One of `STRATEGIES`.
+        patch_sizes: P of every block of the network; vanilla and shifted take only their number.
+        vanilla_size: P of all blocks in vanilla and shifted.
+
+    Raises:
+        ValueError: If there is no such strategy.
+    """
+    if strategy not in STRATEGIES:
+        raise ValueError(f"a strategy is one of {', '.join(STRATEGIES)}, not {strategy!r}")
+    if strategy == "cascaded":
+        return tuple(BlockDivision(p) for p in patch_sizes)
+    half = vanilla_size // 2 if strategy == "shifted" else 0
+    return tuple(BlockDivision(vanilla_size, half * (i % 2)) for i in range(len(patch_sizes)))
+
+
+def reach(
+    size: tuple[int, int],
+    row: int,
+    column: int,
+    blocks: Sequence[BlockDivision],
+    overlap: int = 0,
+    strategy: str = "cascaded",
+) -> Reach:
+    """What one pixel reaches, block by block.
+
+    Args:
+        size: (height, width) of the LR picture, at least a patch a side.
+        row: The pixel's, from 0.
+        column: The pixel's, from 0.
+        blocks: How each block divides, see `divisions`.
+        overlap: Pixels that neighbouring patches share; 0 is the paper's Eq. 4-5, the released
+            networks have 2.
+        strategy: The name that the result carries.
+
+    Raises:
+        ValueError: If the pixel lies outside, or a patch does not fit into the picture.
+    """
+    height, width = size
+    if not (0 <= row < height and 0 <= column < width):
+        raise ValueError(
+            f"the pixel x {column}, y {row} lies outside the picture of {width}x{height}: "
+            f"x runs to {width - 1} and y to {height - 1}"
+        )
+    if not blocks:
+        raise ValueError("there is no block to reach anything in")
+    # Rows and columns divide independently, so a patch is all pairs of some rows and some columns.
+    down = [axis_reach(height, b.patch_size, overlap, b.shift) for b in blocks]
+    across = [axis_reach(width, b.patch_size, overlap, b.shift) for b in blocks]
+    direct = np.stack([np.outer(d[row], a[column]) for d, a in zip(down, across, strict=True)])
+    two = np.asarray(direct.any(0))
+    for last in range(len(blocks)):
+        for first in range(last):
+            rows = down[first][down[last][row]].any(0)
+            columns = across[first][across[last][column]].any(0)
+            two |= np.outer(rows, columns)
+    return Reach(strategy, (row, column), tuple(blocks), direct, two)
+
+
+def axis_reach(length: int, patch_size: int, overlap: int, shift: int = 0) -> Mask:
+    """Which places along one axis share a patch.
+
+    Args:
+        length: Pixels along the axis, at least ``patch_size``.
+        patch_size: P.
+        overlap: Pixels that neighbours share.
+        shift: By how many pixels the axis is rolled before it is divided.
+
+    Returns:
+        (length, length), symmetric, true on the diagonal.
+
+    Raises:
+        ValueError: If no patch fits.
+    """
+    table = division(length, length, patch_size, overlap).rows.numpy().reshape(-1, patch_size)
+    inside = np.zeros((len(table), length), bool)
+    inside[np.arange(len(table))[:, None], table] = True
+    joined = np.asarray((inside[:, :, None] & inside[:, None, :]).any(0))
+    # The roll puts pixel `shift` first; those before it come behind the last and stay apart.
+    rolled = (np.arange(length) - shift) % length
+    wrapped = np.arange(length) < shift
+    return joined[rolled[:, None], rolled] & (wrapped[:, None] == wrapped)

@@ -1,0 +1,270 @@
+"""Interventions on Global Pixel Access: other matches for some blocks, the weights as they are.
+
+All go through the one seam: the matches of a forward pass are data, so they can be exchanged and
+the pass taken up again at the first block that changes. What lies before is not computed anew.
+
+>>> trace = model.trace(lr, similarity_matrix=True)
+>>> without = intervene(model, trace, Intervention("off", (7,)))  # the eighth block
+>>> effect(trace.sr, without.sr, hr, scale=4).psnr_change  # hpinet.analysis.intervention_effect
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hpinet.modeling.hpinet import HPINet, Trace
+from hpinet.modeling.matching import BlockMatches
+from hpinet.modeling.patches import division, pad_to_patch
+
+KINDS = ("recorded", "off", "random", "second", "hr", "forced")
+"""What can be done to a block's matches.
+
+``recorded``: the matches of the normal pass, forced; the control, which changes nothing.
+``off``: every patch is its own match, so Global Pixel Access is off.
+``random``: another patch drawn evenly, never the patch itself.
+``second``: the second most similar patch.
+``hr``: the patch whose pixels are most alike in the true HR picture, see `hr_similarity`.
+``forced``: given patches look at given targets; all others keep what the block decided.
+"""
+
+LATER = ("live", "frozen")
+"""What the blocks do that an intervention leaves alone, from its first block on: ``live``, they
+decide anew on the features that the change made; ``frozen``, they keep the normal matches."""
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """What is done to the matches of which blocks.
+
+    Attributes:
+        kind: One of `KINDS`.
+        blocks: Block numbers from 0.
+        seed: For ``random``; every block draws on its own, the same numbers on every device.
+        pairs: For ``forced``: (patch, target) numbers in the blocks' own division.
+
+    Raises:
+        ValueError: If the kind is unknown, there is no block, or pairs and kind do not go together.
+    """
+
+    kind: str
+    blocks: tuple[int, ...]
+    seed: int = 0
+    pairs: tuple[tuple[int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"an intervention is one of {', '.join(KINDS)}, not {self.kind!r}")
+        if not self.blocks:
+            raise ValueError("an intervention needs at least one block")
+        if bool(self.pairs) != (self.kind == "forced"):
+            raise ValueError(
+                "pairs (patch, target) belong to the kind 'forced', which needs at least one"
+            )
+        object.__setattr__(self, "blocks", tuple(sorted(set(self.blocks))))
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values for JSON; blocks count from 1, as in the paper and on the page."""
+        described = {**asdict(self), "blocks": [block + 1 for block in self.blocks]}
+        if self.kind != "random":
+            described.pop("seed")
+        if self.kind != "forced":
+            described.pop("pairs")
+        return described
+
+
+def all_but(block: int, count: int) -> tuple[int, ...]:
+    """All blocks but one, from 0: what is left when only that one is to keep its access.
+
+    Raises:
+        ValueError: If there is no such block, or no other.
+    """
+    if not 0 <= block < count or count < 2:
+        raise ValueError(f"there is no block {block} beside others: numbers run to {count - 1}")
+    return tuple(i for i in range(count) if i != block)
+
+
+def intervene(
+    model: HPINet,
+    trace: Trace,
+    intervention: Intervention,
+    later: str = "live",
+    hr: Tensor | None = None,
+) -> Trace:
+    """Run a pass again with other matches, from the first block that changes.
+
+    ``second`` in several blocks with ``live``: each block's second best follows from what the
+    changes before made of its features, so those passes are taken up once a block.
+
+    Args:
+        model: The network that made the trace, in evaluation mode.
+        trace: A normal pass, `HPINet.trace(x, similarity_matrix=True)`. Without the matrix all but
+            ``second`` works.
+        intervention: What to change.
+        later: One of `LATER`.
+        hr: The true picture (B, 3, sH, sW), for ``hr``.
+
+    Returns:
+        The changed pass; its ``sr`` and ``matches`` are what the network made of it.
+
+    Raises:
+        ValueError: If there is no such block or patch, or what the kind needs is missing.
+    """
+    if later not in LATER:
+        raise ValueError(f"later must be one of {', '.join(LATER)}, not {later!r}")
+    if not model.config.gpa:
+        raise ValueError("this network has no Global Pixel Access to intervene in")
+    if intervention.kind == "hr":
+        _check_hr(model, trace, hr)
+    blocks = _checked_blocks(intervention.blocks, len(model.blocks))
+    if later == "live" and intervention.kind in ("second", "forced"):
+        current = trace
+        for i in blocks:  # what this block decides depends on the changes before it
+            changed = {i: _changed(model, current, i, intervention, hr)}
+            current = _resumed(model, current, trace, changed, later)
+        return current
+    changes = {i: _changed(model, trace, i, intervention, hr) for i in blocks}
+    return _resumed(model, trace, trace, changes, later)
+
+
+def _checked_blocks(blocks: Iterable[int], count: int) -> list[int]:
+    numbers = sorted(set(blocks))
+    for number in numbers:
+        if not 0 <= number < count:
+            raise ValueError(f"there is no block {number}: numbers run from 0 to {count - 1}")
+    return numbers
+
+
+def _resumed(
+    model: HPINet, current: Trace, normal: Trace, changes: dict[int, BlockMatches], later: str
+) -> Trace:
+    kept: tuple[BlockMatches | None, ...] = normal.matches.blocks
+    if later == "live":
+        kept = (None,) * len(kept)
+    blocks = tuple(changes.get(i, known) for i, known in enumerate(kept))
+    matches = replace(normal.matches, blocks=blocks)
+    # The matrices are only of use where another block is still to be changed.
+    return model.resume(current, min(changes), matches, similarity_matrix=later == "live")
+
+
+def _changed(
+    model: HPINet, trace: Trace, block: int, intervention: Intervention, hr: Tensor | None
+) -> BlockMatches:
+    """A block's matches after the intervention."""
+    known = trace.matches.blocks[block]
+    assert known is not None  # a trace holds the matches of all blocks
+    kind, n = intervention.kind, len(known.origins)
+    if kind == "recorded":
+        return known
+    if kind == "off" or n == 1:
+        return known.own()
+    if kind == "random":
+        return known.with_index(random_matches(n, intervention.seed, block))
+    if kind == "second":
+        return known.with_index(second_best(known))
+    if kind == "hr":
+        assert hr is not None
+        scores = hr_similarity(model, hr.to(known.index.device), block, trace.picture.shape[-2:])
+        return known.with_index(scores.argmax(-1))
+    return known.with_index(forced(known, intervention.pairs, block))
+
+
+def random_matches(count: int, seed: int, block: int) -> Tensor:
+    """(N,) other patches drawn evenly, never the patch itself.
+
+    Args:
+        count: N, at least 2.
+        seed: From 0 up.
+        block: Makes the draws of one seed differ from block to block.
+    """
+    draws = np.random.default_rng([seed, block]).integers(1, count, count)
+    return torch.from_numpy((np.arange(count) + draws) % count)
+
+
+def second_best(block: BlockMatches) -> Tensor:
+    """(B, N) most similar patches once the match is left out; with two patches the match stays.
+
+    Raises:
+        ValueError: If the block has no similarity matrix.
+    """
+    if block.matrix is None:
+        raise ValueError(
+            "the second best match needs the similarities of all pairs: "
+            "take the trace with similarity_matrix=True"
+        )
+    if len(block.origins) < 3:
+        return block.index
+    return block.matrix.scatter(-1, block.index[..., None], -torch.inf).argmax(-1)
+
+
+def forced(block: BlockMatches, pairs: Iterable[tuple[int, int]], number: int = 0) -> Tensor:
+    """(B, N) the block's matches, with some patches made to look elsewhere.
+
+    Args:
+        block: The block's own matches.
+        pairs: (patch, target) numbers; a patch's own number takes its access away.
+        number: The block's, for the message.
+
+    Raises:
+        ValueError: If there is no such patch.
+    """
+    index, n = block.index.clone(), len(block.origins)
+    for patch, target in pairs:
+        for wanted in (patch, target):
+            if not 0 <= wanted < n:
+                raise ValueError(
+                    f"there is no patch {wanted} in block {number + 1}: "
+                    f"its {n} patches are numbered from 0 to {n - 1}"
+                )
+        index[:, patch] = target
+    return index
+
+
+def hr_similarity(model: HPINet, hr: Tensor, block: int, size: tuple[int, ...]) -> Tensor:
+    """How alike the true pixels of all pairs of patches are: what a perfect matcher would compare.
+
+    The correlation of the HR pixels under two LR patches, pixel by pixel, each colour channel less
+    its mean over the patch: brightness and contrast do not count, structure does, and so does its
+    place within the patch. Attention itself does not ask for the same place, so this matcher is
+    perfect for pixels, not for the network. A patch without structure is as like to all: 0.
+
+    Args:
+        model: The network, for its patches.
+        hr: (B, 3, sH, sW) RGB in [0, 1].
+        block: Block number from 0.
+        size: (height, width) of the LR picture; smaller than a patch, it is padded as LR is.
+
+    Returns:
+        (B, N, N) in [-1, 1], -inf on the diagonal.
+
+    Raises:
+        ValueError: If the HR picture is not ``scale`` times as large.
+    """
+    scale, config = model.scale, model.config
+    p, largest = config.patch_sizes[block], max(config.patch_sizes)
+    height, width = (max(side, largest) * scale for side in size)
+    cut = division(height, width, p * scale, config.overlap * scale, hr.device)
+    patches = cut.divide(pad_to_patch(hr, largest * scale).permute(0, 2, 3, 1)).float()
+    patches = (patches - patches.mean(2, keepdim=True)).flatten(2)
+    length = patches.norm(dim=-1, keepdim=True)
+    # Rounding leaves a little of a constant patch; half a grey level a pixel is no structure.
+    least = 0.5 / 255 * math.sqrt(patches.shape[-1])
+    unit = torch.where(length > least, patches / length.clamp_min(1e-12), 0.0)
+    return (unit @ unit.transpose(1, 2)).diagonal_scatter(
+        torch.full(unit.shape[:2], -torch.inf, device=hr.device), dim1=1, dim2=2
+    )
+
+
+def _check_hr(model: HPINet, trace: Trace, hr: Tensor | None) -> None:
+    if hr is None:
+        raise ValueError("matches of the true picture need the HR picture: pass hr")
+    if hr.shape[0] != len(trace.picture) or hr.shape[1:] != trace.sr.shape[1:]:
+        raise ValueError(
+            f"the HR picture {tuple(hr.shape)} does not fit the SR picture {tuple(trace.sr.shape)}"
+        )

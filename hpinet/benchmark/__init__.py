@@ -1,0 +1,1 @@
+"""What a network costs: ``python -m hpinet benchmark``."""

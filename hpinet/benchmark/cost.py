@@ -1,0 +1,226 @@
+"""What a network costs: parameters, multi-adds, seconds and memory for one picture size."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hpinet.inference.precision import half_precision
+from hpinet.modeling.matching import best_matches
+from hpinet.modeling.multi_adds import blocks_of, count_multi_adds
+from hpinet.modeling.patches import division
+
+PAPER_SIZE = (180, 320)
+"""LR height and width of the paper's Multi-Adds: 1280x720 pixels after x4."""
+
+
+def benchmark(
+    model: nn.Module,
+    *,
+    size: tuple[int, int] = PAPER_SIZE,
+    batch: int = 1,
+    repeats: int = 5,
+    precision: str = "fp32",
+) -> dict[str, Any]:
+    """Measure a network where its parameters are.
+
+    Args:
+        model: a network in evaluation mode.
+        size: LR height and width in pixels.
+        batch: pictures at once.
+        repeats: timed passes, after one to warm up.
+        precision: one of `hpinet.inference.precision.PRECISIONS`.
+
+    Returns:
+        params; multi_adds (of the whole batch); multi_adds_720p (of one picture of 1280x720 SR
+        pixels); seconds (median of a pass), seconds_min and seconds_max; similarity_seconds (of
+        these, for comparing all patches with all; 0 without Global Pixel Access); peak_memory in
+        bytes, and peak_memory_is, which says what was measured (peak_memory is None where the
+        system cannot tell); size, batch, precision, device, threads.
+
+    Raises:
+        ValueError: a size, batch or number of repeats below 1, or an unknown precision.
+    """
+    if min(*size, batch, repeats) < 1:
+        raise ValueError(
+            "size, batch and repeats must be 1 or more, not "
+            f"{size[0]}x{size[1]}, {batch} and {repeats}."
+        )
+    device = next(model.parameters()).device
+    x = noise(batch, size).to(device)
+
+    def forward() -> None:
+        with torch.no_grad(), half_precision(device, precision):
+            model(x)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    memory, meaning = peak_memory(forward, device)  # first, as it doubles as the warm-up
+    seconds = [seconds_of(forward)[0] for _ in range(repeats)]
+    scale = int(getattr(model, "scale", 4))
+    paper = torch.zeros(1, 3, 720 // scale, -(-1280 // scale))
+    return {
+        "params": sum(p.numel() for p in model.parameters()),
+        "multi_adds": count_multi_adds(model, x),
+        "multi_adds_720p": count_multi_adds(model, paper) if blocks_of(model) else None,
+        "seconds": statistics.median(seconds),
+        "seconds_min": min(seconds),
+        "seconds_max": max(seconds),
+        "similarity_seconds": _similarity_seconds(model, batch, size, device),
+        "peak_memory": memory,
+        "peak_memory_is": meaning,
+        "size": list(size),
+        "batch": batch,
+        "precision": precision,
+        "device": str(device),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def noise(batch: int, size: tuple[int, int]) -> Tensor:
+    """Pictures to time: pictures all alike would send every patch to one match."""
+    return torch.rand(batch, 3, *size, generator=torch.Generator().manual_seed(0))
+
+
+def _similarity_seconds(
+    model: nn.Module, batch: int, size: tuple[int, int], device: torch.device
+) -> float:
+    """What grows with the square of the pixels."""
+    blocks = [b for b in blocks_of(model) if b.match_norm is not None]
+    least = max((b.patch_size for b in blocks), default=1)
+    high, wide = (max(side, least) for side in size)
+    total = 0.0
+    for block in blocks:
+        assert block.match_norm is not None
+        count = division(high, wide, block.patch_size, block.overlap).count
+        tokens = torch.rand(batch, count, *block.match_norm.normalized_shape).to(device)
+
+        def compare(tokens: Tensor = tokens) -> None:
+            best_matches(tokens)[1].sum().item()  # waits for the device
+
+        total += seconds_of(compare)[0]
+    return total
+
+
+def fitted_exponent(pixels: Sequence[int], seconds: Sequence[float]) -> float:
+    """The exponent e of ``seconds = c * pixels ** e`` that fits best (least squares of logarithms).
+
+    Raises:
+        ValueError: If there are fewer than two different sizes.
+    """
+    if len(set(pixels)) < 2:
+        raise ValueError("an exponent needs two or more sizes")
+    x, y = ([math.log(value) for value in values] for values in (pixels, seconds))
+    slope, _ = statistics.linear_regression(x, y)
+    return slope
+
+
+def scaling(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """How cost grows with size.
+
+    Args:
+        reports: Of `benchmark`, of two or more different sizes.
+
+    Returns:
+        sizes (the reports), exponent of the seconds and exponent_without_similarity, both in the
+        number of pixels.
+    """
+    pixels = [r["size"][0] * r["size"][1] for r in reports]
+    seconds = [r["seconds"] for r in reports]
+    rest = [max(1e-9, r["seconds"] - r["similarity_seconds"]) for r in reports]
+    return {
+        "sizes": list(reports),
+        "exponent": fitted_exponent(pixels, seconds),
+        "exponent_without_similarity": fitted_exponent(pixels, rest),
+    }
+
+
+def seconds_of(call: Callable[[], Any]) -> tuple[float, float]:
+    """Seconds that a call took by the clock, and of all the process's threads."""
+    start, cpu = time.perf_counter(), time.process_time()
+    call()
+    return time.perf_counter() - start, time.process_time() - cpu
+
+
+def peak_memory(call: Callable[[], None], device: torch.device) -> tuple[int | None, str]:
+    """Bytes that a call needs at its peak beyond what was there before, and how that was told."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        call()
+        peak = torch.cuda.max_memory_allocated(device) - before
+        return peak, "peak of the GPU memory allocated by a pass, without the weights"
+    if _reset_peak():
+        before = _status_bytes("VmRSS")
+        call()
+        peak = _status_bytes("VmHWM") - before
+        return peak, "growth of the process's resident memory to its peak in the first pass"
+    call()
+    return None, "not measured: this system does not let a process reset its peak memory"
+
+
+def _reset_peak() -> bool:
+    """Reset the process's high-water mark, so that loading does not count (Linux only)."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+        return _status_bytes("VmHWM") > 0
+    except (OSError, ValueError):
+        return False
+
+
+def _status_bytes(key: str) -> int:
+    """Read one line such as "VmHWM:  123 kB" of the process's status."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{key}:"):
+            return int(line.split()[1]) * 1024
+    raise ValueError(f"/proc/self/status has no {key}.")
+
+
+def format_cost(report: dict[str, Any]) -> str:
+    """Lay a report of `benchmark` out as text."""
+    height, width = report["size"]
+    paper, similarity = report["multi_adds_720p"], report["similarity_seconds"]
+    of_paper = "" if paper is None else f" ({paper / 1e9:.1f} G for 1280x720 SR pixels)"
+    of_similarity = f", {similarity / report['seconds']:.1%} for the similarity"
+    return "\n".join(
+        [
+            f"input        {report['batch']} x {height}x{width} (HxW) on {report['device']}, "
+            f"{report['threads']} CPU threads, {report['precision']}",
+            f"parameters   {report['params']:,}",
+            f"multi-adds   {report['multi_adds'] / 1e9:.1f} G{of_paper}",
+            f"seconds      {report['seconds']:.3f} "
+            f"(median; {report['seconds_min']:.3f} to {report['seconds_max']:.3f})"
+            f"{of_similarity if similarity else ''}",
+            f"peak memory  {_mebibytes(report['peak_memory'])} ({report['peak_memory_is']})",
+        ]
+    )
+
+
+def format_scaling(report: dict[str, Any]) -> str:
+    """Lay a report of `scaling` out as text."""
+    lines = [f"{'HxW':>12}{'multi-adds':>12}{'seconds':>10}{'similarity':>12}{'memory':>12}"]
+    for one in report["sizes"]:
+        share = one["similarity_seconds"] / one["seconds"]
+        lines.append(
+            f"{one['size'][0]:>6}x{one['size'][1]:<5}{one['multi_adds'] / 1e9:10.1f} G"
+            f"{one['seconds']:10.3f}{share:12.1%}{_mebibytes(one['peak_memory']):>12}"
+        )
+    lines.append(
+        f"seconds grow as pixels to the power {report['exponent']:.2f}, "
+        f"{report['exponent_without_similarity']:.2f} without the similarity"
+    )
+    return "\n".join(lines)
+
+
+def _mebibytes(size: int | None) -> str:
+    return "-" if size is None else f"{size / 2**20:.0f} MiB"

@@ -1,0 +1,1 @@
+"""Files of weights: what exists, what a file promises, and how it becomes a network."""

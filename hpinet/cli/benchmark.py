@@ -1,0 +1,177 @@
+"""``python -m hpinet benchmark``: what a pass costs, alone, by size, or beside something else."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .errors import usable_device
+
+if TYPE_CHECKING:  # the heavy imports wait inside the functions
+    from torch import nn
+
+AGAINST = ("swinir", "swinir-light", "rcan")
+"""`hpinet.benchmark.comparison.OTHERS`, which takes seconds to import."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give a parser the arguments of `run`, apart from those that name the network."""
+    add = parser.add_argument
+    add(
+        "--size",
+        type=_size,
+        nargs="+",
+        metavar="HxW",
+        help="LR height and width; the paper's 180x320 by default, 48x48 for --training, 128x128 "
+        "for --interventions; several sizes give a table and the exponent of the growth",
+    )
+    add("--batch", type=int, metavar="N", help="pictures at once; 1 by default, 8 for --training")
+    add("--rounds", type=int, default=5, metavar="N", help="timed passes (5)")
+    add(
+        "--precision",
+        choices=("fp32", "bf16", "auto"),
+        help="fp32 by default; --plain and --against measure fp32 and bf16 otherwise",
+    )
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
+        "--plain",
+        action="store_true",
+        help="instead: against the paper's formulas written out plainly, in turns",
+    )
+    instead.add_argument(
+        "--against",
+        nargs="+",
+        choices=AGAINST,
+        metavar="NAME",
+        help=f"instead: against other networks ({', '.join(AGAINST)}; from spandrel, random "
+        "weights), in turns",
+    )
+    instead.add_argument(
+        "--training",
+        action="store_true",
+        help="instead: a training step against the paper's formulas written out plainly",
+    )
+    instead.add_argument(
+        "--interventions",
+        action="store_true",
+        help="instead: exploring the matches, and changing them in each block, in passes",
+    )
+    add("--json", action="store_true", help="print one JSON object")
+
+
+def _size(text: str) -> tuple[int, int]:
+    try:
+        height, width = (int(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not HxW, such as 180x320 (LR height and width)"
+        ) from None
+    return height, width
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the arguments ask for.
+
+    Raises:
+        ValueError: If they do not go together, or something cannot be measured.
+    """
+    model = _network(options)
+    if options.training:
+        return _training(options, model)
+    if options.interventions:
+        return _interventions(options, model)
+    if options.plain or options.against:
+        return _comparison(options, model)
+    return _alone(options, model)
+
+
+def _network(options: argparse.Namespace) -> nn.Module:
+    from hpinet.checkpoints.loading import load_model
+    from hpinet.config import VARIANTS, get_config
+    from hpinet.modeling.hpinet import HPINet
+
+    device = usable_device(options.device)
+    if options.model in VARIANTS:  # its cost does not depend on the weights, bundled or not
+        return HPINet(get_config(options.model, options.scale or 4)).eval().to(device)
+    return load_model(options.model, scale=options.scale, device=device)
+
+
+def _alone(options: argparse.Namespace, model: nn.Module) -> int:
+    from hpinet.benchmark.cost import PAPER_SIZE, benchmark, format_cost, format_scaling, scaling
+
+    sizes = options.size or [PAPER_SIZE]
+    if len(sizes) > 1 and len({high * wide for high, wide in sizes}) == 1:
+        raise ValueError("several sizes show how cost grows: give sizes of different areas")
+    batch = 1 if options.batch is None else options.batch
+    precision = options.precision or "fp32"
+    reports = [
+        benchmark(model, size=size, batch=batch, repeats=options.rounds, precision=precision)
+        for size in sizes
+    ]
+    if len(reports) == 1:
+        return _print(options, reports[0], format_cost)
+    return _print(options, scaling(reports), format_scaling)
+
+
+def _comparison(options: argparse.Namespace, model: nn.Module) -> int:
+    from hpinet.benchmark.comparison import PLAIN, comparison, format_comparison
+    from hpinet.benchmark.cost import PAPER_SIZE
+
+    precisions = [options.precision] if options.precision else ["fp32", "bf16"]
+    report = comparison(
+        _config(options, model),
+        [PLAIN] if options.plain else list(dict.fromkeys(options.against)),
+        size=_one_size(options, PAPER_SIZE),
+        batch=1 if options.batch is None else options.batch,
+        rounds=options.rounds,
+        device=options.device,
+        precisions=precisions,
+    )
+    return _print(options, report, format_comparison)
+
+
+def _training(options: argparse.Namespace, model: nn.Module) -> int:
+    from hpinet.benchmark.training_cost import TRAINED_SIZE, format_training_cost, training_cost
+
+    report = training_cost(
+        _config(options, model),
+        size=_one_size(options, TRAINED_SIZE),
+        batch=8 if options.batch is None else options.batch,
+        rounds=options.rounds,
+        device=options.device,
+    )
+    return _print(options, report, format_training_cost)
+
+
+def _interventions(options: argparse.Namespace, model: Any) -> int:
+    from benchmarks.exploration_cost import EXPLORED_SIZE, exploration_cost, format_exploration_cost
+
+    if options.batch not in (None, 1):
+        raise ValueError("--interventions looks at one picture: leave --batch out")
+    size = _one_size(options, EXPLORED_SIZE)
+    report = exploration_cost(model, size=size, repeats=options.rounds)
+    return _print(options, report, format_exploration_cost)
+
+
+def _config(options: argparse.Namespace, model: nn.Module) -> Any:
+    config = getattr(model, "config", None)
+    if config is None:
+        raise ValueError(f"{options.model} is no HPINet, which this benchmark is about")
+    return config
+
+
+def _one_size(options: argparse.Namespace, default: tuple[int, int]) -> tuple[int, int]:
+    sizes: list[tuple[int, int]] = options.size or [default]
+    if len(sizes) > 1:
+        raise ValueError("several sizes are for a network alone: give one --size")
+    return sizes[0]
+
+
+def _print(
+    options: argparse.Namespace, report: dict[str, Any], as_text: Callable[[dict[str, Any]], str]
+) -> int:
+    report = {"model": options.model, **report}
+    print(json.dumps(report) if options.json else as_text(report))
+    return 0

@@ -1,0 +1,134 @@
+"""Folders of images: which LR image belongs to which original (HR)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from hpinet.imaging.images import Picture, from_uint8, read_picture, shrink, to_uint8
+from hpinet.imaging.resize import crop_to_multiple
+
+SUFFIXES = (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".gif")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An original and its LR picture; `lr` is None where MATLAB's bicubic has to make it."""
+
+    name: str
+    hr: Path
+    lr: Path | None
+
+
+def find_pairs(data: str | Path, scale: int) -> list[Pair]:
+    """Pair the pictures of a folder; every original must have its LR picture.
+
+    Args:
+        data: see `match_pairs`.
+        scale: see `match_pairs`.
+
+    Raises:
+        ValueError: no such folder, no pictures, or an original without its one LR picture.
+    """
+    pairs, alone = match_pairs(data, scale)
+    for reason in alone.values():
+        raise ValueError(reason)
+    return pairs
+
+
+def match_pairs(data: str | Path, scale: int) -> tuple[list[Pair], dict[str, str]]:
+    """Pair the pictures of a folder, and name those that have no partner.
+
+    Args:
+        data: a folder with HR/ and LR/, with HR/ alone, or with the originals directly in it; or
+            one with such a folder for each scale: x2/, x3/, x4/.
+        scale: names pair up when equal apart from a mark of this scale: baby, babyx4, baby_LR_x4.
+
+    Returns:
+        The pairs, and for every original without its one LR picture the reason.
+
+    Raises:
+        ValueError: no such folder, no pictures, or none for this scale.
+    """
+    folder = _of_scale(Path(data), scale)
+    hr_folder = folder / "HR" if (folder / "HR").is_dir() else folder
+    originals = _pictures(hr_folder)
+    if not originals:
+        raise ValueError(f"{hr_folder} holds no pictures ({', '.join(SUFFIXES)}).")
+    if hr_folder == folder or not (folder / "LR").is_dir():
+        return [Pair(path.stem, path, None) for path in originals], {}
+    small = _pictures(folder / "LR")
+    pairs, alone = [], {}
+    for path in originals:
+        try:
+            pairs.append(Pair(path.stem, path, _partner(path, small, scale)))
+        except ValueError as error:
+            alone[path.name] = str(error)
+    return pairs, alone
+
+
+def _of_scale(folder: Path, scale: int) -> Path:
+    """The folder itself, or the one in it that holds the pictures of a scale."""
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is not a folder.")
+    if (folder / "HR").is_dir() or _pictures(folder):
+        return folder
+    scales = sorted(path.name for path in folder.glob("x[0-9]") if path.is_dir())
+    if scales and f"x{scale}" not in scales:
+        raise ValueError(f"{folder} holds pictures for {', '.join(scales)}, but not for x{scale}.")
+    return folder / f"x{scale}" if scales else folder
+
+
+def set_name(data: str | Path) -> str:
+    """What a folder of pictures is called: its own name, or its parent's for Set5/x4 or Set5/HR."""
+    path = Path(data).resolve()
+    while path.name in ("HR", *(f"x{scale}" for scale in range(1, 10))) and path.parent.name:
+        path = path.parent
+    return path.name
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file() and path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    )
+
+
+def _partner(hr: Path, small: Sequence[Path], scale: int) -> Path:
+    found = [path for path in small if path.stem == hr.stem]
+    if not found:
+        found = [path for path in small if _bare(path.stem, scale) == _bare(hr.stem, scale)]
+    if len(found) != 1:
+        names = " and ".join(path.name for path in found) or "none"
+        raise ValueError(f"{hr.name} in HR needs one picture of its name in LR; found {names}.")
+    return found[0]
+
+
+def _bare(stem: str, scale: int) -> str:
+    """Take off the marks at the end of a name: baby_SRF_4_LR, babyx4 and baby_LR_x4 are baby."""
+    marks = rf"(?:[_-]?x{scale}|[_-]srf_{scale}|[_-](?:hr|lr|bicubic))+$"
+    return re.sub(marks, "", stem.lower())
+
+
+def load_pair(pair: Pair, scale: int) -> tuple[Picture, Tensor]:
+    """Return the LR picture and the original (1, 3, H, W), cropped to a multiple of the scale.
+
+    Raises:
+        ValueError: unreadable pictures, or sizes that do not belong together.
+    """
+    hr = from_uint8(crop_to_multiple(to_uint8(read_picture(pair.hr).rgb), scale))
+    if pair.lr is None:
+        return Picture(shrink(hr, scale)), hr
+    lr = read_picture(pair.lr)
+    expected = (hr.shape[-2] // scale, hr.shape[-1] // scale)
+    if lr.size != expected:
+        raise ValueError(
+            f"{pair.lr.name} in LR has {lr.size[1]}x{lr.size[0]} pixels, but 1/{scale} of "
+            f"{pair.hr.name} in HR is {expected[1]}x{expected[0]}."
+        )
+    return lr, hr

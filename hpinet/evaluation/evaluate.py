@@ -1,0 +1,173 @@
+"""Evaluation on a folder of pictures by the paper's protocol (Table 1: PSNR and SSIM on luma)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from hpinet.data.pairs import Pair, load_pair, match_pairs, set_name
+from hpinet.inference.upscale import bicubic, upscale
+from hpinet.metrics.lpips import Lpips
+from hpinet.metrics.psnr_ssim import psnr_y, ssim_y
+
+METRICS = ("psnr", "ssim", "lpips")
+
+
+Row = dict[str, Any]
+"""A picture's figures under their names: psnr, ssim, lpips and bicubic_ with each."""
+
+
+class Known(Protocol):
+    """Figures of earlier runs by the same network."""
+
+    def find(self, pair: Pair, lpips: bool) -> Row | None:
+        """The figures of a picture, with LPIPS if that is asked for; None if they are not known."""
+
+    def keep(self, pair: Pair, row: Row) -> None:
+        """Take figures in."""
+
+
+def evaluate(
+    model: nn.Module,
+    data: str | Path,
+    *,
+    name: str = "",
+    lpips: bool = False,
+    progress: bool = False,
+    known: Known | None = None,
+) -> dict[str, Any]:
+    """Super-resolve every picture of a folder and measure it against its original.
+
+    Results are rounded to 8 bit and `scale` border pixels left out for PSNR and SSIM; LPIPS sees
+    the whole picture. Originals are cropped to a multiple of the scale.
+
+    Args:
+        model: a network with `.scale`.
+        data: see `match_pairs`.
+        name: what the report calls the model.
+        lpips: also compute LPIPS.
+        progress: show a progress bar on stderr.
+        known: what is known of earlier runs, and keeps what is measured now.
+
+    Returns:
+        The report, ready for JSON: model, scale, images (their number), psnr in dB, ssim, lpips
+        (means), bicubic (the same three), per_image (name, the three, bicubic_ and the three).
+        A number that does not exist (the PSNR of equal pictures, LPIPS where it was not asked for
+        or is not to be had) is None. There only if needed: `notes`, which say why, and `skipped`,
+        pictures that could not be measured and the reasons; they count nowhere.
+
+    Raises:
+        ValueError: unfit folder, or not one picture could be measured; the message names the file.
+    """
+    scale: int = model.scale  # type: ignore[assignment]
+    pairs, skipped = match_pairs(data, scale)
+    distance = Lpips() if lpips else None
+    notes: list[str] = []
+    if distance is not None and not distance.available:
+        notes.append(distance.reason)
+        distance = None
+    rows: list[Row] = []
+    for pair in _progress(pairs, progress, f"{name} on {set_name(data)}"):
+        try:
+            found = None if known is None else known.find(pair, distance is not None)
+            row = found or _measure(model, pair, scale, distance)
+        except (ValueError, OSError, MemoryError, torch.cuda.OutOfMemoryError) as error:
+            skipped[pair.hr.name] = _named(str(error) or "not enough memory", pair)
+            continue
+        if known is not None and found is None:
+            known.keep(pair, row)
+        rows.append({"name": pair.name, **row})
+    if not rows:
+        more = f" {len(skipped) - 1} more pictures failed too." if len(skipped) > 1 else ""
+        raise ValueError(next(iter(skipped.values())) + more)
+    return _report(name, scale, rows, notes, skipped)
+
+
+def _report(
+    name: str, scale: int, rows: list[Row], notes: list[str], skipped: dict[str, str]
+) -> dict[str, Any]:
+    means = {key: _mean([row[key] for row in rows]) for key in rows[0] if key != "name"}
+    if any(_is_infinite(row[key]) for row in rows for key in ("psnr", "bicubic_psnr")):
+        notes = [*notes, "A picture equals its original: its PSNR is infinite and given as null."]
+    report = {
+        "model": name,
+        "scale": scale,
+        "images": len(rows),
+        **{key: means[key] for key in METRICS},
+        "bicubic": {key: means[f"bicubic_{key}"] for key in METRICS},
+        "per_image": [{key: _finite(value) for key, value in row.items()} for row in rows],
+    }
+    extra = {"notes": notes, "skipped": skipped}
+    return {**report, **{key: value for key, value in extra.items() if value}}
+
+
+def _named(text: str, pair: Pair) -> str:
+    """Reading errors name the file already; the others do not know which one it was."""
+    files = [path.name for path in (pair.hr, pair.lr) if path is not None]
+    return text if any(name in text for name in files) else f"{files[0]}: {text}"
+
+
+def _progress(pairs: list[Pair], show: bool, about: str) -> Iterable[Pair]:
+    if not show:
+        return pairs
+    from tqdm import tqdm
+
+    return tqdm(pairs, about, unit="picture", leave=False)
+
+
+def _measure(model: nn.Module, pair: Pair, scale: int, distance: Lpips | None) -> Row:
+    lr, hr = load_pair(pair, scale)
+    results = {"": upscale(model, lr).rgb, "bicubic_": bicubic(lr, scale).rgb}
+    row: Row = {}
+    for prefix, sr in results.items():
+        row[f"{prefix}psnr"] = psnr_y(sr, hr, scale)
+        row[f"{prefix}ssim"] = ssim_y(sr, hr, scale)
+        row[f"{prefix}lpips"] = None if distance is None else distance(sr, hr)
+    return row
+
+
+def _mean(values: list[float | None]) -> float | None:
+    numbers = [value for value in values if value is not None]
+    return _finite(sum(numbers) / len(numbers)) if numbers else None
+
+
+def _is_infinite(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity."""
+    return None if _is_infinite(value) else value
+
+
+def format_table(report: dict[str, Any]) -> str:
+    """Lay a report of `evaluate` out as text: a line per picture, means at the end."""
+    width = max([len(row["name"]) for row in report["per_image"]] + [len("mean of 1000")])
+    # LPIPS has its columns if it was asked for; where it could not be had, a note says why.
+    shown = METRICS if report["lpips"] is not None or "notes" in report else METRICS[:2]
+    heads = [f"{prefix}{key.upper()}" for prefix in ("", "bicubic ") for key in shown]
+    lines = [f"{report['model']}, x{report['scale']}", " " * width + _cells(heads)]
+    keys = [prefix + key for prefix in ("", "bicubic_") for key in shown]
+    for row in report["per_image"]:
+        lines.append(row["name"].ljust(width) + _cells([_number(k, row[k]) for k in keys]))
+    means = {**report, **{f"bicubic_{key}": value for key, value in report["bicubic"].items()}}
+    label = f"mean of {report['images']}".ljust(width)
+    lines.append(label + _cells([_number(key, means[key]) for key in keys]))
+    said = [*report.get("notes", ())]
+    said += [f"skipped: {reason}" for reason in report.get("skipped", {}).values()]
+    return "\n".join(lines + said)
+
+
+def _cells(texts: list[str]) -> str:
+    return "".join(text.rjust(15) for text in texts)
+
+
+def _number(key: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if key.endswith("psnr") else f"{value:.4f}"

@@ -1,0 +1,283 @@
+"""Several networks on several sets: what was measured, what the paper prints, how sure it is."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from hpinet.checkpoints.fingerprints import network_digest
+from hpinet.checkpoints.loading import load_model
+from hpinet.data.pairs import set_name
+from hpinet.metrics.confidence import interval
+from hpinet.modeling.hpinet import HPINet, OwnPatches
+from hpinet.modeling.multi_adds import count_multi_adds
+
+from .evaluate import METRICS, evaluate
+from .paper_tables import SETS, PaperResult, benchmark_name, paper_result
+from .result_store import ResultStore, StoredModel
+
+WITHOUT_GPA = ":no-gpa"
+"""Written behind a network's name: what ``--no-gpa`` means for one network alone."""
+
+OUTPUT = (720, 1280)
+"""Height and width of the picture that the paper counts multi-adds for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A network under the name that tables give it.
+
+    Attributes:
+        label: The name.
+        network: In evaluation mode, with ``.scale``.
+    """
+
+    label: str
+    network: nn.Module
+
+    @property
+    def scale(self) -> int:
+        """SR pixels per LR pixel."""
+        return int(self.network.scale)  # type: ignore[arg-type]
+
+
+@dataclass
+class Evaluation:
+    """What a run found.
+
+    Attributes:
+        results: A report for every network and set, see `compare`.
+        differences: Paired differences of networks, see `paired_differences`.
+        skipped: What could not be measured, and why: pictures by network and set, or whole sets.
+    """
+
+    results: list[dict[str, Any]] = field(default_factory=list)
+    differences: list[dict[str, Any]] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+    def summary(self) -> dict[str, Any]:
+        """Everything, ready for JSON, with the versions that it was measured with."""
+        from hpinet import __version__
+
+        versions = {
+            "hpinet-lens": __version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        }
+        return {**asdict(self), "versions": versions}
+
+
+def unique_labels(names: Sequence[str], short: Sequence[str]) -> list[str]:
+    """Short names where they tell all apart, else the names as they were given.
+
+    Raises:
+        ValueError: If a name is given twice.
+    """
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"{twice[0]} is given twice: name each model and folder once.")
+    return [s if short.count(s) == 1 else n for n, s in zip(names, short, strict=True)]
+
+
+def open_candidates(
+    names: Sequence[str], scale: int | None = None, gpa: bool = True, device: str = "cpu"
+) -> list[Candidate]:
+    """Load networks.
+
+    Args:
+        names: As in `hpinet.load_model`, each with `WITHOUT_GPA` behind it or not.
+        scale: As in `hpinet.load_model`.
+        gpa: False takes Global Pixel Access from all of them.
+        device: Where they run.
+
+    Raises:
+        ValueError: If one cannot be had.
+    """
+    labels = unique_labels(names, [Path(name).name for name in names])
+    found = []
+    for name, label in zip(names, labels, strict=True):
+        bare = name.removesuffix(WITHOUT_GPA)
+        network = load_model(bare, scale=scale, gpa=gpa and bare == name, device=device)
+        found.append(Candidate(label, network))
+    return found
+
+
+def evaluate_all(
+    candidates: Sequence[Candidate],
+    folders: Sequence[str | Path],
+    *,
+    lpips: bool = False,
+    progress: bool = False,
+    store: ResultStore | None = None,
+) -> Evaluation:
+    """Measure every network on every set; what fails is named on stderr and left out.
+
+    Args:
+        candidates: The networks.
+        folders: The sets, see `hpinet.data.pairs.match_pairs`.
+        lpips: Also compute LPIPS.
+        progress: Show progress bars on stderr.
+        store: Figures of earlier runs; they are not measured again, and new ones are kept there.
+
+    Raises:
+        ValueError: If a folder is missing, or nothing at all could be measured.
+    """
+    paths = [str(folder) for folder in folders]
+    for path in paths:
+        if not Path(path).is_dir():
+            raise ValueError(f"{path} is not a folder.")
+    names = unique_labels(paths, [set_name(path) for path in paths])
+    found = Evaluation()
+    digests = {c.label: network_digest(c.network) for c in candidates} if store else {}
+    for name, path in zip(names, paths, strict=True):
+        for candidate in candidates:
+            known = None
+            if store is not None:
+                known = _stored(store, name, candidate, digests[candidate.label])
+            try:
+                report = evaluate(
+                    candidate.network, path, name=candidate.label, lpips=lpips,
+                    progress=progress, known=known,
+                )  # fmt: skip
+            except ValueError as error:
+                if len(candidates) == len(paths) == 1:  # there is nothing to go on with
+                    raise
+                _skip(found, candidate.label, name, str(error))
+                continue
+            for reason in report.get("skipped", {}).values():
+                _skip(found, candidate.label, name, reason)
+            found.results.append(compare(report, candidate.network, name))
+    if not found.results:
+        raise ValueError("no network could be measured on any of the sets, for the reasons above.")
+    found.differences = list(paired_differences(found.results))
+    return found
+
+
+def _stored(store: ResultStore, name: str, candidate: Candidate, digest: str) -> StoredModel:
+    device = next(candidate.network.parameters()).device.type
+    return StoredModel(store, name, candidate.label, digest, candidate.scale, device)
+
+
+def _skip(found: Evaluation, label: str, name: str, reason: str) -> None:
+    from tqdm import tqdm
+
+    found.skipped.append(f"{label} on {name}: {' '.join(reason.split())}")
+    tqdm.write(f"hpinet: skipped, {found.skipped[-1]}", file=sys.stderr)
+
+
+def multi_adds(network: nn.Module) -> int | None:
+    """Multiply-accumulate operations for an output of 1280x720, see `count_multi_adds`.
+
+    Counted on shapes alone, which takes no time. Global Pixel Access switched off costs as much as
+    on, since a patch then attends to itself.
+
+    Args:
+        network: An HPINet; of others nothing is said.
+
+    Returns:
+        Their number. Where 1280 is no multiple of the scale, one LR column more is counted.
+    """
+    model = network.model if isinstance(network, OwnPatches) else network
+    if not isinstance(model, HPINet):
+        return None
+    with torch.device("meta"):
+        shapes = HPINet(model.config).eval()
+        picture = torch.empty(1, 3, *(-(-side // model.scale) for side in OUTPUT))
+    return count_multi_adds(shapes, picture)
+
+
+def compare(report: dict[str, Any], network: nn.Module, name: str) -> dict[str, Any]:
+    """Put a report of `hpinet.evaluation.evaluate.evaluate` beside the paper.
+
+    Args:
+        report: The report.
+        network: The network that it is about.
+        name: What the set is called.
+
+    Returns:
+        The report and ``set``, ``params``, ``multi_adds`` (of a 1280x720 output, or None),
+        ``intervals`` (95% over the pictures, by metric, None below two), ``gain`` (over bicubic,
+        mean by metric), ``gain_intervals`` (of the paired differences), ``paper`` (see
+        `paper_tables.PaperResult`, or None) and ``paper_difference`` (measured less
+        printed, by metric, None where either is missing). A paper's row is given only where the
+        set has as many pictures as the paper's.
+    """
+    rows = report["per_image"]
+    gains = {key: _differences(rows, rows, key, f"bicubic_{key}") for key in METRICS}
+    printed = _paper(report, network, name)
+    difference = {
+        key: report[key] - value
+        for key in METRICS
+        if (value := getattr(printed, key, None)) is not None and report[key] is not None
+    }
+    return {
+        "set": name,
+        **report,
+        "params": sum(p.numel() for p in network.parameters()),
+        "multi_adds": multi_adds(network),
+        "intervals": {key: interval(_known(rows, key)) for key in METRICS},
+        "bicubic_intervals": {key: interval(_known(rows, f"bicubic_{key}")) for key in METRICS},
+        "gain": {key: _mean(values) for key, values in gains.items()},
+        "gain_intervals": {key: interval(values) for key, values in gains.items()},
+        "paper": None if printed is None else asdict(printed),
+        "paper_difference": {key: difference.get(key) for key in METRICS},
+    }
+
+
+def _paper(report: dict[str, Any], network: nn.Module, name: str) -> PaperResult | None:
+    known = benchmark_name(name)
+    if known is None or report["images"] != SETS[known] or "skipped" in report:
+        return None
+    return paper_result(network, known)
+
+
+def paired_differences(results: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """How networks of one scale differ on the same pictures.
+
+    Far narrower than the intervals of the means, since pictures differ more than networks do.
+
+    Args:
+        results: Reports of `compare`.
+
+    Yields:
+        For every pair: ``set``, ``scale``, ``models`` (two), ``images`` (that both measured), and
+        by metric ``mean`` (first less second) and ``intervals`` (95%, None below two pictures).
+    """
+    for first, second in combinations(results, 2):
+        if (first["set"], first["scale"]) != (second["set"], second["scale"]):
+            continue
+        others = {row["name"]: row for row in second["per_image"]}
+        mine = [row for row in first["per_image"] if row["name"] in others]
+        theirs = [others[row["name"]] for row in mine]
+        values = {key: _differences(mine, theirs, key, key) for key in METRICS}
+        yield {
+            "set": first["set"],
+            "scale": first["scale"],
+            "models": [first["model"], second["model"]],
+            "images": len(mine),
+            "mean": {key: _mean(found) for key, found in values.items()},
+            "intervals": {key: interval(found) for key, found in values.items()},
+        }
+
+
+def _differences(
+    first: Sequence[dict[str, Any]], second: Sequence[dict[str, Any]], key: str, other: str
+) -> list[float]:
+    pairs = ((a[key], b[other]) for a, b in zip(first, second, strict=True))
+    return [a - b for a, b in pairs if a is not None and b is not None]
+
+
+def _known(rows: Sequence[dict[str, Any]], key: str) -> list[float]:
+    return [row[key] for row in rows if row[key] is not None]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None

@@ -1,0 +1,1 @@
+"""Images at the boundary: reading, writing, conversion, and MATLAB's bicubic."""

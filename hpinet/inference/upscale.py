@@ -1,0 +1,147 @@
+"""Picture in, picture out: super-resolution by a network, and the bicubic baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, overload
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from hpinet.imaging.images import Picture, PictureError, check_rgb, from_uint8, to_uint8
+from hpinet.modeling.hpinet import HPINet, OwnPatches
+from hpinet.modeling.matching import Matches
+from hpinet.modeling.memory import free_memory
+
+from .precision import half_precision
+
+_SHARE_OF_FREE = 0.9
+
+
+def upscale(
+    model: nn.Module,
+    picture: Picture | Tensor,
+    *,
+    matches: Matches | None = None,
+    memory: int | None = None,
+    precision: str = "fp32",
+) -> Picture:
+    """Super-resolve a whole picture.
+
+    The network sees the picture in one piece, because tiles would cut it off from the far-away
+    patches that it borrows from. An `HPINet` computes in chunks what does not fit into memory at
+    once; the result is the same. Alpha is enlarged bicubically.
+
+    Args:
+        model: any network from (B, 3, H, W) to (B, 3, sH, sW), RGB in [0, 1]; it runs where its
+            parameters are, in evaluation mode.
+        picture: what `read_picture` returned, or (B, 3, H, W) floats in [0, 1].
+        matches: for HPINet: matches to use instead of the network's own.
+        memory: for HPINet: bytes that may be used beside the weights; 0.9 of what is free by
+            default.
+        precision: one of `hpinet.inference.precision.PRECISIONS`.
+
+    Returns:
+        The result on the CPU, rgb (B, 3, sH, sW) float32 clamped to [0, 1], with the alpha
+        enlarged and the notes kept.
+
+    Raises:
+        PictureError: unfit pixels, too little memory, or a result that is not finite.
+        ValueError: an unknown precision, or a memory budget for another network than HPINet.
+    """
+    if isinstance(picture, Tensor):
+        picture = Picture(picture)
+    rgb = check_rgb(picture.rgb)
+    parameter = next(model.parameters(), torch.zeros(()))
+    x = rgb.to(parameter.device, parameter.dtype)
+    extra: dict[str, Any] = {} if matches is None else {"matches": matches}
+    if isinstance(model, HPINet | OwnPatches):
+        if memory is None:
+            memory = int(free_memory(x.device) * _SHARE_OF_FREE)
+        extra["memory"] = memory
+    elif memory is not None:
+        raise ValueError("only an HPINet keeps within a memory budget: leave it out")
+    # Set here and not once at import: gradient modes do not carry over into worker threads.
+    # Not inference mode, whose tensors autograd would refuse later on.
+    with torch.no_grad(), half_precision(x.device, precision), _evaluating(model):
+        with _memory_errors(rgb):
+            sr = model(x, **extra).float()
+        lowest, highest = sr.aminmax()
+        if not bool(torch.isfinite(lowest) & torch.isfinite(highest)):
+            raise PictureError("The network's result is not finite: its weights are damaged.")
+        sr = sr.clamp_(0, 1).cpu()
+    alpha = picture.alpha
+    if alpha is not None:
+        alpha = _resize_planes(alpha, (sr.shape[-2], sr.shape[-1]))
+    return Picture(sr, alpha, picture.notes)
+
+
+@overload
+def bicubic(picture: Picture, scale: int) -> Picture: ...
+@overload
+def bicubic(picture: Tensor, scale: int) -> Tensor: ...
+
+
+def bicubic(picture: Picture | Tensor, scale: int) -> Picture | Tensor:
+    """Enlarge by Pillow's bicubic on 8-bit pixels: the baseline of every comparison here.
+
+    Args:
+        picture: a Picture, or (B, 3, H, W) floats in [0, 1].
+        scale: how many times larger, from 1 up.
+
+    Returns:
+        The same kind, `scale` times as high and wide, in [0, 1] in steps of 1/255.
+
+    Raises:
+        PictureError: unfit pixels, or a scale below 1.
+    """
+    if scale < 1:
+        raise PictureError(f"scale must be 1 or more, not {scale}.")
+    rgb = picture if isinstance(picture, Tensor) else picture.rgb
+    size = (check_rgb(rgb).shape[-2] * scale, rgb.shape[-1] * scale)
+    enlarged = torch.cat([_resize_rgb(one[None], size) for one in rgb])
+    if isinstance(picture, Tensor):
+        return enlarged
+    alpha = None if picture.alpha is None else _resize_planes(picture.alpha, size)
+    return Picture(enlarged, alpha, picture.notes)
+
+
+def _resize_rgb(rgb: Tensor, size: tuple[int, int]) -> Tensor:
+    image = Image.fromarray(to_uint8(rgb))
+    return from_uint8(np.asarray(image.resize(size[::-1], Image.Resampling.BICUBIC)))
+
+
+def _resize_planes(alpha: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize (B, 1, H, W) as `_resize_rgb` does colours."""
+    planes = [_resize_rgb(plane[None].expand(1, 3, -1, -1), size)[:, :1] for plane in alpha]
+    return torch.cat(planes)
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    awake = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in awake:  # not model.train(), which would wake parts that were not
+            module.training = True
+
+
+@contextmanager
+def _memory_errors(rgb: Tensor) -> Iterator[None]:
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        text = str(error).lower()
+        if not isinstance(error, MemoryError) and not any(
+            sign in text for sign in ("out of memory", "can't allocate", "not enough memory")
+        ):
+            raise
+        raise PictureError(
+            f"There is not enough memory for a picture of {rgb.shape[-1]}x{rgb.shape[-2]} pixels: "
+            "crop or shrink it, or take a smaller model."
+        ) from error

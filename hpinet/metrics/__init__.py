@@ -1,0 +1,1 @@
+"""PSNR, SSIM, LPIPS, and how sure a mean is."""

@@ -1,0 +1,128 @@
+"""LPIPS (Zhang et al. 2018), the perceptual distance of the paper's Table 2."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import threading
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hpinet.imaging.images import from_uint8
+
+from .psnr_ssim import Pixels, _check_sizes, _pixels
+
+BACKBONE_VARIABLE = "HPINET_LPIPS_BACKBONE"
+
+
+LPIPS_MIN_SIZE = 31  # below this AlexNet's last pooling has nothing left
+
+
+class Lpips:
+    """LPIPS v0.1 with AlexNet (Zhang et al. 2018): perceptual distance, 0 for equal pictures.
+
+    Loaded at the first question asked of it. The backbone comes from the file that the
+    environment variable HPINET_LPIPS_BACKBONE names (torchvision's AlexNet, `features.*` tensors,
+    .safetensors or .pth), else from torchvision's cache or download.
+    """
+
+    def __init__(self, backbone: str | Path | None = None) -> None:
+        self._backbone = backbone or os.environ.get(BACKBONE_VARIABLE)
+        self._network: Any = None
+        self._reason: str | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def available(self) -> bool:
+        """Whether distances can be computed."""
+        return self.reason == ""
+
+    @property
+    def reason(self) -> str:
+        """Why no distances can be computed, in a sentence; empty if they can."""
+        with self._lock:
+            if self._reason is None:
+                self._network, self._reason = self._load()
+            return self._reason
+
+    def __call__(self, sr: Pixels, hr: Pixels) -> float:
+        """Distance between two pictures, rounded to 8 bit, without border crop.
+
+        Raises:
+            ValueError: not available, different sizes, or smaller than 31 pixels a side.
+        """
+        if not self.available:
+            raise ValueError(self.reason)
+        a, b = _pixels(sr), _pixels(hr)
+        _check_sizes(a, b)
+        if min(a.shape[:2]) < LPIPS_MIN_SIZE:
+            raise ValueError(
+                f"A picture of {a.shape[1]}x{a.shape[0]} pixels is too small for LPIPS: "
+                f"at least {LPIPS_MIN_SIZE} a side are needed."
+            )
+        with torch.inference_mode():
+            return float(self._network(from_uint8(a), from_uint8(b), normalize=True))
+
+    def _load(self) -> tuple[Any, str]:
+        try:
+            import lpips
+        except ImportError as error:
+            return None, f"LPIPS needs the package lpips ({error})."
+        # A random backbone draws numbers; the caller's random state is none of our business.
+        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+            warnings.simplefilter("ignore")  # lpips calls torchvision in its old ways
+            try:
+                path = Path(self._backbone) if self._backbone else None
+                tensors = _read_tensors(path) if path else {}
+                network = lpips.LPIPS(net="alex", pnet_rand=path is not None, verbose=False)
+                if path:
+                    _load_backbone(network.net, tensors, path.name)
+            except ValueError as error:
+                return None, str(error)
+            except (OSError, RuntimeError):  # no network, or a damaged file in the cache
+                return None, (
+                    "LPIPS needs AlexNet's weights, which could not be downloaded: "
+                    f"set {BACKBONE_VARIABLE} to a local file of them."
+                )
+        return network.eval().requires_grad_(False), ""
+
+
+def _load_backbone(net: torch.nn.Module, given: dict[str, Tensor], name_of_file: str) -> None:
+    """Fill lpips' AlexNet slices, which number layers as torchvision's `features` does.
+
+    Raises:
+        ValueError: the tensors are those of another network.
+    """
+    state = {}
+    for name, tensor in net.state_dict().items():  # "slice2.3.weight" is "features.3.weight"
+        key = "features." + name.split(".", 1)[1]
+        found = given.get(key)
+        if found is None or found.shape != tensor.shape:
+            what = "nothing" if found is None else f"shape {tuple(found.shape)}"
+            raise ValueError(
+                f"{BACKBONE_VARIABLE} names {name_of_file}, which is not torchvision's AlexNet: "
+                f"{key} should have shape {tuple(tensor.shape)}, found {what}."
+            )
+        state[name] = found
+    net.load_state_dict(state)
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise ValueError(f"{BACKBONE_VARIABLE} names {path}, which is not a file.")
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError):
+        state = None
+    if not isinstance(state, dict):
+        raise ValueError(f"{BACKBONE_VARIABLE} names {path.name}, which holds no weights.")
+    return state

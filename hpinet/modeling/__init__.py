@@ -1,0 +1,1 @@
+"""The network (Fig. 3): patches, matches, attention, blocks, decoder, and their memory."""

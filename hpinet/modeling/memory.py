@@ -1,0 +1,186 @@
+"""How much is computed at once: by the processor's cache, or by a budget of memory.
+
+A pass of the network is cut into chunks of patches, bands of rows and chunks of the similarity
+matrix. What comes out does not depend on them, only how much memory is in use meanwhile.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import astuple, dataclass
+
+import torch
+
+from hpinet.config import HPINetConfig
+
+from .cpu_kernels import scores_held
+from .patches import axis_origins
+
+_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
+
+
+def parse_bytes(text: str) -> int:
+    """Bytes from text such as ``500M``, ``2 GiB``, ``1.5GB`` or ``4096``; units are powers of 1024.
+
+    Raises:
+        ValueError: If it is no positive amount of memory.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?", text.strip().lower())
+    size = int(float(found[1]) * _UNITS[found[2]]) if found else 0
+    if size < 1:
+        raise ValueError(f"{text!r} is no amount of memory such as 500M or 2GB")
+    return size
+
+
+def format_bytes(size: float) -> str:
+    """Bytes for people: ``512 MiB``, ``2.5 GiB``."""
+    if size < 2**30:
+        return f"{max(1, round(size / 2**20))} MiB"
+    return f"{size / 2**30:.3g} GiB"
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that are free where the network is."""
+    if device.type == "cuda":
+        # What PyTorch holds without using it is free to this process as well.
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + unused
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """The most that is computed at once, batch included.
+
+    Attributes:
+        pixels: Pixels of patches.
+        rows: Rows of patches that are aggregated together.
+        similarity: Similarities of pairs of patches.
+        decoder_rows: LR rows that are decoded together.
+    """
+
+    pixels: int
+    rows: int
+    similarity: int
+    decoder_rows: int
+
+    def patches(self, patch_size: int, batch: int) -> int:
+        """Patches of every picture that go through attention together, at least one."""
+        return max(1, self.pixels // (batch * patch_size**2))
+
+    def map_rows(self, wide: int) -> int:
+        """Rows of a map of that width that are convolved together."""
+        return max(self.decoder_rows, self.pixels // wide)
+
+    def scaled(self, factor: float) -> Chunks:
+        """Larger or smaller ones of every kind."""
+        return Chunks(*(max(1, int(value * factor)) for value in astuple(self)))
+
+
+_EVERYTHING = Chunks(1 << 60, 1 << 30, 1 << 26, 1 << 30)
+# Measured: fewer patches make threads wait for each other, more no longer stay in the cache.
+_CACHED = Chunks(pixels=64 * 24**2, rows=1, similarity=1 << 23, decoder_rows=16)
+
+
+def default_chunks(device: torch.device) -> Chunks:
+    """What is fast: on CPUs what stays in the cache, elsewhere everything in few launches."""
+    return _CACHED if device.type == "cpu" else _EVERYTHING
+
+
+def fitting_chunks(
+    config: HPINetConfig,
+    batch: int,
+    size: tuple[int, int],
+    budget: int,
+    device: torch.device,
+    element: int = 4,
+) -> Chunks:
+    """The fastest chunks for which a pass without gradients stays within a budget.
+
+    Args:
+        config: The network's configuration.
+        batch: Pictures at once.
+        size: LR height and width in pixels.
+        budget: Bytes beside the weights and the picture.
+        device: Where the network is.
+        element: Bytes of a number.
+
+    Raises:
+        ValueError: If not even the smallest chunks fit; the message names the least budget.
+    """
+    ladder = [default_chunks(device), *(_CACHED.scaled(2.0**-k) for k in range(12))]
+    if device.type != "cpu":
+        ladder[1:1] = [_CACHED.scaled(4.0**k) for k in range(6, 0, -1)]
+    needs = []
+    for chunks in ladder:
+        needs.append(_needed(config, batch, size, chunks, device.type == "cpu", element))
+        if needs[-1] <= budget:
+            return chunks
+    raise ValueError(
+        f"a picture of {size[1]}x{size[0]} pixels needs at least {format_bytes(min(needs))} of "
+        f"memory beside the weights, the budget is {format_bytes(budget)}: raise it, crop or "
+        f"shrink the picture, or take a smaller model"
+    )
+
+
+def _needed(
+    config: HPINetConfig,
+    batch: int,
+    size: tuple[int, int],
+    chunks: Chunks,
+    scores_are_held: bool,
+    element: int,
+) -> int:
+    """Bytes of a pass at its peak, a little generously."""
+    least, dim = max(config.patch_sizes), config.dim
+    high, wide = max(least, size[0]), max(least, size[1])
+    features = batch * high * wide * dim * element
+    # What goes into a block, the sum of its patches, and what comes out of its convolution.
+    band = min(chunks.map_rows(wide) + 2, high)
+    convolved = features + 4 * batch * band * wide * dim * element
+    block = 2 * features + max(
+        convolved,
+        *(
+            _patch_bytes(config, p, batch, high, wide, chunks, scores_are_held, element)
+            for p in set(config.patch_sizes)
+        ),
+    )
+    sr = 3 * batch * size[0] * size[1] * config.scale**2 * element
+    last = 2 if config.scale == 4 else config.scale
+    rows = min(chunks.decoder_rows, high) + 2
+    grown = batch * rows * wide * config.scale**2 * dim * element
+    # The last upsampler's output before and after the shuffle, and what went into it.
+    decoder = features + sr + int(grown * (2 + 2 / last**2 + 3 / dim))
+    # What the allocator leaves between its pieces came to 1.18 of the sum at most.
+    return int(1.25 * max(block, decoder)) + _BESIDE
+
+
+def _patch_bytes(
+    config: HPINetConfig,
+    patch_size: int,
+    batch: int,
+    high: int,
+    wide: int,
+    chunks: Chunks,
+    scores_are_held: bool,
+    element: int,
+) -> int:
+    length, dim = patch_size**2, config.dim
+    down, across = (len(axis_origins(n, patch_size, config.overlap)) for n in (high, wide))
+    count = down * across
+    at_once = batch * min(count, chunks.patches(patch_size, batch))
+    # Patch, match, norm; query, key, value; attended, hidden before and after, and their sums.
+    pixel = (7 * dim + 2 * config.qk_dim + 2 * config.ffn_dim) * element + 3 * _INDEX
+    scores = scores_held(at_once, patch_size) * element * scores_are_held
+    attention = at_once * length * pixel + scores
+    # A band of patches, put together, turned, and summed up.
+    band = 4 * batch * min(down, chunks.rows) * across * length * dim * element
+    pairs = batch * count * max(1, min(count, chunks.similarity // (batch * count)))
+    tokens = batch * count * (3 * dim * element + 2 * _INDEX)
+    return max(attention + band, 3 * pairs * element) + tokens
+
+
+_INDEX = 8  # bytes of a patch's or pixel's number
+_BESIDE = 24 << 20  # what the libraries need for themselves: copies of weights, work space

@@ -1,0 +1,1 @@
+"""One way to open any network: HPINet's, bicubic, and other architectures."""

@@ -1,0 +1,44 @@
+"""Bicubic interpolation as a network, the baseline of every comparison."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+BICUBIC = "bicubic"
+_LARGEST_SCALE = 16
+
+
+class ModelError(ValueError):
+    """A network that cannot be had; the message is one sentence for the user."""
+
+
+class Bicubic(nn.Module):
+    """Bicubic interpolation: Pillow's (a = -0.5), as `hpinet.bicubic`, without its rounding.
+
+    A linear map, so that its attribution is known; it sees 2 LR pixels around a place, and every
+    network that is worth its weights should see more.
+
+    Args:
+        scale: SR pixels per LR pixel, 1 to 16.
+
+    Raises:
+        ModelError: If the scale is not such a number.
+    """
+
+    name = BICUBIC
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+        if scale not in range(1, _LARGEST_SCALE + 1):
+            raise ModelError(
+                f"the scale must be a whole number from 1 to {_LARGEST_SCALE}, not {scale!r}"
+            )
+        self.scale = scale
+        self.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, h, w) to (B, 3, sh, sw)."""
+        size = (x.shape[-2] * self.scale, x.shape[-1] * self.scale)
+        # PyTorch's other bicubic has a = -0.75; the antialiased one follows Pillow in all else too.
+        return F.interpolate(x, size=size, mode="bicubic", antialias=True)

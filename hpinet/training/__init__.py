@@ -1,0 +1,1 @@
+"""Training: recipes, the loop, its state and its log."""

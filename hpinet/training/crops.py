@@ -1,0 +1,119 @@
+"""Random crops of the training images, and which crops each step takes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from hpinet.data.image_cache import PictureCache
+
+from .recipes import Recipe
+
+
+class Crops(Dataset):
+    """Random crops, flipped and rotated, each decided by its number alone.
+
+    Args:
+        cache: The pictures.
+        scale: 2, 3 or 4.
+        seed: Decides picture order, places, flips and rotations.
+    """
+
+    def __init__(self, cache: PictureCache, scale: int, seed: int) -> None:
+        self.cache = cache
+        self.scale = scale
+        self.seed = seed
+        self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
+
+    @property
+    def largest_crop(self) -> int:
+        """HR side in pixels that every picture can give."""
+        return min(min(pair.hr_size) for pair in self.cache.pairs)
+
+    def __len__(self) -> int:
+        return len(self.cache.pairs)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor, int]:
+        """One pair of crops.
+
+        Args:
+            key: (number of the crop, counted over the whole run; HR side in pixels).
+
+        Returns:
+            LR (3, c / scale, c / scale) and HR (3, c, c), uint8 (a quarter of what floats would
+            take on their way to the device), and the number.
+        """
+        number, crop = key
+        picture = self._picture(number)
+        lr, hr = self.cache.lr(picture), self.cache.hr(picture)
+        side = crop // self.scale
+        rng = np.random.default_rng((self.seed, 1, number))
+        top, left = (int(rng.integers(0, extent - side + 1)) for extent in lr.shape[:2])
+        s = self.scale
+        lr = lr[top : top + side, left : left + side]
+        hr = hr[top * s : (top + side) * s, left * s : (left + side) * s]
+        turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
+        return _tensor(lr, turns, mirrored), _tensor(hr, turns, mirrored), number
+
+    def _picture(self, number: int) -> int:
+        epoch, place = divmod(number, len(self))
+        if self._order[0] != epoch:
+            self._order = (
+                epoch,
+                np.random.default_rng((self.seed, 0, epoch)).permutation(len(self)),
+            )
+        return int(self._order[1][place])
+
+
+def _tensor(pixels: np.ndarray, turns: int, mirrored: bool) -> Tensor:
+    pixels = np.rot90(pixels, turns)
+    pixels = pixels[:, ::-1] if mirrored else pixels
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+
+
+class StepSampler(Sampler[list[tuple[int, int]]]):
+    """The crops of each step from ``start`` on, for one process of many.
+
+    Without end where the recipe counts minutes.
+
+    Args:
+        recipe: Decides batch and crop size of a step.
+        scale: 2, 3 or 4.
+        start: First step.
+        largest_crop: Crops never grow beyond this, in HR pixels.
+        process: This process's number out of ``processes``.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        scale: int,
+        start: int,
+        largest_crop: int,
+        process: int = 0,
+        processes: int = 1,
+    ) -> None:
+        self.recipe, self.scale, self.start, self.largest_crop = recipe, scale, start, largest_crop
+        self.process, self.processes = process, processes
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        number = sum(self._stage(step)[1] for step in range(self.start))
+        steps: Iterator[int] = itertools.count(self.start)
+        if not self.recipe.minutes:
+            steps = itertools.takewhile(lambda step: step < self.recipe.steps, steps)
+        for step in steps:
+            crop, batch = self._stage(step)
+            share = batch // self.processes
+            first = number + self.process * share
+            yield [(n, crop) for n in range(first, first + share)]
+            number += batch
+
+    def _stage(self, step: int) -> tuple[int, int]:
+        crop, batch = self.recipe.stage_at(step)
+        crop = min(crop, self.largest_crop) // self.scale * self.scale
+        return crop, max(1, batch // self.processes) * self.processes

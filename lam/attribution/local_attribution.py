@@ -1,0 +1,184 @@
+"""Local Attribution Maps (Gu & Dong 2021): the LR pixels that an SR window came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, overload
+
+import torch
+from captum.attr import GradientAttribution
+from torch import Tensor
+
+from lam.window import Window
+
+from .detectors import Detector
+from .memory_plan import make_plan
+from .path_integral import Integration
+from .paths import AttributionPath, GaussianBlurPath
+from .quadrature import quadrature
+from .results import LocalAttributionResult
+from .target import Subject
+
+
+class LocalAttribution(GradientAttribution):
+    """Integrated gradients of a detector along a path of pictures, for any SR network.
+
+    Follows captum's conventions, with one picture at a time and a result that also says how far it
+    can be trusted.
+
+    >>> result = LocalAttribution(model).attribute(lr, window=Window(left=110, top=150, size=16))
+    >>> result.importance, result.diffusion_index, result.residual
+
+    Args:
+        forward_func: A network, or any function, from (B, 3, h, w) RGB in [0, 1] to (B, 3, sh, sw).
+            It is neither changed nor hooked: several threads may share it.
+    """
+
+    def __init__(self, forward_func: Callable[..., Any]) -> None:
+        super().__init__(forward_func)
+
+    def has_convergence_delta(self) -> bool:
+        """Whether `attribute` can return captum's convergence delta: yes."""
+        return True
+
+    @property
+    def multiplies_by_inputs(self) -> bool:
+        """Whether attributions are contributions and not bare gradients: yes."""
+        return True
+
+    @overload
+    def attribute(
+        self,
+        inputs: Tensor,
+        window: Window,
+        *,
+        return_convergence_delta: Literal[False] = ...,
+        **options: Any,
+    ) -> LocalAttributionResult: ...
+
+    @overload
+    def attribute(
+        self,
+        inputs: Tensor,
+        window: Window,
+        *,
+        return_convergence_delta: Literal[True],
+        **options: Any,
+    ) -> tuple[LocalAttributionResult, Tensor]: ...
+
+    def attribute(
+        self,
+        inputs: Tensor,
+        window: Window,
+        *,
+        return_convergence_delta: bool = False,
+        **options: Any,
+    ) -> LocalAttributionResult | tuple[LocalAttributionResult, Tensor]:
+        """The map of one window.
+
+        Args:
+            inputs: The LR picture, (1, 3, h, w) or (3, h, w), RGB float in [0, 1].
+            window: What is asked about, in SR pixels.
+            return_convergence_delta: Also return captum's delta, a tensor of shape (1,): the
+                integral less the detector's change, jumps of matches not counted.
+            **options: ``path``, ``detector``, ``n_steps``, ``method``, ``matches``,
+                ``internal_batch_size``, ``tolerance`` and ``memory``, as in
+                `attribute_progressively`.
+
+        Returns:
+            The result; with ``return_convergence_delta`` also the delta.
+
+        Raises:
+            ValueError: If the picture, the window or an option does not fit.
+        """
+        work = self._prepare(inputs, window, **options)
+        for _ in work.advance():
+            pass
+        result = work.result()
+        if not return_convergence_delta:
+            return result
+        return result, torch.tensor([result.integral - result.change])
+
+    def attribute_progressively(
+        self,
+        inputs: Tensor,
+        window: Window,
+        *,
+        path: AttributionPath | None = None,
+        detector: str | Detector = "gradient",
+        n_steps: int = 50,
+        method: str = "gausslegendre",
+        matches: str = "live",
+        internal_batch_size: int | None = None,
+        tolerance: float | None = None,
+        memory: int | None = None,
+    ) -> Iterator[LocalAttributionResult]:
+        """The map of one window, refined while one watches.
+
+        Yields after every batch of steps. From an eighth of the steps on, the map is a usable
+        estimate with evenly spread steps; each later level halves the gaps. The last result is
+        exactly that of `attribute` with the same options. Closing the generator ends the work and
+        frees its memory.
+
+        Args:
+            inputs: The LR picture, (1, 3, h, w) or (3, h, w), RGB float in [0, 1].
+            window: What is asked about, in SR pixels.
+            path: From where to where; `GaussianBlurPath` by default.
+            detector: ``"gradient"``, ``"sum"``, ``"mean_colour"`` or a function of the SR pictures
+                (B, 3, H, W) and the window to (B,).
+            n_steps: Gradients to take, 1 to 1000.
+            method: One of `quadrature.METHODS`; Gauss-Legendre is the most accurate.
+            matches: Who decides a network's hard matches: ``"live"``, ``"frozen"`` (the sharp
+                picture's throughout) or ``"own"`` (Global Pixel Access off).
+            internal_batch_size: Steps computed at once; by default by the picture's size. Halved
+                when memory runs out.
+            tolerance: Stop refining when a level changes the map by less than this, relatively
+                (`LocalAttributionResult.map_change`), with fewer than ``n_steps`` gradients.
+            memory: Bytes that may be used beside the weights; half of what is free by default.
+                Where one step does not fit, each block is computed again in the backward pass.
+
+        Returns:
+            A generator of results.
+
+        Raises:
+            ValueError: At once, if the picture, the window or an option does not fit.
+        """
+        work = self._prepare(
+            inputs, window, path, detector, n_steps, method, matches, internal_batch_size,
+            tolerance, memory,
+        )  # fmt: skip
+        return _watch(work)
+
+    def _prepare(
+        self,
+        inputs: Tensor,
+        window: Window,
+        path: AttributionPath | None = None,
+        detector: str | Detector = "gradient",
+        n_steps: int = 50,
+        method: str = "gausslegendre",
+        matches: str = "live",
+        internal_batch_size: int | None = None,
+        tolerance: float | None = None,
+        memory: int | None = None,
+    ) -> Integration:
+        path = path or GaussianBlurPath()
+        rule = quadrature(method, n_steps, getattr(path, "clock", None))
+        if tolerance is not None and not 0 <= tolerance < 1:
+            raise ValueError(f"the tolerance is a relative change from 0 to 1, not {tolerance}")
+        subject = Subject(self.forward_func, inputs, window, detector, matches)
+        plan = make_plan(subject, internal_batch_size, memory)
+        params = {
+            "path": path.describe(),
+            "n_steps": int(n_steps),
+            "method": method,
+            "tolerance": tolerance,
+            "internal_batch_size": plan.batch,
+        }
+        return Integration(subject, path, rule, plan, tolerance, params)
+
+
+def _watch(work: Integration) -> Iterator[LocalAttributionResult]:
+    for _ in work.advance():
+        yield work.result()
+    yield work.result()

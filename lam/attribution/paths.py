@@ -1,0 +1,175 @@
+"""Paths from a picture without detail (alpha = 0) to the picture itself (alpha = 1).
+
+LAM (Gu & Dong 2021) integrates gradients along a path. A path here is a value: it knows where it is
+at alpha and its exact derivative there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .quadrature import Array
+
+_SHARP = 1e-3  # below this sigma in pixels every neighbour's weight is 0 in float64
+_LEAST_LOG = -600.0  # exp of it is still a normal float64
+
+
+class AttributionPath(Protocol):
+    """What `lam.LocalAttribution` needs of a path. Pictures are (1, 3, h, w) RGB in [0, 1].
+
+    A path may also have a method ``clock`` (`quadrature.Clock`), a variable in which it moves
+    more evenly than in alpha; Gauss-Legendre nodes are then spread in that.
+    """
+
+    def at(self, picture: Tensor, alphas: Array) -> Tensor:
+        """The pictures (K, 3, h, w) at K positions in [0, 1]."""
+        ...
+
+    def derivative(self, picture: Tensor, alphas: Array) -> Tensor:
+        """The exact derivatives d(path) / d(alpha), (K, 3, h, w), per unit of alpha."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """What reproduces the path, as plain values."""
+        ...
+
+
+@dataclass(frozen=True)
+class GaussianBlurPath:
+    """From blurred to sharp: the standard deviation falls linearly from ``sigma`` to 0.
+
+    LAM's progressive blurring path. The picture is mirrored at its border without repeating
+    the border pixel, as OpenCV's default does.
+
+    Attributes:
+        sigma: Standard deviation at alpha = 0, in LR pixels.
+        kernel: Odd side of the square kernel, in LR pixels.
+
+    Raises:
+        ValueError: If sigma is not positive or the kernel is not odd and positive.
+    """
+
+    sigma: float = 1.2
+    kernel: int = 9
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.sigma) and self.sigma > 0):
+            raise ValueError(f"sigma must be a positive number of pixels, not {self.sigma}")
+        if not isinstance(self.kernel, int) or self.kernel < 1 or self.kernel % 2 == 0:
+            raise ValueError(f"the kernel must be an odd number of pixels, not {self.kernel}")
+
+    def at(self, picture: Tensor, alphas: Array) -> Tensor:
+        """The pictures (K, 3, h, w) at K positions in [0, 1]."""
+        weights, _ = self._kernels(alphas)
+        return _filter(picture, weights, weights)
+
+    def derivative(self, picture: Tensor, alphas: Array) -> Tensor:
+        """The derivatives d(path) / d(alpha), (K, 3, h, w)."""
+        weights, slopes = self._kernels(alphas)
+        # The kernel is a product of one along the rows and one along the columns.
+        both = _filter(picture, slopes, weights) + _filter(picture, weights, slopes)
+        return -self.sigma * both
+
+    def clock(self, times: Array) -> tuple[Array, Array]:
+        """Positions at which a pixel's weight for its neighbour has fallen by equal parts.
+
+        That weight, ``u = exp(-1 / (2 sigma ** 2))``, is the natural variable of the path: the
+        kernel is a quotient of polynomials in u (``u ** (x * x)``, normalised), so that
+        Gauss-Legendre converges geometrically. As a function of alpha it is flat beyond all orders
+        at the sharp end, where a quarter of evenly spread nodes would find nothing to integrate.
+
+        Args:
+            times: (K,) in [0, 1].
+
+        Returns:
+            Positions alpha (K,), and d(alpha) / d(time), which grows without bound as time nears 1.
+        """
+        first = -1 / (2 * self.sigma**2)
+        if first < _LEAST_LOG:  # such a blur changes nothing, at whatever pace
+            return times, np.ones_like(times)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            sigma = np.sqrt(-1 / (2 * (first + np.log1p(-times))))
+            return 1 - sigma / self.sigma, sigma**3 / (self.sigma * (1 - times))
+
+    def describe(self) -> dict[str, Any]:
+        """What reproduces the path, as plain values."""
+        return {"name": "gaussian_blur", **asdict(self)}
+
+    def _kernels(self, alphas: Array) -> tuple[Array, Array]:
+        """One-dimensional kernels (K, kernel) and their derivatives with respect to sigma."""
+        sigma = np.maximum(self.sigma * (1 - np.asarray(alphas, np.float64)), _SHARP)[:, None]
+        squares = (np.arange(self.kernel) - self.kernel // 2) ** 2.0
+        raw = np.exp(-squares / (2 * sigma**2))
+        raw_slope = raw * squares / sigma**3
+        total, total_slope = raw.sum(1, keepdims=True), raw_slope.sum(1, keepdims=True)
+        weights = raw / total
+        return weights, (raw_slope - weights * total_slope) / total
+
+
+@dataclass(frozen=True)
+class LinearPath:
+    """The straight line from a baseline to the picture: integrated gradients proper.
+
+    Attributes:
+        baseline: ``"blurred"`` (Gaussian, as `GaussianBlurPath` begins) or ``"black"``.
+        sigma: Standard deviation of the blurred baseline, in LR pixels.
+        kernel: Odd side of its kernel, in LR pixels.
+
+    Raises:
+        ValueError: If there is no such baseline, or sigma or kernel do not make a blur.
+    """
+
+    baseline: Literal["blurred", "black"] = "blurred"
+    sigma: float = 1.2
+    kernel: int = 9
+
+    def __post_init__(self) -> None:
+        if self.baseline not in ("blurred", "black"):
+            raise ValueError(f"the baseline must be 'blurred' or 'black', not {self.baseline!r}")
+        GaussianBlurPath(self.sigma, self.kernel)
+
+    def at(self, picture: Tensor, alphas: Array) -> Tensor:
+        """The pictures (K, 3, h, w) at K positions in [0, 1]."""
+        start = self._start(picture)
+        steps = torch.as_tensor(np.asarray(alphas), dtype=picture.dtype, device=picture.device)
+        return start + steps[:, None, None, None] * (picture - start)
+
+    def derivative(self, picture: Tensor, alphas: Array) -> Tensor:
+        """The derivatives d(path) / d(alpha), (K, 3, h, w): the same everywhere."""
+        return (picture - self._start(picture)).expand(len(alphas), -1, -1, -1)
+
+    def describe(self) -> dict[str, Any]:
+        """What reproduces the path, as plain values."""
+        if self.baseline == "black":
+            return {"name": "linear", "baseline": "black"}
+        return {"name": "linear", **asdict(self)}
+
+    def _start(self, picture: Tensor) -> Tensor:
+        if self.baseline == "black":
+            return torch.zeros_like(picture)
+        return GaussianBlurPath(self.sigma, self.kernel).at(picture, np.zeros(1))
+
+
+def _filter(picture: Tensor, down: Array, across: Array) -> Tensor:
+    """Filter a picture (1, 3, h, w) with K separable kernels (K, l) to (K, 3, h, w)."""
+    length = down.shape[1]
+    down_, across_ = (
+        torch.as_tensor(k, dtype=picture.dtype, device=picture.device) for k in (down, across)
+    )
+    windows = _mirror(picture, 2, length // 2).unfold(2, length, 1)
+    rows = torch.einsum("chwl,kl->kchw", windows[0], down_)
+    windows = _mirror(rows, 3, length // 2).unfold(3, length, 1)
+    return torch.einsum("kchwl,kl->kchw", windows, across_)
+
+
+def _mirror(x: Tensor, dim: int, pad: int) -> Tensor:
+    """Mirror at both ends of an axis without repeating the border, however short the axis is."""
+    size = x.shape[dim]
+    period = max(1, 2 * (size - 1))
+    place = torch.arange(-pad, size + pad, device=x.device).remainder(period)
+    return x.index_select(dim, torch.minimum(place, period - place))

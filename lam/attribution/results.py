@@ -1,0 +1,189 @@
+"""What an attribution says, and how far it can be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lam.metrics.diffusion import diffusion_index, gini, importance_map
+
+_SUMMARY = (
+    "diffusion_index",
+    "detector_start",
+    "detector_end",
+    "integral",
+    "match_jumps",
+    "residual",
+    "non_finite",
+    "seconds",
+)
+_SMALL_CHANGE = 1e-4  # of the detector's size: below it a relative residual is noise over noise
+
+
+@dataclass(frozen=True, eq=False)
+class MatchSwitches:
+    """Where along the path a network changed its hard matches, and what each change did.
+
+    Attributes:
+        alphas: (K,) positions of the knots, from 0 to 1.
+        shares: (K, blocks) share of each block's patches that switched there, in [0, 1].
+        jumps: (K,) detector with the new matches less the detector with the old ones, on the
+            picture at the knot; 0 where nothing switched.
+    """
+
+    alphas: NDArray[np.float64]
+    shares: NDArray[np.float64]
+    jumps: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class LocalAttributionResult:
+    """A local attribution map.
+
+    Completeness: an attribution should sum to the change of what it explains. Here
+    ``detector_end - detector_start = integral + match_jumps + residual``: hard matches switch along
+    the path, each switch is a jump without a gradient that no pixel can be credited with, and what
+    then remains is the error of the quadrature.
+
+    Attributes:
+        attribution: (3, h, w) float32, signed contribution of each channel of each LR pixel, in
+            units of the detector.
+        detector_start: The detector where the path begins (blurred).
+        detector_end: The detector on the picture itself.
+        match_jumps: Sum of the jumps at switches of matches. 0 where matches cannot switch; NaN in
+            an unfinished result, which has not looked at them yet.
+        non_finite: How many elements of the gradients were not finite; they count as 0 in the map.
+        seconds: Time spent computing.
+        n_steps: Steps asked for.
+        steps_done: Steps that were taken so far.
+        progress: Share of all work done, 1 for the final result.
+        map_change: How far the last level of nodes moved the map, relatively (Euclidean norm): an
+            upper estimate of what is still missing. NaN before the second level.
+        path_alphas: (steps_done,) positions of the gradients taken, ascending.
+        path_values: (steps_done,) the detector there.
+        switches: Where matches switched; None where they cannot, or not finished.
+        params: Everything that reproduces the map, as plain values that fit into JSON.
+    """
+
+    attribution: NDArray[np.float32]
+    detector_start: float
+    detector_end: float
+    match_jumps: float
+    non_finite: int
+    seconds: float
+    n_steps: int
+    steps_done: int
+    progress: float
+    map_change: float
+    path_alphas: NDArray[np.float64]
+    path_values: NDArray[np.float64]
+    switches: MatchSwitches | None
+    params: dict[str, Any]
+
+    @cached_property
+    def importance(self) -> NDArray[np.float32]:
+        """(h, w) float32: absolute sum over the channels, as in the LAM demo."""
+        return importance_map(self.attribution)
+
+    @cached_property
+    def gini(self) -> float:
+        """Gini coefficient of the importance; NaN for a map of zeros."""
+        return gini(self.importance)
+
+    @cached_property
+    def diffusion_index(self) -> float:
+        """``(1 - gini) * 100``: compare only maps of equal size. NaN for a map of zeros."""
+        return diffusion_index(self.importance)
+
+    @cached_property
+    def integral(self) -> float:
+        """Sum of the attribution, in units of the detector."""
+        return float(self.attribution.sum(dtype=np.float64))
+
+    @property
+    def change(self) -> float:
+        """``detector_end - detector_start``: what is to be explained."""
+        return self.detector_end - self.detector_start
+
+    @property
+    def residual(self) -> float:
+        """``change - integral - match_jumps``: what neither pixels nor switches account for."""
+        return self.change - self.integral - self.match_jumps
+
+    @property
+    def relative_residual(self) -> float:
+        """Residual over change; NaN where the change is next to nothing."""
+        size = abs(self.detector_start) + abs(self.detector_end)
+        if not abs(self.change) > _SMALL_CHANGE * size:
+            return float("nan")
+        return self.residual / self.change
+
+    @property
+    def finished(self) -> bool:
+        """Whether this is the final result."""
+        return self.progress >= 1
+
+    def summary(self) -> dict[str, float | int | None]:
+        """The figures that ``python -m lam --json`` prints; None for what is undefined (NaN)."""
+        values = {name: getattr(self, name) for name in _SUMMARY}
+        return {name: value if np.isfinite(value) else None for name, value in values.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class MethodResult:
+    """A map by another method than LAM.
+
+    Attributes:
+        attribution: (3, h, w) float32, signed. Saliency: the detector's gradient, per unit of
+            brightness. The others: in units of the detector.
+        detector_end: The detector on the picture itself.
+        non_finite: How many elements were not finite; they count as 0 in the map.
+        seconds: Time spent computing.
+        progress: Share of the work done, 1 for the final result.
+        params: Everything that reproduces the map, as plain values that fit into JSON.
+    """
+
+    attribution: NDArray[np.float32]
+    detector_end: float
+    non_finite: int
+    seconds: float
+    progress: float
+    params: dict[str, Any]
+
+    @cached_property
+    def importance(self) -> NDArray[np.float32]:
+        """(h, w) float32: absolute sum over the channels."""
+        return importance_map(self.attribution)
+
+    @cached_property
+    def gini(self) -> float:
+        """Gini coefficient of the importance; NaN for a map of zeros."""
+        return gini(self.importance)
+
+    @cached_property
+    def diffusion_index(self) -> float:
+        """``(1 - gini) * 100``: compare only maps of equal size. NaN for a map of zeros."""
+        return diffusion_index(self.importance)
+
+    @property
+    def finished(self) -> bool:
+        """Whether this is the final result."""
+        return self.progress >= 1
+
+    def summary(self) -> dict[str, float | int | None]:
+        """The figures of `LocalAttributionResult.summary`; None for what only a path has."""
+        values = {
+            "diffusion_index": self.diffusion_index,
+            "detector_start": None,
+            "detector_end": self.detector_end,
+            "integral": None,
+            "match_jumps": None,
+            "residual": None,
+            "non_finite": self.non_finite,
+            "seconds": self.seconds,
+        }
+        return {k: v if v is not None and np.isfinite(v) else None for k, v in values.items()}

@@ -1,0 +1,179 @@
+"""What a method is asked to explain: the detector on a window, as a function of the LR picture."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lam.window import Window
+
+from .detectors import Detector, describe_detector, detect, get_detector
+from .matching_network import Choice, MatchingNetwork
+from .results import MethodResult
+
+
+class Subject:
+    """One picture, network, window and detector: the detector as a function of the LR picture.
+
+    Where the network can, only what the detector reads is computed.
+
+    Args:
+        forward_func: A network, or any function, from (B, 3, h, w) RGB in [0, 1] to (B, 3, sh, sw).
+        inputs: The LR picture, (1, 3, h, w) or (3, h, w).
+        window: What is asked about, in SR pixels.
+        detector: A key of `lam.DETECTORS`, or a function.
+        matches: One of `lam.MATCHES`.
+
+    Attributes:
+        picture: (1, 3, h, w) on the network's device.
+        network: The network under its rule for matches.
+        params: What reproduces the subject, as plain values that fit into JSON. The SR picture's
+            size is added when it is known.
+
+    Raises:
+        ValueError: If the picture, the window or an option does not fit.
+    """
+
+    def __init__(
+        self,
+        forward_func: Callable[..., Any],
+        inputs: Tensor,
+        window: Window,
+        detector: str | Detector,
+        matches: str,
+    ) -> None:
+        self.picture = _check_picture(inputs, forward_func)
+        self.params: dict[str, Any] = {
+            "window": asdict(window),
+            "detector": describe_detector(detector),
+            "matches": matches,
+            "lr_size": list(self.picture.shape[-2:]),
+            "lr_sha256": hashlib.sha256(self.picture.cpu().numpy().tobytes()).hexdigest(),
+            "network": _describe(forward_func),
+            "torch": str(torch.__version__),
+        }
+        self._window, self._detector = window, get_detector(detector)[1]
+        scale = getattr(forward_func, "scale", None)
+        if isinstance(scale, int):  # known before the first, costly pass
+            self._know_size(*(side * scale for side in self.picture.shape[-2:]))
+        self.network = MatchingNetwork(forward_func, self.picture, matches)
+        halo = getattr(self._detector, "halo", None)
+        if isinstance(scale, int) and self.network.can_crop and halo is not None:
+            self._crop_to(halo)
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """The detector (B,) on what becomes of LR pictures (B, 3, h, w)."""
+        return self.observe(pictures)[0]
+
+    def observe(self, pictures: Tensor) -> tuple[Tensor, list[Choice]]:
+        """The detector (B,), and the matches of each picture, empty unless they may switch."""
+        sr, choices = self.network(pictures)
+        if "sr_size" not in self.params:
+            self._know_size(int(sr.shape[-2]), int(sr.shape[-1]))
+        return detect(self._detector, sr, self._window), choices
+
+    def observe_with(self, pictures: Tensor, choices: Sequence[Choice]) -> Tensor:
+        """The detector (B,) under given matches, one choice a picture."""
+        return detect(self._detector, self.network.with_choices(pictures, choices), self._window)
+
+    def evaluate(self) -> float:
+        """The detector on the picture itself."""
+        with torch.no_grad():
+            return float(self(self.picture))
+
+    def gradient(self, pictures: Tensor) -> tuple[Tensor, list[Choice], Tensor]:
+        """The detector (B,), the matches, and the gradient (B, 3, h, w), which may be not finite.
+
+        Raises:
+            ValueError: If the detector cannot be differentiated.
+        """
+        # Callers may be in threads or modes where gradients are off.
+        with torch.inference_mode(False), torch.enable_grad():
+            pictures = pictures.clone().requires_grad_()
+            values, choices = self.observe(pictures)
+            check_differentiable(values)
+            (gradients,) = torch.autograd.grad(values.sum(), pictures)
+        return values.detach(), choices, gradients
+
+    def result(
+        self, attribution: NDArray[Any], end: float, seconds: float, progress: float
+    ) -> MethodResult:
+        """A map (3, h, w) as a result, with what is not finite counted and set to 0."""
+        finite = np.isfinite(attribution)
+        return MethodResult(
+            attribution=np.where(finite, attribution, 0).astype(np.float32),
+            detector_end=end,
+            non_finite=int((~finite).sum()),
+            seconds=seconds,
+            progress=progress,
+            params=dict(self.params),
+        )
+
+    def _know_size(self, height: int, width: int) -> None:
+        self._window.check_inside(height, width)
+        scale = width / self.picture.shape[-1]
+        self.params.update(sr_size=[height, width], scale=scale)
+
+    def _crop_to(self, halo: int) -> None:
+        """Have the network compute no more than the detector reads."""
+        height, width = self.params["sr_size"]
+        window = self._window
+        top, left = max(0, window.top - halo), max(0, window.left - halo)
+        bottom = min(height, window.top + window.size + halo)
+        right = min(width, window.left + window.size + halo)
+        self.network.region = (top, left, bottom - top, right - left)
+        self._window = Window(window.left - left, window.top - top, window.size)
+
+
+def check_differentiable(values: Tensor) -> None:
+    """Make sure that a detector's values have a gradient.
+
+    Raises:
+        ValueError: If not.
+    """
+    if not values.requires_grad:
+        raise ValueError(
+            "the detector's value has no gradient with respect to the picture: "
+            "compute it with torch from what the detector is given"
+        )
+
+
+def _check_picture(inputs: Tensor, forward_func: Any) -> Tensor:
+    if not isinstance(inputs, torch.Tensor):
+        raise ValueError(
+            f"the picture must be a tensor of shape (1, 3, h, w), not {type(inputs).__name__}"
+        )
+    picture = inputs[None] if inputs.ndim == 3 else inputs
+    if picture.ndim != 4 or picture.shape[:2] != (1, 3) or 0 in picture.shape:
+        raise ValueError(
+            f"expected one RGB picture of shape (1, 3, h, w), got {tuple(inputs.shape)}"
+        )
+    if not picture.dtype.is_floating_point:
+        raise ValueError(
+            f"the picture must be floats in [0, 1], not {picture.dtype}: divide by 255"
+        )
+    if not torch.isfinite(picture).all():
+        raise ValueError("the picture holds values that are not finite")
+    parameter = None
+    if isinstance(forward_func, nn.Module):
+        parameter = next(forward_func.parameters(), None)
+    # A tensor made in inference mode could not take part in a backward pass: clone outside of it.
+    with torch.inference_mode(False):
+        return (
+            picture.detach().clone().to(picture.device if parameter is None else parameter.device)
+        )
+
+
+def _describe(forward_func: Any) -> dict[str, Any]:
+    described: dict[str, Any] = {"class": type(forward_func).__name__}
+    config = getattr(forward_func, "config", None)
+    if is_dataclass(config) and not isinstance(config, type):
+        described["config"] = asdict(config)
+    return described

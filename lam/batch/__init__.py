@@ -1,0 +1,1 @@
+"""Maps of many images and networks: ``python -m lam dataset``."""

@@ -1,0 +1,1 @@
+"""The commands ``python -m lam IMAGE`` and its sub-commands."""

@@ -1,0 +1,147 @@
+"""What ``python -m lam IMAGE`` understands. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lam.attribution.paths import AttributionPath
+
+METHODS = ("lam", "saliency", "input_x_gradient", "occlusion")
+"""`lam.ATTRIBUTION_METHODS`, which takes seconds to import."""
+
+_OF_LAM = ("steps", "quadrature", "path", "tolerance", "memory")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of ``python -m lam IMAGE``."""
+    parser = argparse.ArgumentParser(
+        prog="python -m lam",
+        description="Local attribution map: the pixels that a window of the restored picture uses.",
+        epilog="In IMAGE's place: dataset (many pictures), benchmark (time and memory), explore "
+        "(matches), intervene (change matches), knockout (take them away); each has a --help.",
+    )
+    add = parser.add_argument
+    add("image", metavar="IMAGE", help="the low-resolution picture")
+    add(
+        "--window",
+        nargs=3,
+        type=int,
+        required=True,
+        metavar=("LEFT", "TOP", "SIZE"),
+        help="the window, in pixels of the super-resolved picture",
+    )
+    _add_model(parser)
+    _add_method(parser)
+    add(
+        "--faithfulness",
+        action="store_true",
+        help="also deletion and insertion curves, against random orders",
+    )
+    add("-o", "--output", metavar="DIR", help="write map.npz, map.png and params.json there")
+    add("--json", action="store_true", help="print one JSON object")
+    return parser
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--model",
+        default="S",
+        metavar="NAME|FILE",
+        help="a bundled model, bicubic, a checkpoint, or with spandrel installed a file of "
+        "another architecture (S)",
+    )
+    add("--scale", type=int, help="4 for a name; for a file, what the file holds")
+    add(
+        "--no-gpa",
+        action="store_true",
+        help="without Global Pixel Access: for a name the twin trained without it, "
+        "for a checkpoint trained with it every patch as its own match",
+    )
+    add(
+        "--matches",
+        choices=("live", "frozen"),
+        default="live",
+        help="matches decided at every step, or the sharp picture's throughout (live)",
+    )
+
+
+def _add_method(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--detector",
+        default="gradient",
+        metavar="NAME",
+        help="what is asked about the window: gradient, sum, mean_colour or gabor (gradient)",
+    )
+    add("--method", choices=METHODS, default="lam", help="LAM, or one to compare it with (lam)")
+    add("--steps", type=int, metavar="N", help="gradients along LAM's path (50)")
+    add(
+        "--path",
+        choices=("blur", "straight", "black"),
+        help="LAM's path: less and less blurred, straight from the blurred picture, or straight "
+        "from black (blur)",
+    )
+    add(
+        "--quadrature",
+        metavar="NAME",
+        help="gausslegendre, riemann_right, riemann_middle, riemann_trapezoid or riemann_demo "
+        "(gausslegendre)",
+    )
+    add(
+        "--tolerance",
+        type=float,
+        metavar="X",
+        help="stop LAM when refining changes the map by less than this, relatively (never)",
+    )
+    add(
+        "--memory",
+        type=amount_of_memory,
+        metavar="SIZE",
+        help="what LAM may use beside the weights, such as 500M or 2G (half of what is free)",
+    )
+
+
+def amount_of_memory(text: str) -> int:
+    """Bytes from text such as ``500M`` or ``2 GiB``, for argparse."""
+    from hpinet.modeling.memory import parse_bytes
+
+    try:
+        return parse_bytes(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def lam_options(options: argparse.Namespace) -> dict[str, Any]:
+    """What only LAM takes, checked before the heavy imports.
+
+    Raises:
+        ValueError: If there is no such quadrature, or the method takes none of it.
+    """
+    if options.method != "lam":
+        for name in _OF_LAM:
+            if getattr(options, name) is not None:
+                raise ValueError(f"--{name} is for LAM, not for --method {options.method}")
+        return {}
+    from lam.attribution.quadrature import quadrature
+
+    method, steps = options.quadrature or "gausslegendre", options.steps
+    steps = 50 if steps is None else steps
+    quadrature(method, steps)
+    return {
+        "n_steps": steps,
+        "quadrature": method,
+        "path": _path(options.path),
+        "tolerance": options.tolerance,
+        "memory": options.memory,
+    }
+
+
+def _path(name: str | None) -> AttributionPath:
+    from lam.attribution.paths import GaussianBlurPath, LinearPath
+
+    if name == "straight":
+        return LinearPath("blurred")
+    return LinearPath("black") if name == "black" else GaussianBlurPath()

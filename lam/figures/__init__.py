@@ -1,0 +1,1 @@
+"""Figures from plain arrays, for notebooks, commands and the page."""

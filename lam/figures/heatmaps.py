@@ -1,0 +1,254 @@
+"""Pictures of attribution maps: arrays in, picture out. Matched patches: `lam.figures.matches`.
+
+Pictures are uint8 RGB (H, W, 3). Nothing here keeps state, opens a window or reads a file, so a
+page, a notebook and a command draw the same thing from the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from matplotlib import colormaps
+from numpy.typing import ArrayLike
+from PIL import Image, ImageDraw
+
+from .drawing import DARK, ORANGE, WHITE, Colour, Pixels, checked, font, outline
+
+DIVERGING = "RdBu_r"
+"""The colour map of signed values."""
+
+
+class Square(Protocol):
+    """Anything with a corner and a size in pixels, such as `lam.Window`."""
+
+    @property
+    def left(self) -> int: ...  # noqa: D102
+    @property
+    def top(self) -> int: ...  # noqa: D102
+    @property
+    def size(self) -> int: ...  # noqa: D102
+
+
+def enlarge(picture: ArrayLike, factor: int) -> Pixels:
+    """Repeat every pixel ``factor`` times in both directions: larger, and every pixel still itself.
+
+    Args:
+        picture: uint8 (H, W, 3).
+        factor: From 1 up.
+
+    Returns:
+        uint8 (H * factor, W * factor, 3).
+
+    Raises:
+        ValueError: If the picture or the factor does not fit.
+    """
+    pixels = checked(picture)
+    if factor < 1:
+        raise ValueError(f"the factor must be at least 1, not {factor}")
+    return np.ascontiguousarray(pixels.repeat(factor, axis=0).repeat(factor, axis=1))
+
+
+def enlarging_factor(height: int, width: int, at_least: int = 640, at_most: int = 1600) -> int:
+    """The factor for `enlarge` that makes the longer side ``at_least`` and not over ``at_most``."""
+    side = max(height, width, 1)
+    return max(1, min(-(-at_least // side), at_most // side))
+
+
+def colour_limit(importances: Sequence[ArrayLike], percentile: float = 99.5) -> float:
+    """The value that takes the end of the colour scale, one for all maps that are to be compared.
+
+    Args:
+        importances: Maps, (h, w) each, not negative; their sizes may differ.
+        percentile: In (0, 100]. Below 100 a few outliers saturate and the rest becomes visible.
+
+    Returns:
+        A positive number; 1 when all maps are zero.
+
+    Raises:
+        ValueError: If there is no map or the percentile is out of range.
+    """
+    if not importances:
+        raise ValueError("a colour limit needs at least one map")
+    if not 0 < percentile <= 100:
+        raise ValueError(f"the percentile must be in (0, 100], not {percentile}")
+    values = [np.asarray(m, np.float64) for m in importances]
+    limit = max(float(np.percentile(v, percentile)) for v in values)
+    # A map with a single bright pixel has a percentile of 0: its maximum then, and 1 without any.
+    return limit or max(float(v.max()) for v in values) or 1.0
+
+
+def heatmap(
+    importance: ArrayLike,
+    vmax: float | None = None,
+    percentile: float = 99.5,
+    root: bool = False,
+    colours: str = "inferno",
+) -> Pixels:
+    """A map in colours.
+
+    Args:
+        importance: (h, w), finite and not negative.
+        vmax: Value that takes the last colour; from `colour_limit` by default.
+        percentile: For that default.
+        root: Colour by the square root, which lifts faint values.
+        colours: Name of a matplotlib colour map.
+
+    Returns:
+        uint8 (h, w, 3).
+
+    Raises:
+        ValueError: If the map is not two-dimensional or holds values that are not numbers.
+    """
+    values = np.asarray(importance, np.float64)
+    if values.ndim != 2 or values.size == 0 or not np.isfinite(values).all():
+        raise ValueError(f"a map must be finite and shaped (h, w), not {values.shape}")
+    limit = vmax if vmax is not None and vmax > 0 else colour_limit([values], percentile)
+    shares = (values / limit).clip(0, 1)
+    rgb = colormaps[colours](np.sqrt(shares) if root else shares)[..., :3]
+    return np.floor(rgb * 255 + 0.5).astype(np.uint8)
+
+
+def heatmap_overlay(
+    picture: ArrayLike,
+    importance: ArrayLike,
+    strength: float = 0.6,
+    vmax: float | None = None,
+    percentile: float = 99.5,
+    root: bool = False,
+    colours: str = "inferno",
+) -> Pixels:
+    """A map over its picture, which turns grey so that colour means importance only.
+
+    Args:
+        picture: uint8 (H, W, 3), H and W the same whole multiple of h and w.
+        importance: (h, w), finite and not negative. A map of zeros draws as zeros.
+        strength: 0 shows the picture alone, 1 the map alone.
+        vmax: Value that takes the last colour; from `colour_limit` by default.
+        percentile: For that default.
+        root: Colour by the square root, which lifts faint values.
+        colours: Name of a matplotlib colour map.
+
+    Returns:
+        uint8 (H, W, 3).
+
+    Raises:
+        ValueError: If sizes do not fit or the strength is not in [0, 1].
+    """
+    pixels = checked(picture)
+    if not 0 <= strength <= 1:
+        raise ValueError(f"the strength must be in [0, 1], not {strength}")
+    layer = heatmap(importance, vmax, percentile, root, colours)
+    factor = pixels.shape[0] // layer.shape[0]
+    if factor < 1 or pixels.shape[:2] != (layer.shape[0] * factor, layer.shape[1] * factor):
+        raise ValueError(
+            f"the picture of {pixels.shape[1]}x{pixels.shape[0]} pixels is no whole multiple of "
+            f"the map of {layer.shape[1]}x{layer.shape[0]}: enlarge the picture first"
+        )
+    grey = (pixels @ np.array([0.299, 0.587, 0.114]))[..., None]
+    blend = (1 - strength) * grey + strength * enlarge(layer, factor)
+    return np.floor(blend + 0.5).astype(np.uint8)
+
+
+def signed_limit(values: ArrayLike, percentile: float = 99.5) -> float:
+    """The value that takes the last colour of a signed map; its negative takes the first.
+
+    Args:
+        values: (h, w), finite.
+        percentile: Of the values' sizes, in (0, 100].
+
+    Returns:
+        A positive number; 1 when all values are zero.
+
+    Raises:
+        ValueError: If the map is not two-dimensional or not finite, or the percentile no such.
+    """
+    array = np.asarray(values, np.float64)
+    if array.ndim != 2 or array.size == 0 or not np.isfinite(array).all():
+        raise ValueError(f"a map must be finite and shaped (h, w), not {array.shape}")
+    return colour_limit([np.abs(array)], percentile)
+
+
+def signed_map(values: ArrayLike, limit: float | None = None, percentile: float = 99.5) -> Pixels:
+    """A signed map in colours: red for what adds, blue for what takes away, white for 0.
+
+    Red and blue of this scale differ for colour-blind readers too; the ends are equally far from 0,
+    so depth of colour means size on either side.
+
+    Args:
+        values: (h, w), finite, such as an attribution summed over its channels.
+        limit: Value of the last red; its negative is the last blue. From `signed_limit` by default.
+        percentile: For that default.
+
+    Returns:
+        uint8 (h, w, 3).
+
+    Raises:
+        ValueError: If the map is not two-dimensional or not finite, or the limit not positive.
+    """
+    bound = signed_limit(values, percentile) if limit is None else limit
+    if not bound > 0:
+        raise ValueError(f"the limit of a signed map must be positive, not {bound}")
+    shares = (np.asarray(values, np.float64) / bound).clip(-1, 1) / 2 + 0.5
+    return np.floor(colormaps[DIVERGING](shares)[..., :3] * 255 + 0.5).astype(np.uint8)
+
+
+def draw_window(
+    picture: ArrayLike,
+    window: Square,
+    scale: float = 1,
+    colour: Colour = ORANGE,
+    label: str | None = None,
+    dashed: bool = False,
+) -> Pixels:
+    """Outline a square; its inside stays untouched.
+
+    Args:
+        picture: uint8 (H, W, 3).
+        window: Corner and size, in units of ``scale`` pixels of the picture.
+        scale: Pixels of the picture per unit: the enlargement, or 1 / s for an SR window on LR.
+        colour: RGB of the outline, which gets a dark rim.
+        label: A word written at the outline.
+        dashed: Broken outline, to tell two squares apart without colour.
+
+    Returns:
+        uint8 (H, W, 3), a copy.
+    """
+    canvas = Image.fromarray(checked(picture).copy())
+    corner = (window.left * scale, window.top * scale)
+    outline(canvas, (*corner, window.size * scale), colour, label, dashed)
+    return np.asarray(canvas)
+
+
+def side_by_side(
+    pictures: Sequence[ArrayLike], labels: Sequence[str] | None = None, gap: int = 8
+) -> Pixels:
+    """Pictures of equal height in a row on white, each with its label above.
+
+    Args:
+        pictures: uint8 (H, W_i, 3) each.
+        labels: One a picture.
+        gap: Pixels between pictures.
+
+    Returns:
+        uint8.
+
+    Raises:
+        ValueError: If there is none, heights differ or labels do not match in number.
+    """
+    cells = [checked(p) for p in pictures]
+    heights = {c.shape[0] for c in cells}
+    if len(heights) != 1:
+        raise ValueError(f"pictures side by side need one height, not {sorted(heights) or 'none'}")
+    if labels is not None and len(labels) != len(cells):
+        raise ValueError(f"{len(labels)} labels were given for {len(cells)} pictures")
+    head, width = 24 if labels else 0, sum(c.shape[1] + gap for c in cells) - gap
+    canvas = Image.new("RGB", (width, heights.pop() + head), WHITE)
+    draw, left = ImageDraw.Draw(canvas), 0
+    for number, cell in enumerate(cells):
+        canvas.paste(Image.fromarray(cell), (left, head))
+        if labels:
+            draw.text((left + cell.shape[1] / 2, 12), labels[number], DARK, font(14), anchor="mm")
+        left += cell.shape[1] + gap
+    return np.asarray(canvas)

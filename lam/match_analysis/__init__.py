@@ -1,0 +1,1 @@
+"""Matches over many images: statistics, knock-outs, and what changes do to the diffusion index."""

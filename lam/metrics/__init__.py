@@ -1,0 +1,1 @@
+"""What a map says in numbers: diffusion index, areas, shares of matched patches."""

@@ -1,0 +1,54 @@
+"""Files in a real browser: what an upload does to the examples, and saving what was deleted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+from helpers.browser import says, upload
+from PIL import Image
+
+from ui.tabs import super_resolve
+
+pytestmark = pytest.mark.browser
+
+
+def test_no_example_stays_chosen_beside_an_upload(page, tmp_path):
+    chosen = "#examples .selected"
+    examples = page.locator("#examples button.thumbnail-item")
+    examples.nth(1).click()
+    says(page, "notes", "256x256 pixels was shrunk")
+    page.wait_for_function("s => document.querySelectorAll(s).length == 1", arg=chosen)
+    for size in ((64, 48), (40, 44)):  # and after it was chosen again, once more
+        Image.new("RGB", size, (20, 90, 200)).save(tmp_path / "mine.png")
+        upload(page, "upload", tmp_path / "mine.png")
+        says(page, "notes", f"{size[0]}x{size[1]} pixels was shrunk")
+        page.wait_for_function("s => !document.querySelector(s)", arg=chosen)
+        examples.nth(1).click()
+        says(page, "notes", "256x256 pixels was shrunk")
+        page.wait_for_function("s => document.querySelectorAll(s).length == 1", arg=chosen)
+        assert page.locator("#upload").get_by_text("mine.png").count() == 0
+
+
+def test_a_refused_file_leaves_the_example_chosen(page, tmp_path):
+    (tmp_path / "text.png").write_text("no picture")
+    upload(page, "upload", tmp_path / "text.png")
+    page.get_by_text("text.png is not a picture that can be read.").wait_for()
+    assert page.locator("#examples .selected").count() == 1
+
+
+def test_a_file_is_saved_long_after_it_was_deleted(page, tmp_path):
+    page.get_by_role("button", name="Save Tiny-x4 (PNG)").wait_for()
+    pixels = []
+    for turn in range(2):
+        with page.expect_download() as started:
+            page.locator("#save-right").click()
+        started.value.save_as(tmp_path / f"{turn}.png")
+        pixels.append(np.asarray(Image.open(tmp_path / f"{turn}.png")))
+        served = Path(unquote(started.value.url.split("file=")[1]))
+        served.unlink()  # as gradio does after an hour, and the page with its own copy
+        for own in Path(super_resolve._downloads.name).rglob("*.png"):
+            own.unlink()
+    assert np.array_equal(*pixels)

@@ -1,0 +1,175 @@
+"""A page of a tiny network in headless Chromium, as fixtures, and what tests do with it.
+
+`conftest.py` hands the fixtures to all tests.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from hpinet import HPINet, HPINetConfig
+from hpinet.checkpoints.loading import save_checkpoint
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
+TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
+WAIT = 180_000  # milliseconds: generous, since the machine may be busy with other things
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    """The page's address; its network is tiny and random, so that every step is quick."""
+    from app import launch_options
+    from ui.compute.attribution import begin_running, end_running
+    from ui.layout import build
+    from ui.state.model_catalogue import Catalogue
+
+    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(0)
+    save_checkpoint(HPINet(TINY), folder / "Tiny-x4.safetensors")
+    save_checkpoint(HPINet(TINY.without_gpa()), folder / "Tiny-x4-no-gpa.safetensors")
+    save_checkpoint(HPINet(TINY), folder / "Without-a-twin.safetensors")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ui.state.model_catalogue.BUNDLED", tmp_path_factory.mktemp("none"))
+        patch.setattr("ui.tabs.receptive_field.STEPS", 8)  # what a page computes on load
+        demo = build(Catalogue(folder)).queue()
+        _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+        yield address
+        demo.close()
+        end_running()
+        begin_running()  # for tests that attribute without a page
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = os.environ.get("HPINET_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if not path or not Path(path).is_file():
+        from conftest import missing  # which imports this module
+
+        missing("no Chromium found: install Debian's chromium or set HPINET_CHROMIUM to one")
+    with playwright.sync_playwright() as running:
+        found = running.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def view(request):
+    """Window size and theme; a test may ask for others by indirect parameters."""
+    return getattr(request, "param", (1440, 900, "light"))
+
+
+@pytest.fixture
+def page(browser, url, view, request):
+    """A fresh visitor. Afterwards: no error in the console, and nothing asked of other machines."""
+    with visitor(browser, url, view) as found:
+        yield found
+        picture(found, re.sub(r"\W+", "-", request.node.name))
+
+
+@contextmanager
+def visitor(browser, url, view=(1440, 900, "light")):
+    """A visitor with cookies and a session of their own, checked as `page` says."""
+    width, height, theme = view
+    context = browser.new_context(viewport={"width": width, "height": height})
+    found = context.new_page()
+    found.set_default_timeout(WAIT)
+    errors, outside = [], []
+    found.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    found.on("pageerror", lambda e: errors.append(str(e)))
+    found.on("request", lambda r: None if _local(r.url, url) else outside.append(r.url))
+    found.goto(f"{url}?__theme={theme}")
+    found.wait_for_function("document.querySelectorAll('#slider img').length > 1")
+    yield found
+    context.close()
+    # A page that is left, by reloading it, aborts what it was waiting for: no error of ours.
+    unexpected = [e for e in errors if "signal is aborted" not in e]
+    assert not unexpected, unexpected
+    assert not outside, outside
+
+
+def picture(page, name, whole=False):
+    """Write a screenshot as an artefact of the tests."""
+    folder = os.environ.get("HPINET_ARTIFACTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=whole)
+
+
+def _local(address, url):
+    return address.startswith((url, "data:", "blob:"))
+
+
+def tab(page, name):
+    page.get_by_role("tab", name=name).click()
+
+
+def number(page, name):
+    return int(page.locator(f"#{name} input").input_value())
+
+
+def status(page, text):
+    page.wait_for_function(
+        "text => document.querySelector('#lam-status')?.innerText.includes(text)", arg=text
+    )
+
+
+def set_steps(page, steps):
+    page.locator("#steps input[type=number]").fill(str(steps))
+    page.locator("#steps input[type=number]").press("Tab")
+
+
+def settled(page, name):
+    """The picture, once a new one is no longer on its way: a click on one that goes is lost."""
+    image = page.locator(f"#{name} img").first
+    before = None
+    while before != (now := image.evaluate("i => i.complete && i.naturalWidth > 0 && i.src")):
+        before = now or None
+        page.wait_for_timeout(250)
+    return image
+
+
+def click_at(page, name, x, y):
+    """Click where SR pixel (x, y) of a 256x256 picture is shown."""
+    image = settled(page, name)
+    box = image.bounding_box()
+    # The picture is fitted into its box, centred.
+    side = min(box["width"], box["height"])
+    left, top = (box["width"] - side) / 2, (box["height"] - side) / 2
+    image.click(position={"x": left + (x + 0.5) / 256 * side, "y": top + (y + 0.5) / 256 * side})
+
+
+def says(page, name, text):
+    """Wait until an element says something."""
+    page.wait_for_function(
+        "([n, t]) => document.querySelector(`#${n}`)?.innerText.includes(t)", arg=[name, text]
+    )
+
+
+def choose(page, name, option):
+    """Choose from a list."""
+    page.locator(f"#{name} input").click()
+    page.get_by_role("option", name=option, exact=True).click()
+    page.wait_for_function("!document.querySelector('[role=option]')")  # it fades out
+
+
+def upload(page, name, path):
+    """Put a file into an upload field."""
+    page.locator(f"#{name} input[type=file]").set_input_files(str(path))

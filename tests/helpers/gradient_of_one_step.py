@@ -1,0 +1,35 @@
+"""Run by torchrun from test_train.py: one training step, its gradients written by process 0.
+
+Arguments: folder of pictures, output folder, cache folder.
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+from test_train import RECIPE, TINY
+
+from hpinet.training.trainer import Trainer
+
+pictures, out, cache = map(Path, sys.argv[1:])
+torch.set_num_threads(1)
+run = Trainer(TINY, RECIPE, pictures, out, cache=cache)
+
+
+class Done(Exception):  # noqa: N818
+    """Ends the run after its first step."""
+
+
+def write(step: int, loss: float) -> None:
+    """Keep what every process now has: the mean gradient over the global batch."""
+    if run.main:
+        torch.save([p.grad for p in run.model.parameters()], out / "gradients.pt")
+    raise Done
+
+
+try:
+    run.run(write)
+except Done:
+    print(f"{run.accelerator.num_processes} processes")
+finally:
+    run.accelerator.end_training()

@@ -1,0 +1,47 @@
+"""The weights that come with the package: what the model card says of them must be true."""
+
+import hashlib
+import re
+
+import pytest
+from safetensors import safe_open
+
+from hpinet import load_model
+from hpinet.checkpoints.loading import BUNDLED, bundled_path
+from hpinet.evaluation.evaluate import evaluate
+
+CARD = (BUNDLED / "MODEL_CARD.md").read_text()
+BICUBIC = {4: 28.418, 3: 30.386, 2: 33.639}  # Set5
+ROWS = [
+    (4, True, "| bundled S |"),
+    (4, False, "| bundled S without GPA |"),
+    (3, True, "| bundled S x3 |"),
+    (2, True, "| bundled S x2 |"),
+]
+
+
+def test_the_card_names_the_files_that_are_there():
+    names = set(re.findall(r"\| `(\S+\.safetensors)` \|", CARD))
+    assert names == {path.name for path in BUNDLED.glob("*.safetensors")}
+    for name in names:
+        assert hashlib.sha256((BUNDLED / name).read_bytes()).hexdigest() in CARD
+
+
+def test_the_twins_were_trained_alike():
+    def header(gpa):
+        with safe_open(bundled_path("S", 4, gpa), framework="pt") as file:
+            metadata = file.metadata()
+        return metadata["recipe"], metadata["step"]
+
+    assert header(True) == header(False)
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize(("scale", "gpa", "row"), ROWS)
+def test_the_card_gives_the_measured_score_and_it_beats_bicubic(shared, scale, gpa, row):
+    data = shared / "benchmarks" / "Set5" / f"x{scale}"
+    report = evaluate(load_model("S", scale=scale, gpa=gpa), data)
+    line = next(line for line in CARD.splitlines() if line.startswith(row))
+    in_card = float(re.findall(r"\d+\.\d+", line)[0])
+    assert report["psnr"] == pytest.approx(in_card, abs=0.005)
+    assert report["psnr"] > BICUBIC[scale] + 2

@@ -1,0 +1,149 @@
+"""Training pictures: the cache and the crops."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hpinet.data.image_cache import find_sources, open_cache
+from hpinet.imaging.images import shrink, to_uint8
+from hpinet.training.crops import Crops, StepSampler
+from hpinet.training.recipes import RECIPES, Recipe
+
+
+def save(path, height, width, seed=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    Image.fromarray(pixels).save(path)
+    return pixels
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "pictures"
+    for n, (height, width) in enumerate([(64, 90), (71, 66), (80, 64)]):
+        save(folder / f"{n}.png", height, width, n)
+    return folder
+
+
+def test_the_cache_holds_the_pictures_and_their_matlab_bicubic(pictures, tmp_path):
+    cache = open_cache(pictures, 4, 64, tmp_path / "cache", progress=False)
+    assert [p.name for p in cache.pairs] == ["0.png", "1.png", "2.png"]
+    hr = np.asarray(Image.open(pictures / "1.png"))[:68, :64]  # cropped to multiples of 4
+    assert np.array_equal(cache.hr(1), hr)
+    assert np.array_equal(cache.lr(1), to_uint8(shrink(hr, 4)))
+
+
+def test_the_cache_is_used_again_until_a_source_changes(pictures, tmp_path):
+    for _ in range(2):
+        open_cache(pictures, 4, 64, tmp_path / "cache", progress=False)
+        assert len(list((tmp_path / "cache").iterdir())) == 1
+    save(pictures / "1.png", 70, 70, 9)
+    again = open_cache(pictures, 4, 64, tmp_path / "cache", progress=False)
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+    assert again.pairs[1].hr_size == (68, 68)
+
+
+def test_bad_pictures_are_named_and_skipped(pictures, tmp_path):
+    (pictures / "broken.png").write_bytes(b"no picture")
+    save(pictures / "tiny.png", 30, 300)
+    cache = open_cache(pictures, 4, 64, tmp_path / "cache", progress=False)
+    assert len(cache.pairs) == 3
+    assert set(cache.skipped) == {"broken.png", "tiny.png"}
+    assert "too few for crops of 64" in cache.skipped["tiny.png"]
+
+
+def test_nothing_usable_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="there is no folder"):
+        find_sources(tmp_path / "nowhere", 4)
+    with pytest.raises(ValueError, match="no pictures in"):
+        find_sources(tmp_path, 4)
+    save(tmp_path / "a" / "tiny.png", 20, 20)
+    with pytest.raises(ValueError, match=r"none of the 1 pictures .*tiny.png: 20x20 pixels"):
+        open_cache(tmp_path / "a", 4, 64, tmp_path / "cache", progress=False)
+
+
+def test_a_damaged_cache_is_noticed(pictures, tmp_path):
+    open_cache(pictures, 4, 64, tmp_path / "cache", progress=False)
+    pixels = next((tmp_path / "cache").glob("*/pixels.bin"))
+    pixels.write_bytes(pixels.read_bytes()[:-1])
+    with pytest.raises(ValueError, match="is damaged: delete it"):
+        open_cache(pictures, 4, 64, tmp_path / "cache", progress=False)
+
+
+def test_div2k_brings_its_own_lr(tmp_path):
+    hr = save(tmp_path / "DIV2K_train_HR" / "0001.png", 64, 64)
+    lr = save(tmp_path / "DIV2K_train_LR_bicubic" / "X4" / "0001x4.png", 16, 16, 5)
+    save(tmp_path / "DIV2K_valid_HR" / "0801.png", 64, 64)  # not for training
+    cache = open_cache(tmp_path, 4, 64, tmp_path / "cache", progress=False)
+    assert len(cache.pairs) == 1
+    assert np.array_equal(cache.hr(0), hr)
+    assert np.array_equal(cache.lr(0), lr)
+    save(tmp_path / "DIV2K_train_HR" / "0002.png", 64, 64)
+    with pytest.raises(ValueError, match=r"lacks 0002x4.png"):
+        find_sources(tmp_path, 4)
+
+
+def test_a_crop_is_decided_by_its_number_and_its_two_sides_agree(tmp_path):
+    # Each HR pixel tells its LR cell: an LR crop must show the cells of its HR crop.
+    cells = np.random.default_rng(0).integers(0, 256, (20, 24, 3), np.uint8)
+    folder = tmp_path / "DIV2K_train_HR"
+    folder.mkdir()
+    Image.fromarray(cells.repeat(4, 0).repeat(4, 1)).save(folder / "a.png")
+    twin = tmp_path / "DIV2K_train_LR_bicubic" / "X4"
+    twin.mkdir(parents=True)
+    Image.fromarray(cells).save(twin / "ax4.png")
+    crops = Crops(open_cache(tmp_path, 4, 48, tmp_path / "cache", progress=False), 4, seed=3)
+    seen = set()
+    for number in range(40):
+        lr, hr, name = crops[number, 48]
+        assert name == number
+        assert lr.shape == (3, 12, 12)
+        assert hr.shape == (3, 48, 48)
+        assert lr.repeat_interleave(4, 1).repeat_interleave(4, 2).equal(hr)
+        again, _, _ = crops[number, 48]
+        assert again.equal(lr)
+        seen.add(lr.numpy().tobytes())
+    assert len(seen) > 35
+
+
+def test_every_picture_comes_once_an_epoch(pictures, tmp_path):
+    crops = Crops(open_cache(pictures, 4, 64, tmp_path / "cache", progress=False), 4, seed=0)
+    for epoch in range(3):
+        assert sorted(crops._picture(n) for n in range(3 * epoch, 3 * epoch + 3)) == [0, 1, 2]
+
+
+def test_a_resumed_sampler_goes_on_where_the_first_was():
+    recipe = Recipe(steps=12, batch=6, crop=32, max_crop=64, stages=3, lr=1e-3, halve_every=5)
+    whole = list(StepSampler(recipe, 4, 0, 60))
+    assert list(StepSampler(recipe, 4, 7, 60)) == whole[7:]
+    assert [batch[0][1] for batch in whole] == [32] * 4 + [48] * 4 + [60] * 4  # 64 has no room
+    numbers = [n for batch in whole for n, _ in batch]
+    assert numbers == list(range(len(numbers)))
+
+
+def test_processes_share_out_one_global_batch():
+    recipe = Recipe(steps=3, batch=6, crop=32, lr=1e-3, halve_every=5)
+    whole = list(StepSampler(recipe, 4, 0, 64))
+    halves = [list(StepSampler(recipe, 4, 0, 64, p, 2)) for p in range(2)]
+    assert [a + b for a, b in zip(*halves, strict=True)] == whole
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_recipes_by_their_numbers(name):
+    recipe = RECIPES[name]
+    first = recipe.lr_at(recipe.warmup)
+    assert first == pytest.approx(recipe.lr)
+    assert 0 < recipe.lr_at(recipe.steps - 1) < recipe.lr / 10
+    assert recipe.stage_at(0) == (recipe.crop, recipe.batch)
+    crop, batch = recipe.stage_at(recipe.steps - 1)
+    assert crop == max(recipe.crop, recipe.max_crop)
+    assert batch >= recipe.min_batch
+
+
+def test_the_papers_schedule():
+    paper = RECIPES["paper"]
+    assert [paper.lr_at(n) for n in (0, 199_999, 200_000, 400_000)] == [3e-4, 3e-4, 1.5e-4, 7.5e-5]
+    assert paper.stage_at(10**6 - 1) == (896, 6)
+    released = RECIPES["released"]
+    assert released.stage_at(released.steps - 1) == (720, 17)
+    assert released.lr_at(60_000) == pytest.approx(0.75e-4)

@@ -1,0 +1,411 @@
+"""``python -m lam dataset``: rows, resuming, faults, processes, and what the summary says."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from hpinet import HPINet, HPINetConfig, load_model, read_picture
+from hpinet.checkpoints.loading import save_checkpoint
+from hpinet.imaging.images import shrink
+from lam import LocalAttribution, Window
+from lam.batch import runner, sources
+from lam.batch.summary import format_summary, interval, summarise
+from lam.batch.table import COLUMNS
+from lam.batch.window_choice import grid, most_detailed, parse_choice
+from lam.cli.dataset import main
+
+TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
+TINY_FILE = "tiny.safetensors"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with pictures of two sizes in pictures/, and two networks."""
+    folder = tmp_path_factory.mktemp("dataset")
+    rng = np.random.default_rng(0)
+    (folder / "pictures").mkdir()
+    for name, size in (("a", (20, 24)), ("b", (20, 24)), ("c", (18, 18))):
+        noise = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(folder / "pictures" / f"{name}.png")
+    torch.manual_seed(0)
+    save_checkpoint(HPINet(TINY), folder / "tiny.safetensors")
+    save_checkpoint(HPINet(TINY.without_gpa()), folder / "twin.safetensors")
+    return folder
+
+
+@pytest.fixture
+def run(place, tmp_path, monkeypatch):
+    """The command in the folder of networks; the table is out.csv in a fresh folder."""
+    monkeypatch.chdir(place)
+
+    def command(*more, pictures="pictures", out=tmp_path / "out.csv", models=(TINY_FILE,)):
+        named = [word for model in models for word in ("--model", model)]
+        fixed = ["--steps", "2", "--device", "cpu", "-o", str(out)]
+        return main([str(pictures), *named, *fixed, *more])
+
+    command.out = tmp_path / "out.csv"
+    return command
+
+
+def rows(path):
+    with Path(path).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def without_time(path):
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows(path)]
+
+
+def forbid(monkeypatch):
+    def measure(*_):
+        raise AssertionError("a known row is computed again")
+
+    monkeypatch.setattr(runner, "measure", measure)
+
+
+def test_rows_hold_what_a_single_map_says(run, capsys):
+    assert run("--window", "8", "12", "16", models=(TINY_FILE, TINY_FILE + ":no-gpa")) == 0
+    found = rows(run.out)
+    assert tuple(found[0]) == COLUMNS
+    assert [r["picture"] for r in found] == ["a.png"] * 2 + ["b.png"] * 2 + ["c.png"] * 2
+    assert [r["model"] for r in found[:2]] == ["tiny.safetensors", "tiny.safetensors:no-gpa"]
+    lr = read_picture("pictures/a.png").rgb
+    result = LocalAttribution(load_model("tiny.safetensors")).attribute(
+        lr, Window(8, 12, 16), n_steps=2
+    )
+    assert float(found[0]["diffusion_index"]) == pytest.approx(result.diffusion_index, rel=1e-4)
+    assert float(found[0]["integral"]) == pytest.approx(result.integral, rel=1e-4)
+    assert (found[0]["lr_width"], found[0]["lr_height"]) == ("24", "20")
+    blocks = json.loads(found[0]["outside_patch_by_block"])
+    assert len(blocks) == 2
+    assert float(found[0]["outside_patch"]) == pytest.approx(sum(blocks) / 2)
+    assert float(found[0]["in_match"]) > 0 == float(found[1]["in_match"])
+    said = capsys.readouterr().out
+    assert "18x18" in said and "24x20" in said and "--size" in said
+
+
+def test_a_bad_file_is_named_and_skipped(run, place, tmp_path, capsys):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "bad.png").write_text("no picture")
+    (folder / "good.png").write_bytes((place / "pictures/c.png").read_bytes())
+    assert run(pictures=folder, models=(TINY_FILE, TINY_FILE + ":no-gpa")) == 3
+    captured = capsys.readouterr()
+    assert [r["picture"] for r in rows(run.out)] == ["good.png"] * 2
+    assert captured.err.count("lam: bad.png is skipped: ") == 1
+    assert captured.err.splitlines()[-1] == "lam: 1 picture was skipped: bad.png"
+    assert "18x18" in captured.out
+
+
+def test_a_window_that_does_not_fit_skips_that_picture_only(run):
+    assert run("--window", "80", "60", "16") == 3  # inside 96x80, outside 72x72
+    assert [r["picture"] for r in rows(run.out)] == ["a.png", "b.png"]
+
+
+def test_known_rows_are_not_computed_again(run, place, tmp_path, monkeypatch):
+    assert run("--window", "grid", "2") == 0
+    before = run.out.read_bytes()
+    assert len(rows(run.out)) == 12
+    with monkeypatch.context() as patch:
+        forbid(patch)
+        assert run("--window", "grid", "2") == 0
+        assert run.out.read_bytes() == before
+        # The same pixels under another name, too.
+        folder = tmp_path / "renamed"
+        folder.mkdir()
+        Image.open(place / "pictures/a.png").save(folder / "z.bmp")
+        assert run("--window", "grid", "2", pictures=folder) == 0
+        assert sum(r["picture"] == "z.bmp" for r in rows(run.out)) == 4
+    lines = before.decode().splitlines(keepends=True)
+    run.out.write_text("".join(lines[:5] + lines[6:]))
+    measured = []
+    real = runner.measure
+    monkeypatch.setattr(runner, "measure", lambda *a: measured.append(a[2]) or real(*a))
+    assert run("--window", "grid", "2") == 0
+    assert len(measured) == 1
+    assert len(rows(run.out)) == 12
+
+
+def test_other_weights_under_the_same_name_are_another_network(run, place, tmp_path, capsys):
+    def trained(seed):
+        torch.manual_seed(seed)
+        save_checkpoint(HPINet(TINY), tmp_path / "mine.safetensors")
+
+    for seed in (1, 2):
+        trained(seed)
+        assert run(models=(str(tmp_path / "mine.safetensors"),)) == 0
+    assert len(rows(run.out)) == 6
+    assert len({r["weights_sha256"] for r in rows(run.out)}) == 2
+    assert "       2  " in capsys.readouterr().out.splitlines()[-2]  # of this run's weights only
+
+
+def test_a_table_of_other_parameters_is_refused(run, capsys):
+    assert run() == 0
+    before = run.out.read_bytes()
+    capsys.readouterr()
+    assert run("--steps", "3") == 1
+    captured = capsys.readouterr()
+    assert "n_steps 2, not 3" in captured.err and captured.err.count("\n") == 1
+    assert run.out.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b\n1,2\n", "is no table of"),
+        ("", "is no table of"),
+        (",".join(COLUMNS) + "\nhalf,a,row\n", "damaged in line 2"),
+    ],
+)
+def test_files_that_are_no_such_table_are_left_alone(run, text, message, capsys):
+    run.out.write_text(text)
+    assert run() == 1
+    assert message in capsys.readouterr().err
+    assert run.out.read_text() == text
+
+
+def test_an_interrupted_run_keeps_whole_rows_and_goes_on(run, tmp_path, monkeypatch, capsys):
+    real, calls = runner.measure, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(runner, "measure", interrupted)
+    assert run() == 1
+    assert capsys.readouterr().err.splitlines()[-1] == "lam: stopped."
+    assert [r["picture"] for r in rows(run.out)] == ["a.png", "b.png"]
+    assert run() == 0
+    assert len(calls) == 4
+    whole = tmp_path / "whole.csv"
+    assert run(out=whole) == 0
+    assert without_time(run.out) == without_time(whole)
+
+
+def test_a_picture_that_takes_too_much_memory_is_skipped(run, monkeypatch, capsys):
+    real = runner.measure
+
+    def measure(network, lr, *more):
+        if lr.shape[-1] == 24:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+        return real(network, lr, *more)
+
+    monkeypatch.setattr(runner, "measure", measure)
+    assert run() == 3
+    assert "a.png is skipped: CUDA out of memory" in capsys.readouterr().err
+    assert [r["picture"] for r in rows(run.out)] == ["c.png"]
+
+
+def test_a_full_disk_leaves_the_table_whole(run, monkeypatch, capsys):
+    assert run("--window", "centre") == 0
+    before = run.out.read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    assert run("--window", "detail") == 1
+    assert "No space left" in capsys.readouterr().err
+    assert run.out.read_bytes() == before
+    assert [p.name for p in run.out.parent.iterdir()] == ["out.csv"]
+
+
+def test_parts_of_a_killed_run_are_taken_up(run, monkeypatch):
+    assert run() == 0
+    lines = run.out.read_text().splitlines(keepends=True)
+    part = run.out.with_name("out.csv.part1")
+    part.write_text(lines[0] + lines[2])
+    run.out.write_text(lines[0] + lines[1] + lines[3])
+    forbid(monkeypatch)
+    assert run() == 0
+    assert run.out.read_text() == "".join(lines)
+    assert not part.exists()
+
+
+def test_two_processes_write_the_table_of_one(place, tmp_path):
+    # Where there is a GPU, two processes could not share it.
+    device = ["--device", "cpu"] if torch.cuda.is_available() else []
+    found = []
+    for processes in (1, 2):
+        out = tmp_path / f"{processes}.csv"
+        arguments = [
+            "pictures", "--model", "tiny.safetensors", "--model", "twin.safetensors",
+            "--window", "grid", "2", "--steps", "2", *device, "--json", "-o", str(out),
+        ]  # fmt: skip
+        code = "import sys; from lam.cli.dataset import main; sys.exit(main())"
+        script = tmp_path / "command.py"
+        script.write_text(code)
+        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+        done = subprocess.run(
+            [sys.executable, *(launcher if processes == 2 else []), str(script), *arguments],
+            cwd=place, capture_output=True, text=True, timeout=300, check=False,
+            env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[3])},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-2000:]
+        found.append((without_time(out), json.loads(done.stdout)))
+    assert found[0][0] == found[1][0]
+    assert len(found[0][0]) == 3 * 2 * 4
+    assert found[0][1]["differences"] == found[1][1]["differences"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["1.csv", "2.csv", "command.py"]
+
+
+def test_processes_that_do_not_find_each_other_stop(run, monkeypatch, capsys):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr("accelerate.PartialState", lambda **_: SimpleNamespace(num_processes=1))
+    assert run() == 1
+    assert "2 processes were started" in capsys.readouterr().err
+    assert not run.out.exists()
+
+
+def test_work_is_dealt_out_whole_and_mixed():
+    everything = [(i, j) for i in range(5) for j in range(3)]
+    for processes in (1, 2, 3, 7):
+        hands = [list(runner.deal(range(5), range(3), k, processes)) for k in range(processes)]
+        assert sorted(pair for hand in hands for pair in hand) == everything
+        assert max(map(len, hands)) - min(map(len, hands)) <= 1
+    first = list(runner.deal(range(6), range(3), 0, 3))
+    assert {network for _, network in first} == {0, 1, 2}  # not always the same, perhaps slow one
+
+
+def test_pictures_are_cropped_to_one_size(run, capsys):
+    assert run("--size", "18", "--window", "centre") == 0
+    found = rows(run.out)
+    assert {(r["lr_width"], r["lr_height"], r["left"], r["top"]) for r in found} == {
+        ("18", "18", "28", "28")
+    }
+    said = capsys.readouterr().out
+    assert "--size" not in said and said.count("LR pictures of") == 1
+    lr = sources.Source("a", Path("pictures/a.png")).read(4, 18)
+    assert torch.equal(lr, read_picture("pictures/a.png").rgb[..., 1:19, 3:21])
+    assert run("--size", "19", out=run.out.with_name("19.csv")) == 3  # the smallest is left out
+
+
+def test_any_network_will_do_also_one_without_patches(run, capsys):
+    assert run(models=(TINY_FILE, "bicubic"), pictures="pictures") == 0
+    found = [r for r in rows(run.out) if r["model"] == "bicubic"]
+    assert len(found) == 3
+    assert found[0]["outside_patch"] == found[0]["outside_patch_by_block"] == ""
+    assert float(found[0]["diffusion_index"]) < 20
+    assert "tiny.safetensors - bicubic" in capsys.readouterr().out
+    assert run(models=("bicubic:no-gpa",)) == 1
+    assert "no Global Pixel Access" in capsys.readouterr().err
+
+
+def test_originals_are_shrunk_as_benchmarks_are(place, tmp_path):
+    hr = np.random.default_rng(1).integers(0, 256, (81, 84, 3), dtype=np.uint8)
+    Image.fromarray(hr).save(tmp_path / "x.png")
+    (source,) = sources.find_sources(tmp_path, 4, hr=True)
+    assert torch.equal(source.read(4, None), shrink(hr, 4))
+    assert (source.name, source.read(4, None).shape) == ("x.png", (1, 3, 20, 21))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--window", "left"], "--window left is not understood"),
+        (["--window", "grid", "0"], "1 to 64"),
+        (["--window", "1", "2"], "LEFT TOP SIZE"),
+        (["--window-size", "0"], "--window-size"),
+        (["--size", "-3"], "--size"),
+        (["--model", "tiny.safetensors"], "given twice"),
+        (["--steps", "0"], "number of steps"),
+        (["--detector", "taste"], "taste"),
+        (["--model", "nothing.pth"], "nothing.pth"),
+    ],
+)
+def test_mistakes_get_one_sentence(run, arguments, message, capsys):
+    assert run(*arguments) == 1
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.startswith("lam: ") and captured.err.count("\n") == 1
+    assert not run.out.exists()
+
+
+def test_folders_and_scales_that_do_not_fit(run, tmp_path, capsys):
+    torch.manual_seed(0)
+    two = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12,), scale=2)
+    save_checkpoint(HPINet(two), tmp_path / "two.safetensors")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for message, options in (
+        ("x4, ", {"models": (TINY_FILE, str(tmp_path / "two.safetensors"))}),
+        ("is not a folder", {"pictures": "nowhere"}),
+        ("holds no pictures", {"pictures": empty}),
+        ("is a folder", {"out": empty}),
+    ):
+        assert run(**options) == 1
+        captured = capsys.readouterr()
+        assert message in captured.err and captured.err.count("\n") == 1
+
+
+def test_help_does_not_load_torch():
+    code = (
+        "import sys, lam.cli.dataset as d\n"
+        "try: d.main(['--help'])\n"
+        "finally: print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "grid N" in done.stdout
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_windows_by_hand():
+    assert grid(20, 40, 1, 10) == [(15, 5)]
+    assert grid(20, 40, 2, 10) == [(5, 0), (25, 0), (5, 10), (25, 10)]
+    assert grid(8, 8, 3, 8) == [(0, 0)] * 9
+    assert parse_choice(["grid", "3"]).choose(torch.zeros(1, 3, 2, 2), 4, 8) == [Window(0, 0, 8)]
+    picture = np.zeros((20, 30, 3))
+    picture[6:9, 20:23] = 1
+    # Differences count at the pixel before the edge: columns 19 to 22, rows 5 to 8.
+    assert most_detailed(picture, 5) == (18, 5)
+    assert most_detailed(np.zeros((21, 31, 3)), 5) == (13, 8)  # all alike: the middle
+    assert parse_choice(["grid", "3"]).windows == 9
+    assert parse_choice(["1", "2", "3"]).fixed == (1, 2, 3)
+
+
+def row(picture, model, index, left="0", width="64", residual="-0.01"):
+    return {
+        "picture": picture, "lr_sha256": picture, "model": model, "left": left, "top": "0",
+        "window_size": "16", "lr_width": width, "lr_height": "64", "diffusion_index": index,
+        "area_80": "0.2", "relative_residual": residual,
+        "non_finite": "7" if index == "40" else "0",
+    }  # fmt: skip
+
+
+def test_means_and_intervals_by_hand():
+    low, high = interval([1, 2, 3])  # t of 2 degrees of freedom is 4.3027, 1 / sqrt(3)
+    assert (low, high) == pytest.approx((2 - 2.4841, 2 + 2.4841), abs=1e-4)
+    assert interval([5]) is None
+    found = summarise(
+        [
+            row("p", "A", "10"), row("p", "A", "20", left="9"),  # one picture: 15
+            row("q", "A", "17"), row("r", "A", "40", width="32"), row("s", "A", ""),
+            row("p", "B", "9"), row("p", "B", "17", left="9"),
+            row("q", "B", "13"), row("r", "B", "30", width="32"),
+        ],
+        ["A", "B"],
+    )  # fmt: skip
+    small, large = found["sizes"]
+    assert (small["width"], large["width"]) == (32, 64)
+    first = large["models"][0]
+    assert (first["n"], first["diffusion_index"], first["residual"]) == (2, 16, 0.01)
+    assert first["interval"] == pytest.approx((16 - 12.7062, 16 + 12.7062), abs=1e-3)
+    (difference,) = found["differences"]  # 2, 4 and 10
+    assert (difference["n"], difference["diffusion_index"]) == (3, pytest.approx(16 / 3))
+    assert (found["maps"], found["undefined"], found["non_finite"]) == (9, 1, 1)
+    said = format_summary(found)
+    assert "16.00 (3.29 to 28.71)" in said and "A - B" in said and "1 map has no mass" in said
+    assert "1 of 9 maps have gradients that are not finite" in said

@@ -1,0 +1,336 @@
+"""The page's parts without a browser: sentences, sessions, regions, and the API."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from hpinet import HPINet, HPINetConfig, Picture, PictureError
+from hpinet.checkpoints.loading import save_checkpoint
+from lam import LocalAttribution, Window
+from ui.compute import attribution as work
+from ui.compute import super_resolution
+from ui.events.handlers import overtaken, sentence, spoken
+from ui.state.cache import Cache, size_in_bytes
+from ui.state.examples import EXAMPLES, draw_facade
+from ui.state.model_catalogue import BOTH, OWN, TWIN, Catalogue
+from ui.state.options import How
+from ui.state.session import (
+    ENLARGE,
+    RESTORE,
+    Session,
+    Source,
+    clamped_window,
+    from_example,
+    from_file,
+    make_study,
+    telling_window,
+)
+from ui.views import text
+
+TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A folder with a tiny random network, its twin, and one without a twin."""
+    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(0)
+    save_checkpoint(HPINet(TINY), folder / "Tiny-x4.safetensors")
+    save_checkpoint(HPINet(TINY.without_gpa()), folder / "Tiny-x4-no-gpa.safetensors")
+    save_checkpoint(HPINet(TINY.with_scale(2)), folder / "Lone-x2.safetensors")
+    return folder
+
+
+@pytest.fixture
+def catalogue(weights, monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        "ui.state.model_catalogue.BUNDLED", tmp_path
+    )  # whatever is bundled, only these count
+    return Catalogue(weights)
+
+
+def result(pixels, jumps, start=1.0, change=100.0):
+    """A finished attribution with given parts."""
+    network = lambda x: torch.nn.functional.interpolate(x, scale_factor=2)  # noqa: E731
+    found = LocalAttribution(network).attribute(torch.rand(1, 3, 8, 8), Window(0, 0, 4), n_steps=1)
+    attribution = np.full((3, 8, 8), pixels / 192, np.float32)
+    return dataclasses.replace(
+        found, attribution=attribution, match_jumps=jumps, detector_start=start,
+        detector_end=start + change, switches=object(),
+    )  # fmt: skip
+
+
+def test_the_balance_adds_up_to_a_hundred():
+    assert text.balance(result(87.0, 12.0)) == (
+        "Of 100 parts of the change, **87 are explained by pixels**, 12 by matches that switched; "
+        "1 is unaccounted for."
+    )
+    assert "-20 by matches that switched (they worked against it); 5 are" in text.balance(
+        result(115.0, -20.0)
+    )
+
+
+def test_the_balance_of_nothing_and_of_an_unfinished_map():
+    assert "no change to explain" in text.balance(result(0.0, 0.0, change=0.0))
+    unfinished = dataclasses.replace(result(1.0, math.nan), progress=0.5)
+    assert "at the end" in text.balance(unfinished)
+
+
+def test_popularity_names_the_hub():
+    assert text.popularity([3, 3, 3, 0]).startswith("**3 of 4 patches (75%) chose the same target")
+    assert "hub" in text.popularity([3, 3, 3, 0])
+    assert "hub" not in text.popularity([1, 2, 3, 0])
+    assert "only match itself" in text.popularity([0])
+
+
+def test_a_patch_is_named_by_row_and_column():
+    origins = np.array([[0, 0], [0, 4], [4, 0], [4, 4]])
+    assert text.position(2, origins) == "row 2, column 1"
+
+
+def test_examples_are_the_same_every_time_and_offline():
+    for example in EXAMPLES:
+        pixels = example.pixels()
+        assert pixels.shape == (256, 256, 3) and pixels.dtype == np.uint8
+        left, top, size = example.window
+        assert left + size <= 256 and top + size <= 256
+        assert pixels[top : top + size, left : left + size].std() > 5  # something to explain
+    np.testing.assert_array_equal(draw_facade(), draw_facade())
+
+
+def test_restore_shrinks_and_keeps_the_original():
+    source = Source("odd", Picture(torch.rand(1, 3, 31, 46)))
+    study = make_study(source, RESTORE, 4)
+    assert study.size == (7, 11) and study.hr.shape == (28, 44, 3)
+    assert "cropped to 44x28" in study.notes[0]
+    assert make_study(source, ENLARGE, 4).hr is None
+    assert make_study(source, ENLARGE, 4).key != study.key
+
+
+def test_the_key_follows_the_content():
+    source = from_example(EXAMPLES[0])
+    assert make_study(source, RESTORE, 4).key == make_study(source, RESTORE, 4).key
+    assert (
+        make_study(from_example(EXAMPLES[1]), RESTORE, 4).key != make_study(source, RESTORE, 4).key
+    )
+
+
+def test_windows_are_put_inside():
+    assert clamped_window(-5, 1000, 16, 256, 128) == Window(0, 240, 16)
+    assert clamped_window(3, 3, 500, 20, 30) == Window(3, 0, 20)
+    assert clamped_window(0, 0, 16, 1, 1) == Window(0, 0, 1)
+    for wrong in (None, math.nan, math.inf, "NaN", "left", [1]):
+        with pytest.raises(ValueError, match="three numbers"):
+            clamped_window(wrong, 0, 16, 10, 10)
+
+
+def test_an_uploads_first_window_is_where_the_detail_is():
+    sr = np.full((64, 64, 3), 90, np.uint8)
+    sr[40:50:2, 20:30] = 255
+    source = Source("x", Picture(torch.rand(1, 3, 16, 16)))
+    window = telling_window(source, make_study(source, ENLARGE, 4), sr, 4, size=12)
+    assert window.left <= 20 and window.left + 12 >= 30
+    assert window.top <= 41 and window.top + 12 >= 49
+
+
+def test_regions_hold_the_window():
+    assert work.region_around(Window(100, 100, 16), "auto", (64, 64), 4) == (0, 0, 64, 64)
+    assert work.region_around(Window(800, 0, 16), "auto", (300, 300), 4) == (170, 0, 64, 64)
+    assert work.region_around(Window(0, 0, 16), "96", (50, 200), 4) == (0, 0, 50, 96)
+    with pytest.raises(ValueError, match="too large to be attributed"):
+        work.region_around(Window(0, 0, 16), "whole", (300, 300), 4)
+    with pytest.raises(ValueError, match="region is auto"):
+        work.region_around(Window(0, 0, 16), "9999", (300, 300), 4)
+
+
+def test_twins_stay_with_their_network(catalogue):
+    assert catalogue.labels == ["Lone-x2", "Tiny-x4"]
+    tiny, lone = catalogue.get("Tiny-x4"), catalogue.get("Lone-x2")
+    assert tiny.ways_without == (TWIN, OWN) and lone.ways_without == (OWN,)
+    assert lone.way(TWIN) == OWN
+    assert [tiny.ways(way) for way in (TWIN, OWN, BOTH)] == [(TWIN,), (OWN,), (TWIN, OWN)]
+    assert lone.ways(BOTH) == lone.ways(TWIN) == (OWN,)
+    assert not tiny.without(TWIN).config.gpa and tiny.without(OWN).model is tiny.model
+
+
+def test_a_lone_network_without_gpa_is_offered(tmp_path, monkeypatch):
+    monkeypatch.setattr("ui.state.model_catalogue.BUNDLED", tmp_path / "none")
+    (tmp_path / "none").mkdir()
+    save_checkpoint(HPINet(TINY.without_gpa()), tmp_path / "A-no-gpa.safetensors")
+    found = Catalogue(tmp_path)
+    assert found.labels == ["A-no-gpa"]
+    assert found.get("A-no-gpa").ways_without == () and found.get("A-no-gpa").way(TWIN) is None
+    assert found.get("A-no-gpa").ways(BOTH) == ()
+
+
+def test_no_weights_and_no_folder_are_sentences(tmp_path, monkeypatch):
+    monkeypatch.setattr("ui.state.model_catalogue.BUNDLED", tmp_path)
+    with pytest.raises(ValueError, match="no weights were found"):
+        Catalogue(None)
+    with pytest.raises(ValueError, match="there is no folder"):
+        Catalogue(tmp_path / "missing")
+
+
+def test_the_crops_map_equals_that_of_the_crop(catalogue):
+    network = catalogue.get("Tiny-x4")
+    study = make_study(Source("x", Picture(torch.rand(1, 3, 120, 110))), ENLARGE, 4)
+    window = Window(200, 240, 8)
+    region = work.region_around(window, "auto", study.size, 4)
+    *_, found = work.attributed(study, network, None, window, region, How(4))
+    left, top, height, width = region
+    crop = study.lr.rgb[..., top : top + height, left : left + width]
+    inner = Window(window.left - 4 * left, window.top - 4 * top, 8)
+    expected = LocalAttribution(network.model).attribute(crop, inner, n_steps=4)
+    np.testing.assert_allclose(found.attribution, expected.attribution, atol=1e-6)
+    again = list(work.attributed(study, network, None, window, region, How(4)))
+    assert again == [found]  # known by content
+
+
+def test_the_cache_forgets_what_was_unused_for_longest():
+    cache = Cache(2)
+    for key in "ab":
+        cache.put(key, key)
+    cache.get("a")
+    cache.put("c", "c")
+    assert (cache.get("a"), cache.get("b"), cache.get("c")) == ("a", None, "c")
+
+
+def test_the_cache_forgets_by_bytes_but_keeps_the_newest():
+    cache = Cache(9, limit=100)
+    for key, size in (("a", 40), ("b", 40), ("c", 20)):
+        cache.put(key, np.zeros(size, np.uint8))
+    assert all(key in cache for key in "abc")  # the limit itself still fits
+    cache.get("a")
+    cache.put("d", np.zeros(1, np.uint8))
+    assert [key in cache for key in "abcd"] == [True, False, True, True]
+    cache.put("a", np.zeros(90, np.uint8))  # another value of a key counts instead of the old one
+    assert [key in cache for key in "acd"] == [True, False, True]
+    huge = cache.put("e", np.zeros(1000, np.uint8))
+    assert cache.get("e") is huge and "a" not in cache and "d" not in cache
+    cache.put("f", np.zeros(100, np.uint8))
+    assert "e" not in cache and "f" in cache
+
+
+def test_a_kept_result_counts_what_it_keeps_alive():
+    picture = Picture(torch.rand(1, 3, 10, 20), torch.rand(1, 1, 10, 20), ("a note",))
+    restored = super_resolution.Restored(picture, np.zeros((10, 20, 3), np.uint8), 0.5)
+    assert size_in_bytes(restored) == 10 * 20 * (3 * 4 + 4 + 3)
+    assert size_in_bytes({"view": torch.zeros(100)[:1], "more": [np.zeros(3)]}) == 400 + 24
+    found = result(87.0, 12.0)
+    assert size_in_bytes(found) == sum(
+        a.nbytes for a in (found.attribution, found.path_alphas, found.path_values)
+    )
+    assert size_in_bytes(How()) == 0 and size_in_bytes(How) == 0
+
+
+def test_restored_pictures_are_bounded_by_bytes(catalogue, monkeypatch):
+    kept = Cache(64, limit=2 * 40 * 48 * 15)  # colours in floating point and in 8 bit, twice
+    monkeypatch.setattr(work, "_restored", kept)
+    network = catalogue.get("Tiny-x4")
+    studies = [
+        make_study(Source("x", Picture(torch.rand(1, 3, 10, 12))), ENLARGE, 4) for _ in range(3)
+    ]
+    for study in studies:
+        found = super_resolution.super_resolved(study, network)
+        assert super_resolution.super_resolved(study, network) is found
+    known = [(study.key, network.label, None) in kept for study in studies]
+    assert known == [False, True, True]
+
+
+def test_errors_become_sentences_without_folders_or_markup():
+    assert sentence(ValueError("cannot read /srv/secret/a.png: <b>bad</b>")) == (
+        "Cannot read a.png: &lt;b&gt;bad&lt;/b&gt;."
+    )
+    assert "server's log" in sentence(RuntimeError("/srv/secret exploded"))
+
+
+def test_spoken_keeps_generators_generators():
+    import gradio as gr
+
+    @spoken
+    def count():
+        yield 1
+        raise ValueError("no more")
+
+    running = count()
+    assert next(running) == 1
+    with pytest.raises(gr.Error, match="No more"):
+        next(running)
+
+
+def test_files_too_large_or_broken_are_refused(tmp_path):
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(PictureError, match=r"text\.png"):
+        from_file(str(tmp_path / "text.png"), RESTORE)
+    Image.new("L", (2000, 1500)).save(tmp_path / "large.png")
+    with pytest.raises(PictureError, match=r"limit is 2 million.*hpinet upscale"):
+        from_file(str(tmp_path / "large.png"), RESTORE)
+    with pytest.raises(PictureError, match=r"0\.25 million.* Tick"):
+        make_study(Source("x", Picture(torch.rand(1, 3, 600, 600))), ENLARGE, 4)
+    with pytest.raises(ValueError, match="restore or enlarge"):
+        from_file(str(tmp_path / "large.png"), "sharpen")
+
+
+def test_a_shown_picture_is_one_whole_file(monkeypatch):
+    from ui.state import image_store
+
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 20, 3), np.uint8)
+    path = image_store.shown(pixels)
+    assert np.array_equal(np.asarray(Image.open(path)), pixels)
+    written = Path(path).stat().st_ino
+    assert image_store.shown(pixels.copy()) == path and Path(path).stat().st_ino == written
+    assert image_store.shown(pixels[::-1]) != path
+    monkeypatch.setattr(image_store, "LIMIT", Path(path).stat().st_size * 3 // 2)
+    last = image_store.shown(pixels[:, ::-1])  # room for one: the older ones go
+    assert [p.name for p in Path(path).parent.iterdir()] == [Path(last).name]
+
+
+def test_a_click_that_was_overtaken_is_told():
+    session = Session()
+    assert not overtaken(session, "picture", 10.0)
+    assert not overtaken(session, "picture", 30.0)
+    assert overtaken(session, "picture", 20.0)
+    assert not overtaken(session, "gallery", 20.0)
+
+
+def test_the_middle_of_what_is_too_large_is_taken_when_asked_for(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (1500, 2000, 4), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "large.png")
+    source = from_file(str(tmp_path / "large.png"), ENLARGE, middle=True)
+    restored, enlarged = make_study(source, RESTORE, 4), make_study(source, ENLARGE, 4)
+    assert "the middle 1414x1414 of 2000x1500 pixels taken" in restored.notes
+    assert restored.hr.shape == (1412, 1412, 3) and enlarged.size == (500, 500)
+    assert "the middle 500x500 of 2000x1500 pixels taken" in enlarged.notes
+    expected = pixels[500:1000, 750:1250]
+    assert np.array_equal(
+        (enlarged.lr.rgb[0] * 255).round().numpy(), expected[..., :3].transpose(2, 0, 1)
+    )
+    assert np.array_equal((enlarged.lr.alpha[0, 0] * 255).round().numpy(), expected[..., 3])
+    Image.fromarray(pixels[:4, :, :3].repeat(200, 1)).save(tmp_path / "thin.png")
+    thin = make_study(from_file(str(tmp_path / "thin.png"), ENLARGE, middle=True), ENLARGE, 4)
+    assert thin.size == (4, 4096)
+    with pytest.raises(PictureError, match="up to 4096 a side"):
+        make_study(Source("x", Picture(torch.rand(1, 3, 4, 5000))), ENLARGE, 4)
+
+
+def test_old_pictures_are_deleted(tmp_path):
+    import os
+    import time
+
+    from ui.state.image_store import tidy
+
+    for name, age in (("old", 7200), ("new", 60)):
+        (tmp_path / f"{name}.png").write_bytes(b"x" * 10)
+        os.utime(tmp_path / f"{name}.png", (time.time() - age,) * 2)
+    (tmp_path / "kept.txt").write_text("not ours")
+    tidy(tmp_path, lifetime=3600)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["kept.txt", "new.png"]
+    tidy(tmp_path, limit=5)
+    assert [p.name for p in tmp_path.iterdir()] == ["kept.txt"]

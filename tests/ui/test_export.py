@@ -1,0 +1,156 @@
+"""The ZIP of page 2: the command line makes the same maps from it."""
+
+from __future__ import annotations
+
+import io
+import json
+import shlex
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from hpinet import HPINet, HPINetConfig, Picture, read_picture
+from hpinet.checkpoints.loading import save_checkpoint
+from lam import Window
+from lam.cli.attribute import main as lam_main
+from ui.compute import attribution
+from ui.export import maps as export
+from ui.export import matches
+from ui.state.model_catalogue import OWN, TWIN, Catalogue
+from ui.state.options import BICUBIC, ELSEWHERE, EVERYWHERE, FORCED, Change, How
+from ui.state.session import ENLARGE, RESTORE, Session, Source, make_study
+from ui.views import maps
+
+TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(0)
+    save_checkpoint(HPINet(TINY), folder / "Tiny-x4.safetensors")
+    save_checkpoint(HPINet(TINY.without_gpa()), folder / "Tiny-x4-no-gpa.safetensors")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ui.state.model_catalogue.BUNDLED", tmp_path_factory.mktemp("none"))
+        return Catalogue(folder)
+
+
+def attributed(catalogue, way, how, region="64", window=(180, 200, 12)):
+    """A session whose maps are finished, its picture and network."""
+    torch.manual_seed(3)
+    pixels = (torch.rand(1, 3, 70, 90) * 255).round() / 255
+    network = catalogue.get("Tiny-x4")
+    study = make_study(Source("x", Picture(pixels)), ENLARGE, 4)
+    session = Session(study=study, network="Tiny-x4", window=Window(*window), way=way, how=how)
+    session.region = attribution.region_around(session.window, region, study.size, 4)
+    for number, which in enumerate((None, way, BICUBIC)):
+        *_, session.maps[number] = attribution.attributed(
+            study, network, which, session.window, session.region, how
+        )
+    return session, study, network
+
+
+@pytest.mark.parametrize(
+    ("way", "how"),
+    [
+        (TWIN, How(4)),
+        (OWN, How(3, matches="frozen")),
+        (OWN, How(1, "saliency")),
+    ],
+)
+def test_the_command_line_makes_the_same_maps(catalogue, way, how, tmp_path, monkeypatch):
+    session, study, network = attributed(catalogue, way, how)
+    with zipfile.ZipFile(io.BytesIO(export.archive(session, study, network))) as packed:
+        packed.extractall(tmp_path)
+    for file in (network.path, network.twin_path):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    parameters = json.loads((tmp_path / "parameters.json").read_text())
+    assert set(parameters["commands"]) == {"with_gpa", "without_gpa", "bicubic"}
+    for name, command in parameters["commands"].items():
+        words = shlex.split(command)
+        assert words[:3] == ["python", "-m", "lam"]
+        assert lam_main(words[3:]) == 0
+        with np.load(f"{name}/map.npz") as again, np.load(f"{name}.npz") as exported:
+            scale = np.abs(exported["attribution"]).max()
+            np.testing.assert_allclose(
+                again["attribution"], exported["attribution"], atol=1e-6 * max(1, scale)
+            )
+            assert scale > 0
+
+
+def test_the_zip_holds_what_was_seen(catalogue):
+    session, study, network = attributed(catalogue, TWIN, How(4))
+    with zipfile.ZipFile(io.BytesIO(export.archive(session, study, network))) as packed:
+        names = set(packed.namelist())
+        picture = np.asarray(Image.open(io.BytesIO(packed.read("with_gpa.png"))))
+        parameters = json.loads(packed.read("parameters.json"))
+    expected = {f"{n}{e}" for n in export.NAMES for e in (".npz", ".png", "_path.png")}
+    assert names >= {*expected, "lr.png", "sr.png", "window.png", "difference.png"}
+    drawn, _, _ = maps.draw_all(session, study, network)
+    np.testing.assert_array_equal(picture, drawn[0])
+    assert parameters["region"] == {"left": 14, "top": 6, "height": 64, "width": 64}
+    assert parameters["with_gpa"]["diffusion_index"] == session.maps[0].diffusion_index
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        Change("random", EVERYWHERE, seed=3),
+        Change(FORCED, block=2, pairs=((0, 4), (1, 2))),
+        Change("hr", ELSEWHERE),
+    ],
+    ids=lambda change: change.kind,
+)
+def test_the_command_line_makes_the_same_change(catalogue, change, tmp_path, monkeypatch):
+    torch.manual_seed(3)
+    pixels = (torch.rand(1, 3, 120, 140) * 255).round() / 255
+    network = catalogue.get("Tiny-x4")
+    study = make_study(Source("x", Picture(pixels)), RESTORE, 4)
+    session = Session(study=study, network="Tiny-x4", window=Window(40, 20, 12))
+    session.explored.change = change
+    with zipfile.ZipFile(io.BytesIO(matches.archive(session, study, network))) as packed:
+        packed.extractall(tmp_path)
+    (tmp_path / network.path.name).write_bytes(network.path.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    told = json.loads((tmp_path / "effect.json").read_text())
+    assert lam_main(shlex.split(told["command"])[3:]) == 0
+    again = json.loads((tmp_path / "again" / "effect.json").read_text())
+    for name, value in again["effect"].items():
+        assert told["effect"][name] == pytest.approx(value, abs=1e-6)
+    assert told["effect"]["max_difference"] > 0
+    rows = (tmp_path / "matches_changed.csv").read_text().splitlines()
+    assert len(rows) == 1 + 12 + 6 and rows != (tmp_path / "matches_normal.csv").read_text()
+    sr = [np.asarray(Image.open(tmp_path / p)) for p in ("sr_changed.png", "again/sr.png")]
+    np.testing.assert_array_equal(*sr)
+
+
+def test_nothing_finished_is_a_sentence(catalogue):
+    session, study, network = attributed(catalogue, TWIN, How(4))
+    session.maps = [None, None, None]
+    with pytest.raises(ValueError, match="compute the maps first"):
+        export.archive(session, study, network)
+
+
+@pytest.mark.parametrize("kind", ["8 bit", "16-bit grey", "float grey"])
+def test_low_resolution_pixels_are_kept_to_the_last_bit(kind, tmp_path):
+    rng = np.random.default_rng(0)
+    if kind == "8 bit":
+        picture = Image.fromarray(rng.integers(0, 256, (9, 7, 3), dtype=np.uint8))
+    elif kind == "16-bit grey":
+        picture = Image.fromarray(rng.integers(0, 65536, (9, 7)).astype(np.uint16))
+    else:
+        picture = Image.fromarray(rng.random((9, 7), np.float32))
+    picture.save(tmp_path / "given.tif")
+    rgb = read_picture(tmp_path / "given.tif").rgb
+    name, data = export.lossless(rgb)
+    (tmp_path / name).write_bytes(data)
+    assert torch.equal(read_picture(tmp_path / name).rgb, rgb)
+
+
+def test_colours_that_no_file_holds_are_a_sentence():
+    with pytest.raises(ValueError, match="cannot be exported"):
+        export.lossless(torch.rand(1, 3, 4, 4) / 3)

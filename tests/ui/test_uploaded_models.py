@@ -1,0 +1,130 @@
+"""Networks that visitors bring: what is taken, and what is refused with which sentence."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+
+import pytest
+import torch
+from helpers.foreign import foreign, saved
+from safetensors.torch import save_file
+
+from hpinet import HPINet, HPINetConfig
+from hpinet.checkpoints.loading import save_checkpoint
+from ui.state.uploaded_models import OwnNetworks
+
+TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
+
+
+@pytest.fixture
+def own():
+    return OwnNetworks()
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    torch.manual_seed(0)
+    save_checkpoint(HPINet(TINY), tmp_path / "tiny.safetensors")
+    return tmp_path / "tiny.safetensors"
+
+
+def test_an_hpinet_is_taken_with_its_gpa(own, tiny):
+    label = own.add(tiny)
+    network, facts = own.get(label), own.facts(label)
+    assert label.startswith("tiny (yours, ") and own.knows(label)
+    assert network.has_gpa and network.scale == 4 and network.ways_without == ("own",)
+    assert facts.parameters == sum(p.numel() for p in HPINet(TINY).parameters())
+    assert facts.architecture == "HPINet, 8 channels, 2 blocks" and facts.seconds > 0
+    assert network.path is not None and str(network.path) == "tiny.safetensors"  # no folder
+
+
+@pytest.mark.parametrize(("name", "scale"), [("Compact", 4), ("SwinIR", 2), ("RCAN", 3)])
+def test_other_architectures_are_taken_without_gpa(own, tmp_path, name, scale):
+    network = own.get(own.add(saved(foreign(name), tmp_path / "other.pth")))
+    assert network.scale == scale and not network.has_gpa and network.ways_without == ()
+    with pytest.raises(ValueError, match="no Global Pixel Access"):
+        network.without("own")
+
+
+def test_labels_follow_the_content(own, tiny, tmp_path):
+    first = own.add(tiny)
+    assert own.add(tiny) == first
+    save_checkpoint(HPINet(TINY.without_gpa()), tiny)
+    assert own.add(tiny) != first
+
+
+def test_what_is_unused_for_longest_is_forgotten(own, tmp_path):
+    labels = []
+    for number in range(7):
+        torch.manual_seed(number)
+        save_checkpoint(HPINet(TINY), tmp_path / "n.safetensors")
+        labels.append(own.add(tmp_path / "n.safetensors"))
+    with pytest.raises(ValueError, match="to make room for other visitors"):
+        own.get(labels[0])
+    assert own.get(labels[-1]).label == labels[-1]
+
+
+class Evil:
+    def __reduce__(self):
+        return print, ("this must never be printed",)
+
+
+def test_code_is_never_run(own, tmp_path, capsys):
+    torch.save({"params": {"x": Evil()}}, tmp_path / "evil.pth")
+    with pytest.raises(ValueError, match="wants to run code"):
+        own.add(tmp_path / "evil.pth")
+    assert "never" not in capsys.readouterr().out
+
+
+def test_files_that_unpack_to_more_than_they_are_are_refused(own, tmp_path, tiny):
+    with zipfile.ZipFile(tmp_path / "packed.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", b"0" * 10**6)
+    with pytest.raises(ValueError, match="compressed archive"):
+        own.add(tmp_path / "packed.pth")
+    torch.save({"first_conv.weight": torch.zeros(1).expand(10**10)}, tmp_path / "view.pth")
+    with pytest.raises(ValueError, match="10000 million numbers; the limit"):
+        own.add(tmp_path / "view.pth")
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [{"dim": 10**6}, {"patch_sizes": [12] * 10**5}, {"patch_sizes": [12, 10**6]}, {"dim": "8"}],
+)
+def test_a_header_that_lies_builds_nothing(own, tmp_path, lie):
+    from dataclasses import asdict
+
+    config = {**asdict(TINY), **lie}
+    tensors = {k: v.contiguous() for k, v in HPINet(TINY).state_dict().items()}
+    save_file(tensors, tmp_path / "lie.safetensors", {"hpinet_config": json.dumps(config)})
+    with pytest.raises(ValueError, match="describes"):
+        own.add(tmp_path / "lie.safetensors")
+
+
+def test_whatever_else_is_wrong_is_a_sentence(own, tmp_path, monkeypatch):
+    (tmp_path / "text.pth").write_text("no weights")
+    (tmp_path / "text.safetensors").write_text("no weights")
+    (tmp_path / "notes.txt").write_text("no weights")
+    save_file({"a": torch.zeros(3)}, tmp_path / "strange.safetensors")
+    broken = HPINet(TINY)
+    with torch.no_grad():
+        broken.last.weight.fill_(float("nan"))
+    save_checkpoint(broken, tmp_path / "nan.safetensors")
+    for name, sentence in (
+        ("text.pth", "no file of plain weights"),
+        ("text.safetensors", "damaged or of another kind"),
+        ("notes.txt", r"no weights file by its name: \.safetensors, \.pth, \.pt"),
+        ("strange.safetensors", "not an HPINet checkpoint"),
+        ("nan.safetensors", "not finite: its weights are damaged"),
+    ):
+        with pytest.raises(ValueError, match=sentence) as caught:
+            own.add(tmp_path / name)
+        assert str(tmp_path) not in str(caught.value)
+    monkeypatch.setattr("ui.state.uploaded_models.LIMIT_MB", 0)
+    with pytest.raises(ValueError, match="the limit is 0 MB"):
+        own.add(tmp_path / "nan.safetensors")
+
+
+def test_grey_networks_and_others_for_other_ends_are_refused(own, tmp_path):
+    with pytest.raises(ValueError, match="channels"):
+        own.add(saved(foreign("Compact", channels=1), tmp_path / "grey.pth"))

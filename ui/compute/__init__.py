@@ -1,0 +1,1 @@
+"""The page's computations, each kept by content."""

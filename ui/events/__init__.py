@@ -1,0 +1,1 @@
+"""What all event handlers share: errors as sentences, and the job queue."""

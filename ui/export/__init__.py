@@ -1,0 +1,1 @@
+"""Results as ZIP files, with the commands that compute them again."""

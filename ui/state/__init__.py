@@ -1,0 +1,1 @@
+"""What a visitor has chosen and loaded, and what is kept of it."""

@@ -1,0 +1,204 @@
+"""From what a visitor gives to what is super-resolved: files, examples, modes and limits."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpinet import Picture, PictureError, read_picture
+from hpinet.imaging.images import from_uint8, shrink, to_uint8
+from hpinet.imaging.resize import crop_to_multiple
+
+from .examples import Example
+
+Pixels = NDArray[np.uint8]
+
+RESTORE, ENLARGE = "restore", "enlarge"
+LIMITS = {RESTORE: 2_000_000, ENLARGE: 250_000}
+"""Pixels that a picture may have, by mode: what two CPU cores do in well under a minute."""
+
+LONGEST = {RESTORE: 16384, ENLARGE: 4096}
+"""Pixels that a side may have, by mode: a browser shows no picture much longer than 16384."""
+
+LIMIT_MB = 40  # of a picture's file
+LIMIT_CUT = (
+    40_000_000  # pixels of a picture of which the middle may be taken: decoding takes memory
+)
+MIDDLE = "Too large? Take its middle"
+"""What is ticked to have the middle of a picture that is too large."""
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What the visitor gave, before the mode decides what it is.
+
+    Attributes:
+        name: A short name for files.
+        picture: The pixels, as read.
+        window: (left, top, size) of a telling window in this picture's pixels, if known.
+        file: Whether the visitor uploaded it.
+        middle: Whether its middle is to be taken where it is too large.
+        full: Height and width that it had before its middle was taken; None where it is whole.
+    """
+
+    name: str
+    picture: Picture
+    window: tuple[int, int, int] | None = None
+    file: bool = False
+    middle: bool = False
+    full: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A low-resolution picture to super-resolve, and what it is to be compared with.
+
+    Attributes:
+        name: A short name for files.
+        mode: `RESTORE` or `ENLARGE`.
+        lr: What the network sees.
+        hr: The original, uint8 (sh, sw, 3), where it is known.
+        notes: What was converted, one sentence each.
+        key: Changes with the content.
+    """
+
+    name: str
+    mode: str
+    lr: Picture
+    hr: Pixels | None
+    notes: tuple[str, ...]
+    key: str
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the LR picture."""
+        return self.lr.size
+
+
+def from_example(example: Example) -> Source:
+    """An example as a source."""
+    return Source(example.name, Picture(from_uint8(example.pixels().copy())), example.window)
+
+
+def from_file(path: str | None, mode: str, middle: bool = False) -> Source:
+    """A file as a source.
+
+    Args:
+        path: The file.
+        mode: `RESTORE` or `ENLARGE`, which decides how large it may be.
+        middle: Whether to take the middle of a picture that is too large.
+
+    Raises:
+        PictureError: No file, no picture, or too large for the mode.
+    """
+    if not path:
+        raise PictureError("No picture was given: upload one or choose an example.")
+    checked_mode(mode)
+    file = Path(path)
+    size = file.stat().st_size if file.is_file() else 0
+    if size > LIMIT_MB * 10**6:
+        raise PictureError(
+            f"{file.name} has {size / 1e6:.0f} MB; the limit is {LIMIT_MB} MB: save it as PNG or "
+            "JPEG, or crop it."
+        )
+    limit = LIMIT_CUT if middle else LIMITS[mode]
+    try:
+        picture = read_picture(file, max_pixels=limit)
+    except PictureError as error:
+        if "too large to be opened" in str(error):
+            raise PictureError(
+                f"{file.name} is too large to be opened safely; the limit is {limit / 1e6:g} "
+                "million pixels: crop or shrink it first."
+            ) from None
+        if "the limit is" not in str(error):
+            raise
+        raise PictureError(f"{error} {'' if middle else _WAY_OUT}".strip()) from None
+    whole = picture.size
+    picture = _middle(
+        picture, LIMITS[RESTORE], LONGEST[RESTORE]
+    )  # no more than that is ever needed
+    cut = None if picture.size == whole else whole
+    return Source(file.stem, picture, file=True, middle=middle, full=cut)
+
+
+_WAY_OUT = (
+    f"Tick '{MIDDLE}' and choose it again, or enlarge all of it with `python -m hpinet upscale`."
+)
+
+
+def _middle(picture: Picture, limit: int, longest: int) -> Picture:
+    """The middle of a picture, as near to a square as its sides allow.
+
+    Args:
+        picture: The whole.
+        limit: Pixels that it may have.
+        longest: Pixels that a side may have.
+    """
+    height, width = picture.size
+    if height * width <= limit and max(height, width) <= longest:
+        return picture
+    side = int(limit**0.5)
+    high = min(height, longest, max(side, limit // width))
+    wide = min(width, longest, limit // high)
+    top, left = (height - high) // 2, (width - wide) // 2
+    inside = (..., slice(top, top + high), slice(left, left + wide))
+    alpha = None if picture.alpha is None else picture.alpha[inside].clone()
+    return Picture(picture.rgb[inside].clone(), alpha, picture.notes)
+
+
+def make_study(source: Source, mode: str, scale: int) -> Study:
+    """What is to be super-resolved.
+
+    Raises:
+        PictureError: Too large for the mode, or too small to be shrunk.
+        ValueError: No such mode.
+    """
+    height, width = source.picture.size
+    limit = LIMITS[checked_mode(mode)]
+    longest = LONGEST[mode]
+    if (height * width > limit or max(height, width) > longest) and not source.middle:
+        raise PictureError(
+            f"The picture has {width}x{height} pixels; in the mode {mode} this page takes up to "
+            f"{limit / 1e6:g} million, and up to {longest} a side. {_WAY_OUT}"
+        )
+    whole = source.full or (height, width)
+    source = replace(source, picture=_middle(source.picture, limit, longest))
+    height, width = source.picture.size
+    notes = list(source.picture.notes)
+    if (height, width) != whole:
+        notes.append(f"the middle {width}x{height} of {whole[1]}x{whole[0]} pixels taken")
+    hr, lr = None, source.picture
+    if mode == RESTORE:
+        if min(height, width) < scale:
+            raise PictureError(
+                f"A picture of {width}x{height} pixels is too small to be shrunk {scale} times: "
+                "choose Enlarge instead."
+            )
+        hr = crop_to_multiple(to_uint8(source.picture.rgb), scale)
+        lr = Picture(shrink(hr, scale))
+        if hr.shape[:2] != (height, width):
+            notes.append(f"cropped to {hr.shape[1]}x{hr.shape[0]}, a multiple of {scale}")
+        if source.picture.alpha is not None:
+            notes.append("transparency left out: only colours are restored and scored")
+    elif lr.alpha is not None:
+        notes.append("transparency enlarged bicubically and kept in the download; not shown here")
+    digest = hashlib.sha256(lr.rgb.numpy().tobytes())
+    for part in (lr.alpha, None if hr is None else from_uint8(hr)):
+        digest.update(b"-" if part is None else part.numpy().tobytes())
+    key = f"{digest.hexdigest()} {lr.size}"
+    return Study(source.name, mode, replace(lr, notes=()), hr, tuple(notes), key)
+
+
+def checked_mode(mode: str) -> str:
+    """The mode, if there is such a one.
+
+    Raises:
+        ValueError: There is not.
+    """
+    if mode not in LIMITS:
+        raise ValueError(f"The mode is {' or '.join(LIMITS)}, not {mode!r}.")
+    return mode

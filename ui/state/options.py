@@ -1,0 +1,171 @@
+"""What a visitor chose on the pages of receptive fields and of matches, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from hpinet.analysis.interventions import Intervention, all_but
+
+LINEAR, ROOT = "linear", "square root"
+COLOURS = (ROOT, LINEAR)
+
+IMPORTANCE, SIGNED, AREAS = "importance", "signed", "areas of interest"
+VIEWS = (IMPORTANCE, SIGNED, AREAS)
+
+BICUBIC, DIFFERENCE = "bicubic", "difference"
+THIRDS = (BICUBIC, DIFFERENCE)
+
+PERCENTILE, ABSOLUTE = "percentile", "fixed value"
+SCALES = (PERCENTILE, ABSOLUTE)
+
+LAM = "lam"
+STEPS = 32  # of Gauss-Legendre: nearer to the limit than the LAM demo's 50
+
+
+@dataclass(frozen=True)
+class Look:
+    """How maps are drawn.
+
+    Attributes:
+        strength: Of the overlay, 0 (picture alone) to 1 (map alone).
+        colours: One of `COLOURS`.
+        view: One of `VIEWS`.
+        third: What the third picture shows, one of `THIRDS`.
+        scale: What the end of the colour scale is, one of `SCALES`.
+        end: That end: a percentile in (0, 100], or a value in units of the detector.
+    """
+
+    strength: float = 0.6
+    colours: str = ROOT
+    view: str = IMPORTANCE
+    third: str = BICUBIC
+    scale: str = PERCENTILE
+    end: float = 99.5
+
+    def __post_init__(self) -> None:
+        for value, known, what in (
+            (self.colours, COLOURS, "colours"),
+            (self.view, VIEWS, "view"),
+            (self.third, THIRDS, "third picture"),
+            (self.scale, SCALES, "scale"),
+        ):
+            _check_one(value, known, what)
+        if not self.end or self.end <= 0 or (self.scale == PERCENTILE and self.end > 100):
+            raise ValueError(
+                "The colour scale ends at a percentile above 0 and up to 100, or at a value above "
+                f"0, not at {self.end}."
+            )
+
+
+@dataclass(frozen=True)
+class How:
+    """How maps are computed.
+
+    Attributes:
+        steps: Gradients along the path.
+        method: One of `lam.ATTRIBUTION_METHODS`.
+        matches: ``"live"`` or ``"frozen"``.
+    """
+
+    steps: int = STEPS
+    method: str = LAM
+    matches: str = "live"
+
+    def __post_init__(self) -> None:
+        from lam.cli.arguments import METHODS
+
+        _check_one(self.method, METHODS, "method")
+        _check_one(self.matches, ("live", "frozen"), "matches")
+        if not 1 <= self.steps <= 200:
+            raise ValueError(f"The number of steps must be 1 to 200, not {self.steps:g}.")
+
+
+NORMAL, FORCED = "none", "forced"
+KINDS = (NORMAL, "off", "random", "second", "hr", FORCED)
+"""What can be done to matches: nothing, or one of `hpinet.analysis.interventions.KINDS`."""
+
+HERE, EVERYWHERE, ELSEWHERE = "this block", "all blocks", "all but this block"
+PLACES = (HERE, EVERYWHERE, ELSEWHERE)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is done to the matches.
+
+    Attributes:
+        kind: One of `KINDS`.
+        place: One of `PLACES`: in which blocks.
+        block: The block that is looked at, from 1.
+        seed: Of random matches.
+        pairs: (patch, target) of forced matches, from 0.
+    """
+
+    kind: str = NORMAL
+    place: str = HERE
+    block: int = 1
+    seed: int = 0
+    pairs: tuple[tuple[int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_one(self.kind, KINDS, "kind of change")
+        _check_one(self.place, PLACES, "place of change")
+
+    @property
+    def nothing(self) -> bool:
+        """Whether the matches stay the network's own."""
+        return self.kind == NORMAL or (self.kind == FORCED and not self.pairs)
+
+    def intervention(self, count: int) -> Intervention:
+        """For a network of so many blocks.
+
+        Raises:
+            ValueError: There is no such block, or no other.
+        """
+        if not 1 <= self.block <= count:
+            raise ValueError(f"There is no block {self.block}: they are numbered 1 to {count}.")
+        here = self.block - 1
+        blocks: tuple[int, ...] = (here,)
+        if self.kind != FORCED and self.place == EVERYWHERE:
+            blocks = tuple(range(count))
+        elif self.kind != FORCED and self.place == ELSEWHERE:
+            if count < 2:
+                raise ValueError("This network has one block only: there are no others.")
+            blocks = all_but(here, count)
+        return Intervention(self.kind, blocks, int(self.seed), self.pairs)
+
+    def at(self, block: int) -> Change:
+        """The same in another block; forced matches belong to the block they were made in."""
+        if self.kind == FORCED and block != self.block:
+            return replace(self, block=block, pairs=())
+        return replace(self, block=block)
+
+
+@dataclass
+class Explored:
+    """What a visitor looks at on the page of matches.
+
+    Attributes:
+        subject: Picture and network that the rest is about.
+        place: (x, y) in SR pixels; None until it was chosen.
+        change: What is done to the matches.
+        first: The patch whose match is to be forced, once it was clicked; None before.
+        pane: Which of the panes beside the picture is open.
+        run: Counts what is computed on request; it ends when it is no longer the latest.
+    """
+
+    subject: tuple[str, str] = ("", "")
+    place: tuple[int, int] | None = None
+    change: Change = field(default_factory=Change)
+    first: int | None = None
+    pane: str = "look"
+    run: int = 0
+
+    def begin(self, subject: tuple[str, str]) -> None:
+        """Forget what does not fit another picture or network."""
+        if subject != self.subject:
+            self.subject, self.place, self.first, self.change = subject, None, None, Change()
+
+
+def _check_one(value: object, known: tuple[str, ...], what: str) -> None:
+    if value not in known:
+        raise ValueError(f"The {what} must be one of {', '.join(known)}, not {value!r}.")

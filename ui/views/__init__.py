@@ -1,0 +1,1 @@
+"""Results as values for the page's components."""

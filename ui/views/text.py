@@ -1,0 +1,178 @@
+"""Figures in sentences."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hpinet.analysis.match_statistics import in_degree
+from lam import LocalAttributionResult, MethodResult, area_fractions
+from ui.state.model_catalogue import BOTH, OWN, TWIN, Network
+
+WITHOUT = {
+    TWIN: "a twin trained without GPA",
+    OWN: "same weights, GPA switched off",
+    BOTH: "both, side by side",
+}
+"""The ways to be without GPA, named as what they are."""
+
+TITLES = {
+    TWIN: "Without GPA: a twin trained without it",
+    OWN: "Without GPA: same weights, switched off",
+}
+"""The same over a map, where there is little room."""
+
+SHORT_TITLES = {TWIN: "Without GPA: trained so", OWN: "Without GPA: switched off"}
+"""The same over four maps in a row."""
+
+METHODS = {
+    "lam": "LAM (Local Attribution Map)",
+    "saliency": "Saliency",
+    "input_x_gradient": "Input x Gradient",
+    "occlusion": "Occlusion",
+}
+"""The names of `lam.ATTRIBUTION_METHODS`."""
+
+ABOUT_METHODS = {
+    "lam": "Adds up the gradient while the picture turns from blurred to sharp.",
+    "saliency": "One gradient, at the picture itself: quick and noisy.",
+    "input_x_gradient": "The same gradient times the pixel's brightness.",
+    "occlusion": "Blurs one square of 4x4 pixels after another and sees what is lost: slow.",
+}
+
+BICUBIC = "It looks at the 2 nearest LR pixels on each side: a network should see more."
+
+DETECTOR = "The strength of the window's detail along the path"
+
+_NOTABLE = 0.1  # differences of the diffusion index below this share say nothing
+
+
+def explained(
+    result: LocalAttributionResult | MethodResult | None,
+    other: LocalAttributionResult | MethodResult | None,
+    first: bool = False,
+) -> str:
+    """What a map says, beside that of the network without GPA if there is one.
+
+    Args:
+        result: The map; None while there is none.
+        other: That without GPA.
+        first: Whether to say what the diffusion index is.
+    """
+    if result is None:
+        return "Coming."
+    about = "0-100: how widely the pixels that matter spread"
+    text = f"**Diffusion index {spread(result)}**" + (f" ({about})" if first else "")
+    if result.finished:
+        text += "\n\n" + areas(result.importance)
+    text += "\n\n" + balance(result)
+    more = comparison(result, other)
+    return text + (f"\n\n{more}" if more else "")
+
+
+def areas(importance: ArrayLike) -> str:
+    """The smallest areas that hold most of a map, in a sentence."""
+    shares = area_fractions(importance)
+    if not all(math.isfinite(s) for s in shares):
+        return "The map is zero everywhere: nothing in the window depends on a pixel."
+    half, most, nearly = (f"{100 * s:.2g}%" for s in shares)
+    return f"50 / 80 / 95% of the importance lie in **{half} / {most} / {nearly}** of the pixels."
+
+
+def difference(
+    first: LocalAttributionResult | MethodResult | None,
+    second: LocalAttributionResult | MethodResult | None,
+) -> str:
+    """What the difference of two maps, the second without GPA, shows."""
+    if first is None or second is None:
+        return "There is no map without GPA to compare with."
+    shares = [np.asarray(m.importance, np.float64) for m in (first, second)]
+    if not all(s.any() for s in shares):
+        return "One of the maps is zero everywhere: there is nothing to compare."
+    moved = np.abs(shares[0] / shares[0].sum() - shares[1] / shares[1].sum()).sum() / 2
+    return (
+        f"**{100 * moved:.0f}% of the importance lies elsewhere** with GPA than without. Red: more "
+        "of it with GPA, blue: less."
+    )
+
+
+def nothing_to_switch(network: Network) -> str:
+    """Why there is no map without GPA."""
+    return "" if network.has_gpa else f"{network.label} has no GPA: there is nothing to switch off."
+
+
+def balance(result: LocalAttributionResult | MethodResult) -> str:
+    """What explains the detector's change, in parts of 100."""
+    if isinstance(result, MethodResult):
+        return "This method keeps no account of what it explains; LAM does."
+    if not result.finished:
+        return "The account of what explains the window is drawn up at the end."
+    size = abs(result.detector_start) + abs(result.detector_end)
+    if not abs(result.change) > 1e-4 * size:
+        return "The window is as flat when sharp as when blurred: there is no change to explain."
+    pixels = round(100 * result.integral / result.change)
+    switched = round(100 * result.match_jumps / result.change)
+    rest = 100 - pixels - switched
+    sentence = f"Of 100 parts of the change, **{pixels} are explained by pixels**"
+    if result.switches is not None:
+        sentence += f", {switched} by matches that switched"
+        if switched < 0:
+            sentence += " (they worked against it)"
+    sentence += f"; {rest} {'is' if rest == 1 else 'are'} unaccounted for."
+    if result.non_finite:
+        sentence += f" {result.non_finite} gradient values were not numbers and count as 0."
+    return sentence
+
+
+def spread(result: LocalAttributionResult | MethodResult | None) -> str:
+    """The diffusion index of a result, or a dash."""
+    if result is None or not math.isfinite(result.diffusion_index):
+        return "none"
+    return f"{result.diffusion_index:.1f}"
+
+
+def comparison(
+    with_gpa: LocalAttributionResult | MethodResult,
+    without: LocalAttributionResult | MethodResult | None,
+) -> str:
+    """Both diffusion indices in a sentence."""
+    if without is None or not (with_gpa.finished and without.finished):
+        return ""
+    a, b = with_gpa.diffusion_index, without.diffusion_index
+    if not (math.isfinite(a) and math.isfinite(b)):
+        return ""
+    relation = "wider" if a > b else "narrower"
+    if abs(a - b) < _NOTABLE * max(a, b):
+        return f"With and without GPA, the network looks about as wide: DI {a:.1f} and {b:.1f}."
+    return f"With GPA the network looks {relation}: DI {a:.1f} against {b:.1f}."
+
+
+def position(number: int, origins: ArrayLike) -> str:
+    """A patch's number with its row and column, counted from 1."""
+    corners = np.asarray(origins)
+    row = int(np.searchsorted(np.unique(corners[:, 0]), corners[number, 0])) + 1
+    column = int(np.searchsorted(np.unique(corners[:, 1]), corners[number, 1])) + 1
+    return f"row {row}, column {column}"
+
+
+def popularity(index: ArrayLike) -> str:
+    """How evenly matches spread over targets."""
+    counts = in_degree(index)
+    n, most, chosen = len(counts), int(counts.max()), int((counts > 0).sum())
+    if n == 1:
+        return "The picture is one patch here: it can only match itself."
+    share = round(100 * most / n)
+    sentence = (
+        f"**{most} of {n} patches ({share}%) chose the same target**; "
+        f"{chosen} {'patch was' if chosen == 1 else 'patches were'} chosen at all."
+    )
+    return sentence + (" Matches collapse on a hub here." if share >= 50 and n > 3 else "")
+
+
+def seconds(value: float) -> str:
+    """A duration to read."""
+    if value >= 120:
+        return f"{value / 60:.0f} min"
+    return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
