@@ -9,6 +9,12 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+_CHOICES = {
+    "optimizer": ("adam", "muon"),
+    "precision": ("no", "bf16", "fp16", "auto"),
+    "schedule": ("halve", "cosine", "flat"),
+}
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -23,8 +29,11 @@ class Recipe:
         crop: HR crop side in pixels at the start; rounded down to a multiple of the scale.
         max_crop: HR crop side at the end: crops grow in equal stages ("progressive learning").
         stages: Number of crop sizes.
-        lr: Peak learning rate of Adam.
+        lr: Peak learning rate.
         betas: Adam's decay rates.
+        optimizer: ``"adam"``; or ``"muon"`` for matrices and kernels, but for the first and the
+            last, with Adam at half the rate for the rest, see `optimizers.Muon`.
+        weight_decay: Decoupled decay of the matrices that Muon takes.
         schedule: ``"halve"`` every ``halve_every`` steps; ``"cosine"`` to 0; or ``"flat"`` with a
             linear way down to 0 over the last ``cooldown`` steps, which lets a run be prolonged or
             wound up without having planned its length.
@@ -34,7 +43,9 @@ class Recipe:
         clip: Largest gradient norm; 0 for none.
         ema: Decay of the exponential moving average of the weights, which is what is saved and
             validated; 0 for none.
-        precision: ``"no"`` for float32, ``"bf16"`` or ``"fp16"`` for autocast.
+        precision: ``"no"`` for float32, ``"bf16"`` or ``"fp16"`` for autocast; ``"auto"`` for
+            bfloat16 where the device multiplies it natively, else float32. A run keeps what it
+            began with, unless told otherwise.
         seed: Decides initial weights, crops and Gumbel noise.
         save_every: Steps between checkpoints; ``validate_every`` between validations.
     """
@@ -47,13 +58,15 @@ class Recipe:
     max_crop: int = 0
     stages: int = 1
     betas: tuple[float, float] = (0.9, 0.999)
+    optimizer: Literal["adam", "muon"] = "adam"
+    weight_decay: float = 0.0
     schedule: Literal["halve", "cosine", "flat"] = "halve"
     halve_every: int = 0
     cooldown: int = 0
     warmup: int = 0
     clip: float = 0.0
     ema: float = 0.0
-    precision: Literal["no", "bf16", "fp16"] = "no"
+    precision: Literal["no", "bf16", "fp16", "auto"] = "no"
     seed: int = 0
     save_every: int = 1000
     validate_every: int = 1000
@@ -71,8 +84,15 @@ class Recipe:
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name} is one of {', '.join(known)}, not {getattr(self, name)!r}"
+                )
         if not self.lr > 0:
             raise ValueError(f"lr must be above 0, not {self.lr}")
+        if self.weight_decay and self.optimizer == "adam":
+            raise ValueError("weight_decay is for the matrices of --optimizer muon; adam has none")
         if self.schedule == "halve" and self.halve_every < 1:
             raise ValueError("the schedule 'halve' needs halve_every of at least 1 step")
         if not 0 <= self.minutes < float("inf"):

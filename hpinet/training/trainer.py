@@ -11,13 +11,13 @@ import io
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -28,11 +28,13 @@ from hpinet.data.image_cache import open_cache
 from hpinet.data.pairs import find_pairs, load_pair
 from hpinet.imaging.files import write_bytes
 from hpinet.imaging.images import to_uint8
+from hpinet.inference.precision import has_bf16
 from hpinet.metrics.psnr_ssim import psnr_y
 from hpinet.modeling.hpinet import HPINet
 
 from .crops import Crops, StepSampler
 from .log import Progress, add_row, start_tensorboard
+from .optimizers import make_optimizer
 from .recipes import Recipe
 from .state import Average, Origin, State, TrainingError, take_weights
 
@@ -72,7 +74,9 @@ class Trainer:
         if resume and init is not None:
             raise TrainingError("a resumed run has weights already: leave out --init or --resume")
         self._began = time.perf_counter()
-        self.config, self.recipe, self.out = config, recipe, Path(out)
+        self.config, self.out = config, Path(out)
+        saved = self._saved() if resume else {}
+        self.recipe = recipe = _with_known_precision(recipe, saved.get("precision"))
         self.accelerator = Accelerator(
             mixed_precision=recipe.precision,
             log_with="tensorboard" if tensorboard else None,
@@ -80,13 +84,13 @@ class Trainer:
         )
         self.main = self.accelerator.is_main_process
         self.stopping = False
-        self._prepare_weights(resume, init)
+        self._prepare_weights(saved, init)
         if tensorboard:
             start_tensorboard(self.accelerator)
         self.validation = _held_out(validation, config.scale) if validation else []
         self.loader = self._open_data(data, cache or cache_folder(), workers)
 
-    def _prepare_weights(self, resume: bool, init: str | Path | None) -> None:
+    def _prepare_weights(self, saved: dict[str, Any], init: str | Path | None) -> None:
         recipe, device = self.recipe, self.accelerator.device
         torch.manual_seed(recipe.seed)
         self.model = HPINet(self.config)
@@ -97,10 +101,10 @@ class Trainer:
                 print(self.origin)
         self.average = Average(self.model, recipe.ema, self._random_start)
         self.smooth = HPINet(self.config).eval().requires_grad_(False).to(device)
-        self.optimizer = torch.optim.Adam(self.model.parameters(), recipe.lr, betas=recipe.betas)
+        self.optimizer = make_optimizer(self.model, recipe)
         self.state = State()
-        if resume:
-            self._load()
+        if saved:
+            self._load(saved)
         elif (self.out / "state.pt").exists():
             raise TrainingError(f"{self.out} holds a run already: pass --resume or another folder")
         self._seconds_before = self.state.seconds
@@ -252,6 +256,8 @@ class Trainer:
                 "model": self.model.state_dict(),
                 "average": self.average.weights,
                 "optimizer": self.optimizer.state_dict(),
+                "optimizer_name": self.recipe.optimizer,
+                "precision": self.recipe.precision,
                 "scaler": scaler.state_dict() if scaler else {},
             },
             buffer,
@@ -259,14 +265,24 @@ class Trainer:
         write_bytes(self.out / "state.pt", buffer.getvalue())
         write_bytes(self.out / "recipe.json", json.dumps(self._facts(), indent=1).encode())
 
-    def _load(self) -> None:
+    def _saved(self) -> dict[str, Any]:
         path = self.out / "state.pt"
         if not path.is_file():
             raise TrainingError(f"there is nothing to resume in {self.out}: leave out --resume")
-        saved = torch.load(path, map_location="cpu", weights_only=True)
+        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        return saved
+
+    def _load(self, saved: dict[str, Any]) -> None:
+        path = self.out / "state.pt"
         if saved["config"] != asdict(self.config):
             changed = [k for k, v in asdict(self.config).items() if saved["config"].get(k) != v]
             raise TrainingError(f"{path} is of another network: {', '.join(changed)} differ")
+        name = saved.get("optimizer_name", "adam")  # older runs had no other
+        if name != self.recipe.optimizer:
+            raise TrainingError(
+                f"{path} is of a run with {name}, not {self.recipe.optimizer}: resume it with "
+                f"--optimizer {name}, or start a run from its weights with --init"
+            )
         self.model.load_state_dict(saved["model"])
         self.optimizer.load_state_dict(saved["optimizer"])
         if saved.get("origin"):
@@ -293,6 +309,14 @@ class Trainer:
         self._smoothed()
         note = {"recipe": json.dumps(self._facts()), "step": str(self.state.step)}
         save_checkpoint(self.smooth, self.out / name, note)
+
+
+def _with_known_precision(recipe: Recipe, begun_with: str | None) -> Recipe:
+    """A recipe whose precision is no longer left to the device."""
+    if recipe.precision != "auto":
+        return recipe
+    found: Any = begun_with or ("bf16" if has_bf16(PartialState().device) else "no")
+    return replace(recipe, precision=found)
 
 
 def _held_out(folder: str | Path, scale: int) -> list[tuple[Tensor, Tensor]]:

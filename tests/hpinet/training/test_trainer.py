@@ -17,8 +17,9 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from hpinet import HPINetConfig, load_model
+from hpinet import HPINet, HPINetConfig, load_model
 from hpinet.cli.train import main
+from hpinet.training.optimizers import Muon, make_optimizer
 from hpinet.training.recipes import Recipe
 from hpinet.training.state import TrainingError
 from hpinet.training.trainer import Trainer
@@ -48,16 +49,18 @@ class KilledError(Exception):
     pass
 
 
-def test_a_killed_run_ends_in_the_same_bits_as_an_uninterrupted_one(pictures, tmp_path):
-    trainer(pictures, tmp_path / "whole").run()
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_a_killed_run_ends_in_the_same_bits_as_an_uninterrupted_one(pictures, tmp_path, optimizer):
+    recipe = replace(RECIPE, optimizer=optimizer)
+    trainer(pictures, tmp_path / "whole", recipe).run()
 
     def kill(step, _):
         if step == 5:  # after the checkpoint of step 4: a step is lost and done again
             raise KilledError
 
     with pytest.raises(KilledError):
-        trainer(pictures, tmp_path / "killed").run(kill)
-    resumed = trainer(pictures, tmp_path / "killed", resume=True)
+        trainer(pictures, tmp_path / "killed", recipe).run(kill)
+    resumed = trainer(pictures, tmp_path / "killed", recipe, resume=True)
     assert resumed.state.step == 4
     resumed.run()
     expected = load_file(tmp_path / "whole" / "last.safetensors")
@@ -154,6 +157,8 @@ def test_what_does_not_fit_is_refused_before_the_first_step(pictures, tmp_path):
         trainer(pictures, tmp_path / "run")
     with pytest.raises(TrainingError, match="another network: gpa differ"):
         trainer(pictures, tmp_path / "run", config=TINY.without_gpa(), resume=True)
+    with pytest.raises(TrainingError, match="with adam, not muon: resume it with --optimizer adam"):
+        trainer(pictures, tmp_path / "run", replace(RECIPE, optimizer="muon"), resume=True)
     with pytest.raises(ValueError, match="is not a folder"):
         trainer(pictures, tmp_path / "other", validation=tmp_path / "nowhere")
 
@@ -214,6 +219,67 @@ def test_the_command_overrides_any_value(pictures, tmp_path, capsys):
     assert "0.8" in recipe
     with pytest.raises(ValueError, match="lr must be above 0, not 0"):
         main(["--data", str(pictures), "--out", str(tmp_path / "x"), "--lr", "0"])
+
+
+def test_a_muon_step_is_the_one_computed_by_hand():
+    kernel = np.arange(24.0).reshape(2, 3, 2, 2) / 7 - 1.5
+    grads = [np.sin(np.arange(24.0) * n).reshape(kernel.shape) for n in (1, 2)]
+    weight = torch.nn.Parameter(torch.tensor(kernel))
+    optimizer = Muon([weight], [], lr=0.1, weight_decay=0.5)
+    expected, mean = kernel.reshape(2, 12), np.zeros((2, 12))
+    for grad in grads:
+        weight.grad = torch.from_numpy(grad)
+        optimizer.step()
+        mean = 0.95 * mean + 0.05 * grad.reshape(2, 12)
+        x = 0.05 * grad.reshape(2, 12) + 0.95 * mean  # Nesterov
+        x /= np.sqrt((x**2).sum())
+        for _ in range(5):
+            a = x @ x.T
+            x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
+        expected = (1 - 0.1 * 0.5) * expected - 0.1 * 0.2 * np.sqrt(12) * x
+    np.testing.assert_allclose(weight.detach().reshape(2, 12), expected, atol=1e-6)
+    assert 0.6 < np.linalg.svd(x)[1].min() < np.linalg.svd(x)[1].max() < 1.3
+
+
+def test_muon_takes_hidden_matrices_and_adam_the_rest_at_half_the_rate():
+    recipe = replace(RECIPE, optimizer="muon", betas=(0.9, 0.99))
+    ours, theirs = HPINet(TINY), HPINet(TINY)
+    theirs.load_state_dict(ours.state_dict())
+    muon = make_optimizer(ours, recipe)
+    adam = torch.optim.Adam(theirs.parameters(), recipe.lr / 2, betas=recipe.betas)
+    for step in range(3):
+        for model, optimizer in ((ours, muon), (theirs, adam)):
+            torch.manual_seed(step)
+            for p in model.parameters():
+                p.grad = torch.randn_like(p)
+            optimizer.step()
+    for (name, mine), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        by_adam = mine.ndim < 2 or name in ("encoder.weight", "last.weight")
+        assert torch.allclose(mine, other, atol=1e-6) == by_adam, name
+
+
+def test_auto_precision_is_settled_when_a_run_begins_and_kept(pictures, tmp_path, monkeypatch):
+    recipe = replace(RECIPE, precision="auto", steps=1)
+    monkeypatch.setattr("hpinet.training.trainer.has_bf16", lambda device: False)
+    run = trainer(pictures, tmp_path / "run", recipe)
+    assert run.recipe.precision == "no"
+    run.run()
+    assert json.loads((tmp_path / "run" / "recipe.json").read_text())["precision"] == "no"
+    monkeypatch.setattr(
+        "hpinet.training.trainer.has_bf16", lambda device: True
+    )  # on another machine
+    assert trainer(pictures, tmp_path / "run", recipe, resume=True).recipe.precision == "no"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "known"),
+    [("optimizer", "sgd", "adam, muon"), ("precision", "fp8", "no, bf16, fp16, auto")],
+)
+def test_an_unknown_choice_is_refused_with_the_known_ones(name, value, known):
+    with pytest.raises(ValueError, match=f"{name} is one of {known}, not '{value}'"):
+        replace(RECIPE, **{name: value})
+    with pytest.raises(ValueError, match="weight_decay is for"):
+        replace(RECIPE, weight_decay=0.1)
 
 
 def gradients(pictures, out, processes):
