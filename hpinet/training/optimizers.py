@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .model import HPINet
+from hpinet.modeling.hpinet import HPINet
+
 from .recipes import Recipe
 
 _ITERATION = (3.4445, -4.7750, 2.0315)  # steep at 0: five steps bring singular values near 1
