@@ -1,8 +1,9 @@
-"""The layers of `hpinet.attention` for CPUs: some patches at a time, nothing kept but the input.
+"""The layers of `hpinet.attention` for CPUs: some patches at a time, little kept but the input.
 
-On CPUs memory is slow and multiply-adds are cheap. Scores, queries, keys, values and hidden
-channels of a few patches stay in the processor's cache; a backward pass computes them again instead
-of fetching them from memory. Results and gradients are those of the plain formulas.
+On CPUs memory is slow and multiply-adds are cheap. Scores and hidden channels of a few patches stay
+in the processor's cache; a backward pass computes them again instead of fetching them from memory,
+except where a layer is trained and its scores are few. Results and gradients are those of the plain
+formulas.
 """
 
 from __future__ import annotations
