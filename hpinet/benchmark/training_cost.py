@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import nn
 
 from benchmarks.plain_hpinet import PlainHPINet
 from hpinet.config import HPINetConfig
+from hpinet.inference.precision import PRECISIONS, has_bf16
 from hpinet.modeling.hpinet import HPINet
 
 from .cost import peak_memory
@@ -22,6 +23,7 @@ from .cost import peak_memory
 TRAINED_SIZE = (48, 48)
 """LR height and width of the crops."""
 
+_TITLES = {"plain": "plain formulas", "hpinet": "HPINet", "hpinet_bf16": "HPINet, bfloat16"}
 _RUNNERS = {"plain": (True, "no"), "hpinet": (False, "no"), "hpinet_bf16": (False, "bf16")}
 
 
@@ -32,6 +34,7 @@ def training_cost(
     batch: int = 8,
     rounds: int = 5,
     device: str = "cpu",
+    precisions: Sequence[str] = ("fp32", "bf16"),
 ) -> dict[str, Any]:
     """Time and memory of a training step: forward, L1 loss, backward, clipping, Adam.
 
@@ -45,27 +48,30 @@ def training_cost(
         batch: Crops a step.
         rounds: Timed rounds, after one to warm up.
         device: Where to run.
+        precisions: What to measure HPINet in, see `precision.PRECISIONS`; plain formulas are
+            always in float32.
 
     Returns:
-        ``plain``, ``hpinet`` and ``hpinet_bf16``, each with seconds (median), seconds_min,
-        seconds_max, peak_memory (bytes of the first step, or None), and, compared with plain,
-        time_ratio (median of the rounds), time_ratio_min, time_ratio_max and memory_ratio; also
-        peak_memory_is, size, batch, rounds, device, threads.
+        ``plain``, ``hpinet`` and ``hpinet_bf16``, as far as measured, each with seconds (median),
+        seconds_min, seconds_max, peak_memory (bytes of the first step, or None), and, compared with
+        plain, time_ratio (median of the rounds), time_ratio_min, time_ratio_max and memory_ratio;
+        also peak_memory_is, size, batch, rounds, device, threads.
 
     Raises:
-        ValueError: If a number is below 1, or a crop is smaller than a patch.
+        ValueError: If a number is below 1, a crop is smaller than a patch, or a precision unknown.
     """
     if min(batch, rounds) < 1 or min(size) < max(config.patch_sizes):
         raise ValueError(
             f"batch ({batch}) and rounds ({rounds}) must be 1 or more, crops ({size[0]}x{size[1]}) "
             f"at least {max(config.patch_sizes)} pixels, the largest patch"
         )
-    steps = {name: _step(config, name, size, batch, device) for name in _RUNNERS}
+    names = _measured(precisions, device)
+    steps = {name: _step(config, name, size, batch, device) for name in names}
     times = [{name: _seconds(step) for name, step in steps.items()} for _ in range(rounds + 1)][1:]
     del steps
-    memory = {name: _memory_alone(config, name, size, batch, device) for name in _RUNNERS}
+    memory = {name: _memory_alone(config, name, size, batch, device) for name in names}
     report: dict[str, Any] = {
-        name: _summary(name, times, {k: m for k, (m, _) in memory.items()}) for name in _RUNNERS
+        name: _summary(name, times, {k: m for k, (m, _) in memory.items()}) for name in names
     }
     return {
         **report,
@@ -76,6 +82,16 @@ def training_cost(
         "device": device,
         "threads": torch.get_num_threads(),
     }
+
+
+def _measured(precisions: Sequence[str], device: str) -> list[str]:
+    """The runners for some precisions, the plain one first."""
+    unknown = [p for p in precisions if p not in PRECISIONS]
+    if unknown:
+        raise ValueError(f"a precision is one of {', '.join(PRECISIONS)}, not {unknown[0]!r}")
+    native = "bf16" if has_bf16(torch.device(device)) else "fp32"
+    wanted = {"no" if (native if p == "auto" else p) == "fp32" else "bf16" for p in precisions}
+    return [name for name, (plain, p) in _RUNNERS.items() if plain or p in wanted]
 
 
 def _step(
@@ -151,8 +167,9 @@ def format_training_cost(report: dict[str, Any]) -> str:
         f"a training step, {report['batch']} x {height}x{width} (HxW) on {report['device']}, "
         f"{report['threads']} CPU threads, {report['rounds']} rounds"
     ]
-    titles = ("plain formulas", "HPINet", "HPINet, bfloat16")
-    for title, name in zip(titles, _RUNNERS, strict=True):
+    for name, title in _TITLES.items():
+        if name not in report:
+            continue
         cost = report[name]
         low, high = cost["seconds_min"], cost["seconds_max"]
         lines.append(f"{title:17}{cost['seconds']:7.3f} s ({low:.3f} to {high:.3f})")

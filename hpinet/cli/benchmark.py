@@ -27,12 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="LR height and width; the paper's 180x320 by default, 48x48 for --training, 128x128 "
         "for --interventions; several sizes give a table and the exponent of the growth",
     )
+    add("--crop", type=int, metavar="N", help="with --training: HR side of the crops, not --size")
     add("--batch", type=int, metavar="N", help="pictures at once; 1 by default, 8 for --training")
     add("--rounds", type=int, default=5, metavar="N", help="timed passes (5)")
     add(
         "--precision",
         choices=("fp32", "bf16", "auto"),
-        help="fp32 by default; --plain and --against measure fp32 and bf16 otherwise",
+        help="fp32 by default; --plain, --against and --training measure fp32 and bf16 otherwise",
     )
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument(
@@ -77,6 +78,8 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         ValueError: If they do not go together, or something cannot be measured.
     """
+    if options.crop is not None and (options.size or not options.training):
+        raise ValueError("--crop is the size of --training, and stands instead of --size")
     model = _network(options)
     if options.training:
         return _training(options, model)
@@ -135,9 +138,14 @@ def _comparison(options: argparse.Namespace, model: nn.Module) -> int:
 def _training(options: argparse.Namespace, model: nn.Module) -> int:
     from hpinet.benchmark.training_cost import TRAINED_SIZE, format_training_cost, training_cost
 
+    config = _config(options, model)
+    size = _one_size(options, TRAINED_SIZE)
+    if options.crop is not None:
+        size = (options.crop // config.scale,) * 2
     report = training_cost(
-        _config(options, model),
-        size=_one_size(options, TRAINED_SIZE),
+        config,
+        size=size,
+        precisions=[options.precision] if options.precision else ["fp32", "bf16"],
         batch=8 if options.batch is None else options.batch,
         rounds=options.rounds,
         device=options.device,

@@ -87,6 +87,9 @@ def _parser() -> argparse.ArgumentParser:
         if field.name == "betas":
             values.add_argument(flag, type=float, nargs=2, default=None)
             continue
+        if field.type == "bool":
+            values.add_argument(flag, action=argparse.BooleanOptionalAction, default=None)
+            continue
         kind = {"int": int, "float": float}.get(str(field.type), str)
         values.add_argument(flag, type=kind, default=None)
     return parser

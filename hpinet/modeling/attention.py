@@ -56,11 +56,12 @@ class PatchAttention(nn.Module):
 
     def forward(self, patches: Tensor, other: Tensor | None = None) -> Tensor:
         """(B, N, L, C) patches, attending to ``other`` of the same shape or to themselves."""
-        if patches.device.type == "cpu":
+        if cpu_kernels.pays(patches, self):
             return cpu_kernels.attention(patches, other, self)
         z = self.norm(patches)
         other = z if other is None else other.to(z.dtype)
-        return patches + attend(self.query(z), self.key(other), self.value(other))
+        fused = patches.device.type != "cpu"
+        return patches + attend(self.query(z), self.key(other), self.value(other), fused)
 
 
 class PatchDepthwise(nn.Module):
@@ -97,6 +98,6 @@ class FeedForward(nn.Module):
 
     def forward(self, patches: Tensor) -> Tensor:
         """(..., C) to (..., C)."""
-        if patches.device.type == "cpu":
+        if cpu_kernels.pays(patches, self):
             return cpu_kernels.feed_forward(patches, self)
         return patches + self.reduce(F.gelu(self.expand(self.norm(patches))))

@@ -1,20 +1,23 @@
-"""The layers of `modeling.attention` for CPUs: some patches at a time, nothing kept but the input.
+"""The layers of `modeling.attention` for CPUs: some patches at a time, little kept but the input.
 
-On CPUs memory is slow and multiply-adds are cheap. Scores, queries, keys, values and hidden
-channels of a few patches stay in the processor's cache; a backward pass computes them again instead
-of fetching them from memory. Results and gradients are those of the plain formulas.
+On CPUs memory is slow and multiply-adds are cheap. Scores and hidden channels of a few patches stay
+in the processor's cache; a backward pass computes them again instead of fetching them from memory,
+except where a layer is trained and its scores are few. Results and gradients are those of the plain
+formulas.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_SCORES = 1 << 20  # attention scores at once; a backward pass holds them and their gradients
+_SCORES = 1 << 19  # attention scores that a thread has at once; backward, also their gradients
 _ROWS = 1 << 12  # pixels at once where there is no attention
+_KEPT = 1 << 23  # a trained layer keeps fewer scores than this for its backward pass
 
 
 def attention(x: Tensor, other: Tensor | None, layer: Any) -> Tensor:
@@ -42,9 +45,32 @@ def feed_forward(x: Tensor, layer: Any) -> Tensor:
     ).view(x.shape)
 
 
+def pays(x: Tensor, layer: nn.Module) -> bool:
+    """Whether a layer goes through (B, N, L, C) patches in chunks, and not plainly.
+
+    Where the processor multiplies bfloat16 fast, a training step waits for passes over memory, and
+    few patches are kept sooner than computed again; measured on S with six crops of 38x38.
+    """
+    kind = x.device.type
+    if kind != "cpu" or not torch.is_autocast_enabled(kind):
+        return kind == "cpu"
+    trained = torch.is_grad_enabled() and any(p.requires_grad for p in layer.parameters())
+    return not (trained and _scores(x) < _KEPT)
+
+
+def _scores(x: Tensor) -> int:
+    """Attention scores of (..., L, C) patches."""
+    return x.numel() // x.shape[-1] * x.shape[-2]
+
+
 def scores_held(patches: int, patch_size: int) -> int:
     """Attention scores in memory while so many patches are computed without gradients."""
-    return min(patches, max(1, _SCORES // patch_size**4)) * patch_size**4
+    return min(patches, _patches_at_once(patch_size**2)) * patch_size**4
+
+
+def _patches_at_once(length: int) -> int:
+    """As many for every thread: a product of patches is shared out by whole patches."""
+    return torch.get_num_threads() * max(1, _SCORES // length**2)
 
 
 def _normalised_by(norm: nn.LayerNorm) -> tuple[Tensor, Tensor, float]:
@@ -82,56 +108,56 @@ class _Attention(torch.autograd.Function):
         value: Tensor,
         dtype: torch.dtype,
     ) -> Tensor:
-        ctx.save_for_backward(x, other, gain, shift, query, key, value)
         ctx.eps, ctx.dtype = eps, dtype
         joint = _joint(query, key, value, dtype)
         out, length = torch.empty_like(x), x.shape[1]
-        parts = _slices(len(x), _SCORES // length**2)
-        room = x.new_empty(parts[0].stop, length, length, dtype=dtype)
+        parts = _slices(len(x), _patches_at_once(length))
+        # An attribution trains nothing: it keeps inputs only, for as many steps as fit at once.
+        keep = any(ctx.needs_input_grad[5:8]) and _scores(x) < _KEPT
+        all_scores = x.new_empty(len(x) if keep else parts[0].stop, length, length, dtype=dtype)
         with torch.autocast(x.device.type, enabled=False):
+            z = F.layer_norm(x, x.shape[-1:], gain, shift, eps).to(dtype)
+            q, k, v = _projected(z, other, joint, len(query))
             for some in parts:
-                z = F.layer_norm(x[some], x.shape[-1:], gain, shift, eps).to(dtype)
-                q, k, v = _projected(z, None if other is None else other[some], joint, len(query))
-                scores = _scores(q, k, room)
+                scores = all_scores[some if keep else slice(some.stop - some.start)]
+                torch.bmm(q[some], k[some].transpose(1, 2), out=scores)
+                torch.softmax(scores, -1, out=scores)
                 if dtype == x.dtype:
-                    torch.baddbmm(x[some], scores, v, out=out[some])
+                    torch.baddbmm(x[some], scores, v[some], out=out[some])
                 else:
-                    torch.add(x[some], torch.bmm(scores, v), out=out[some])
+                    torch.add(x[some], torch.bmm(scores, v[some]), out=out[some])
+        kept = all_scores if keep else None
+        ctx.save_for_backward(x, other, gain, shift, query, key, value, kept)
         return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> tuple[Tensor | None, ...]:
-        x, other, gain, shift, query, key, value = ctx.saved_tensors
+        x, other, gain, shift, query, key, value, kept = ctx.saved_tensors
         dtype, d = ctx.dtype, len(query)
         joint = _joint(query, key, value, dtype)
-        of_norm, of_weights = any(ctx.needs_input_grad[2:4]), any(ctx.needs_input_grad[5:8])
-        to_x = torch.empty_like(x)
-        to_other = None if other is None else torch.empty_like(other)
-        to_joint = torch.zeros_like(joint, dtype=query.dtype) if of_weights else None
-        norm = _NormGradient(gain, shift, ctx.eps, of_norm)
-        parts = _slices(len(x), _SCORES // x.shape[1] ** 2)
-        rooms = x.new_empty(2, parts[0].stop, x.shape[1], x.shape[1], dtype=dtype)
-        for some in parts:
-            z, statistics = norm.forward(x[some])
-            z = z.to(dtype)
-            matched = None if other is None else other[some].to(dtype)
-            q, k, v = _projected(z, matched, joint, d)
-            to_q, to_k, to_v = _attention_gradient(q, k, v, grads[0][some].to(dtype), rooms)
-            source = z if matched is None else matched
-            to_query, to_pair = to_q.flatten(0, 1), torch.cat([to_k, to_v], -1).flatten(0, 1)
-            if to_joint is not None:
-                to_joint[:d] += to_query.T @ z.flatten(0, 1)
-                to_joint[d:] += to_pair.T @ source.flatten(0, 1)
-            to_z = to_query @ joint[:d]
-            if to_other is None:
-                to_z = to_z.addmm_(to_pair, joint[d:])
-            else:
-                to_other[some] = (to_pair @ joint[d:]).view_as(z)
-            to_x[some] = norm.backward(to_z.view_as(z), x[some], statistics)
-        to_x += grads[0]
-        to_weights: tuple[Tensor | None, ...] = (None, None, None)
-        if to_joint is not None:
-            to_weights = (to_joint[:d] * d**-0.5, to_joint[d : 2 * d], to_joint[2 * d :])
+        norm = _NormGradient(gain, shift, ctx.eps, any(ctx.needs_input_grad[2:4]))
+        z, statistics = norm.forward(x)
+        # What the rows of `joint` are multiplied by: all by z, or the query's alone.
+        sources = [(slice(None), z.to(dtype))]
+        if other is not None:
+            sources = [(slice(d), z.to(dtype)), (slice(d, None), other.to(dtype))]
+        projected = [_channels_first(joint[rows], source) for rows, source in sources]
+        to_projected = _attention_gradient(
+            torch.cat(projected, 1).split([d, d, len(value)], 1), grads[0].to(dtype), kept
+        )
+        to_sources, to_joint = [], []
+        for rows, source in sources:
+            part = to_projected[:, rows]
+            shared = joint[rows].expand(len(x), -1, -1)
+            to_sources.append(torch.bmm(part.transpose(1, 2), shared))
+            if any(ctx.needs_input_grad[5:8]):
+                to_joint.append(torch.bmm(part, source).sum(0, dtype=query.dtype))
+        to_x = norm.backward(to_sources[0], x, statistics).add_(grads[0])
+        to_other = None if other is None else to_sources[1].to(other.dtype)
+        to_weights: Sequence[Tensor | None] = (None, None, None)
+        if to_joint:
+            to_query, to_key, to_value = torch.cat(to_joint).split([d, d, len(value)])
+            to_weights = (to_query * d**-0.5, to_key, to_value)
         return to_x, to_other, norm.to_gain, norm.to_shift, None, *to_weights, None
 
 
@@ -175,18 +201,23 @@ class _FeedForward(torch.autograd.Function):
         sums = [torch.zeros_like(w) for w in (expand, expand_bias, reduce, shift)]
         norm = _NormGradient(gain, shift, ctx.eps, any(ctx.needs_input_grad[1:3]))
         to_x = torch.empty_like(x)
-        for some in _slices(len(x), _ROWS):
+        parts = _slices(len(x), _ROWS)
+        hidden = up.new_empty(3, parts[0].stop, len(up))
+        for some in parts:
+            before, after, to_hidden = hidden[:, : some.stop - some.start]
             z, statistics = norm.forward(x[some])
             z, grad = z.to(dtype), grads[0][some].to(dtype)
-            before = F.linear(z, up, up_bias)
-            to_hidden = torch.ops.aten.gelu_backward(grad @ down, before)
+            torch.addmm(up_bias, z, up.T, out=before)
+            torch.mm(grad, down, out=to_hidden)
+            torch.ops.aten.gelu_backward(to_hidden, before, grad_input=to_hidden)
             if of_weights:
+                torch.ops.aten.gelu(before, out=after)
                 sums[0] += to_hidden.T @ z
                 sums[1] += to_hidden.sum(0, dtype=shift.dtype)
-                sums[2] += grad.T @ F.gelu(before)
+                sums[2] += grad.T @ after
                 sums[3] += grad.sum(0, dtype=shift.dtype)
-            to_x[some] = norm.backward(to_hidden @ up, x[some], statistics)
-        to_x += grads[0]
+            to_z = norm.backward(to_hidden @ up, x[some], statistics)
+            torch.add(to_z, grads[0][some], out=to_x[some])
         to_weights = sums if of_weights else [None] * 4
         return to_x, norm.to_gain, norm.to_shift, None, *to_weights, None
 
@@ -236,18 +267,41 @@ def _projected(z: Tensor, other: Tensor | None, joint: Tensor, d: int) -> tuple[
     return (F.linear(z, joint[:d]), *pair)
 
 
-def _scores(query: Tensor, key: Tensor, room: Tensor) -> Tensor:
-    """Attention weights, written where there is room."""
-    scores = torch.bmm(query, key.transpose(1, 2), out=room[: len(query)])
-    return torch.softmax(scores, -1, out=scores)
+def _channels_first(weight: Tensor, x: Tensor) -> Tensor:
+    """What a linear layer (D, C) makes of (P, L, C) patches, as (P, D, L)."""
+    return torch.bmm(weight.expand(len(x), -1, -1), x.transpose(1, 2))
 
 
-def _attention_gradient(
-    query: Tensor, key: Tensor, value: Tensor, grad: Tensor, rooms: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of a (scaled) query, key and value."""
-    scores = _scores(query, key, rooms[0])
-    to_value = torch.bmm(scores.transpose(1, 2), grad)
-    to_scores = torch.bmm(grad, value.transpose(1, 2), out=rooms[1][: len(query)])
-    to_scores = torch.ops.aten._softmax_backward_data(to_scores, scores, -1, scores.dtype)
-    return torch.bmm(to_scores, key), torch.bmm(to_scores.transpose(1, 2), query), to_value
+def _attention_gradient(projected: Sequence[Tensor], grad: Tensor, kept: Tensor | None) -> Tensor:
+    """The gradient (P, 2 d + C, L) of (scaled) query, key and value.
+
+    Per patch, with ``S = softmax(q k^T)`` and G the output's gradient: ``dv = S^T G``,
+    ``dS = S * (G v^T - rowsum(S * G v^T))``, ``dq = dS k`` and ``dk = dS^T q``. With channels
+    first, no product has to read the L x L scores across their rows.
+
+    Args:
+        projected: Query and key (P, d, L), value (P, C, L).
+        grad: G, (P, L, C).
+        kept: S, (P, L, L), if it was kept.
+    """
+    query, key, value = projected
+    d, length = query.shape[1:]
+    out = grad.new_empty(len(grad), 2 * d + value.shape[1], length)
+    parts = _slices(len(grad), _patches_at_once(length))
+    rooms = grad.new_empty(2, parts[0].stop, length, length)
+    for some in parts:
+        q, k, v, g = query[some], key[some], value[some], grad[some]
+        scores, to_scores = rooms[:, : len(g)]
+        if kept is None:
+            torch.bmm(q.transpose(1, 2), k, out=scores)
+            torch.softmax(scores, -1, out=scores)
+        else:
+            scores = kept[some]
+        out[some, 2 * d :] = torch.bmm(g.transpose(1, 2), scores)
+        torch.bmm(g, v, out=to_scores)
+        torch.ops.aten._softmax_backward_data(
+            to_scores, scores, -1, scores.dtype, grad_input=to_scores
+        )
+        out[some, :d] = torch.bmm(k, to_scores.transpose(1, 2))
+        out[some, d : 2 * d] = torch.bmm(q, to_scores)
+    return out

@@ -7,6 +7,8 @@ tables, and dividing is one gather along each axis.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -35,6 +37,43 @@ def axis_origins(length: int, patch_size: int, overlap: int) -> tuple[int, ...]:
         )
     starts = range(0, length - overlap, patch_size - overlap)
     return tuple(sorted({min(start, length - patch_size) for start in starts}))
+
+
+def pixels_worked_on(length: int, patch_sizes: Sequence[int], overlap: int) -> float:
+    """Pixels that a block computes for each pixel of a square map, as the mean of the blocks.
+
+    Overlapping patches compute what they share several times; the last patch of a row, flush with
+    the border, may share much.
+
+    Args:
+        length: Pixels of a side, at least the largest patch.
+        patch_sizes: P of each block.
+        overlap: Pixels that neighbours share.
+    """
+    counts = (len(axis_origins(length, p, overlap)) * p for p in patch_sizes)
+    return sum(count**2 for count in counts) / len(patch_sizes) / length**2
+
+
+@lru_cache(maxsize=256)
+def fitting_size(asked: int, patch_sizes: tuple[int, ...], overlap: int, most: int) -> int:
+    """The side near the one asked for on which patches compute the fewest pixels twice.
+
+    Args:
+        asked: Pixels; the answer is at most 15% larger or smaller, and of equals the nearest.
+        patch_sizes: P of each block.
+        overlap: Pixels that neighbours share.
+        most: The answer is not above this.
+
+    Returns:
+        A side in pixels; ``asked``, or ``most`` if that is less, where no side near it holds the
+        largest patch.
+    """
+    least = max(math.ceil(0.85 * asked), max(patch_sizes))
+    sides = range(least, min(math.floor(1.15 * asked), most) + 1)
+    if not sides:
+        return min(asked, most)
+    cost = {side: pixels_worked_on(side, patch_sizes, overlap) for side in sides}
+    return min(sides, key=lambda side: (cost[side], abs(side - asked)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from hpinet.config import HPINetConfig
 from hpinet.data.image_cache import PictureCache
+from hpinet.modeling.patches import fitting_size
 
 from .recipes import Recipe
 
@@ -87,6 +89,7 @@ class StepSampler(Sampler[list[tuple[int, int]]]):
         start: First step.
         largest_crop: Crops never grow beyond this, in HR pixels.
         process: This process's number out of ``processes``.
+        config: The network, whose patches decide the sizes of a recipe with ``fit_crops``.
     """
 
     def __init__(
@@ -97,7 +100,9 @@ class StepSampler(Sampler[list[tuple[int, int]]]):
         largest_crop: int,
         process: int = 0,
         processes: int = 1,
+        config: HPINetConfig | None = None,
     ) -> None:
+        self.config = config
         self.recipe, self.scale, self.start, self.largest_crop = recipe, scale, start, largest_crop
         self.process, self.processes = process, processes
 
@@ -115,5 +120,8 @@ class StepSampler(Sampler[list[tuple[int, int]]]):
 
     def _stage(self, step: int) -> tuple[int, int]:
         crop, batch = self.recipe.stage_at(step)
-        crop = min(crop, self.largest_crop) // self.scale * self.scale
-        return crop, max(1, batch // self.processes) * self.processes
+        crop = min(crop, self.largest_crop) // self.scale
+        if self.config is not None and self.recipe.fit_crops:
+            most = self.largest_crop // self.scale
+            crop = fitting_size(crop, self.config.patch_sizes, self.config.overlap, most)
+        return crop * self.scale, max(1, batch // self.processes) * self.processes

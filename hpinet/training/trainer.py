@@ -120,7 +120,7 @@ class Trainer:
         crops = Crops(pictures, scale, recipe.seed)
         sampler = StepSampler(
             recipe, scale, self.state.step, crops.largest_crop,
-            accelerator.process_index, accelerator.num_processes,
+            accelerator.process_index, accelerator.num_processes, self.config,
         )  # fmt: skip
         pinned = accelerator.device.type == "cuda"
         return DataLoader(crops, batch_sampler=sampler, num_workers=workers, pin_memory=pinned)

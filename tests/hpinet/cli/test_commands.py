@@ -272,6 +272,19 @@ def test_benchmark_against_others(weights, capsys, monkeypatch):
     assert "at least 8 pixels a side" in small
 
 
+def test_benchmark_of_a_training_step(weights, capsys):
+    argv = ["benchmark", "--model", weights, "--crop", "32"]
+    step = ["--training", "--rounds", "1", "--batch", "2", "--precision", "fp32", "--json"]
+    assert main([*argv, *step]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["size"], report["batch"]) == ([16, 16], 2)
+    seconds = [report[name]["seconds"] for name in ("plain", "hpinet")]
+    assert report["hpinet"]["time_ratio"] == seconds[1] / seconds[0]
+    assert "hpinet_bf16" not in report
+    message = failure(capsys, *argv, "--size", "8x8", "--training")
+    assert "--crop is the size of --training, and stands instead of --size" in message
+
+
 def test_benchmark_without_spandrel_says_how_to_get_it(weights, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "spandrel.architectures.RCAN", None)
     message = failure(capsys, "benchmark", "--model", weights, "--against", "rcan")

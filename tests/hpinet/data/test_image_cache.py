@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hpinet.config import S
 from hpinet.data.image_cache import find_sources, open_cache
 from hpinet.imaging.images import shrink, to_uint8
 from hpinet.training.crops import Crops, StepSampler
@@ -119,6 +120,17 @@ def test_a_resumed_sampler_goes_on_where_the_first_was():
     assert [batch[0][1] for batch in whole] == [32] * 4 + [48] * 4 + [60] * 4  # 64 has no room
     numbers = [n for batch in whole for n, _ in batch]
     assert numbers == list(range(len(numbers)))
+
+
+def test_crops_that_fit_the_division_grow_by_equal_ratios():
+    recipe = RECIPES["quick"]
+    sampler = StepSampler(recipe, 4, 0, 500, config=S)
+    lr_sides = dict.fromkeys(batch[0][1] // 4 for batch in sampler)
+    assert list(lr_sides) == [38, 56, 68, 110]
+    small = StepSampler(recipe, 4, recipe.steps - 1, 240, config=S)  # pictures of 240 HR pixels
+    assert next(iter(small))[0][1] // 4 == 56
+    nominal = StepSampler(recipe, 4, recipe.steps - 1, 500)
+    assert next(iter(nominal))[0][1] == 440
 
 
 def test_processes_share_out_one_global_batch():

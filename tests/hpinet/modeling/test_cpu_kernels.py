@@ -22,11 +22,11 @@ def gradients(y, inputs, layer, weight):
     return torch.autograd.grad((y * weight).sum(), [*inputs, *layer.parameters()])
 
 
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch):
-    monkeypatch.setattr(
-        cpu_kernels, "_SCORES", 2 * 16**2 + 1
-    )  # two patches at a time, and a last one
+@pytest.fixture(autouse=True, params=["kept", "computed again"])
+def small_chunks(monkeypatch, request):
+    """Scores of a trained layer are kept, or computed again by the backward pass."""
+    monkeypatch.setattr(cpu_kernels, "_KEPT", 1 << 20 if request.param == "kept" else 0)
+    monkeypatch.setattr(cpu_kernels, "_SCORES", 2 * 16**2 + 1)  # two at a time, and a last one
     monkeypatch.setattr(cpu_kernels, "_ROWS", 30)  # 112 rows: no multiple
 
 
@@ -91,12 +91,14 @@ def test_bfloat16_autocast_is_near_and_keeps_what_is_added_to_exact():
     assert not torch.equal(near, exact)
 
 
-def test_only_the_input_is_kept_for_the_backward_pass():
-    layer, x = PatchAttention(10, 6).double(), picture_of_patches(1)
+@pytest.mark.parametrize("trained", [False, True])
+def test_what_is_kept_for_the_backward_pass(trained, request):
+    layer, x = PatchAttention(10, 6).double().requires_grad_(trained), picture_of_patches(1)
     kept = []
     with torch.autograd.graph.saved_tensors_hooks(
         lambda t: kept.append(t.numel()) or t, lambda t: t
     ):
         layer(x)
     weights = sum(p.numel() for p in layer.parameters())
-    assert sum(kept) == x.numel() + weights
+    scores = 7 * 16**2 if trained and "[kept" in request.node.name else 0
+    assert sum(kept) == x.numel() + weights + scores

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from hpinet.modeling.patches import axis_origins, division
+from hpinet.modeling.patches import axis_origins, division, fitting_size, pixels_worked_on
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,21 @@ def test_tables_made_in_inference_mode_serve_a_later_backward_pass():
     cut = division(41, 43, 12, 2)
     cut.aggregate(cut.divide(x) * 2).sum().backward()
     torch.testing.assert_close(x.grad, torch.full_like(x, 2), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("side", "worked_on"),
+    [(24, 1.95), (32, 1.83), (38, 1.47), (56, 1.44), (68, 1.35), (110, 1.29)],
+)
+def test_pixels_that_overlapping_patches_work_on(side, worked_on):
+    patches = (12, 16, 20, 24, 12, 16, 20, 24)
+    assert pixels_worked_on(side, patches, overlap=2) == pytest.approx(worked_on, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("asked", "most", "fitting"),
+    [(38, 999, 38), (36, 999, 38), (54, 999, 56), (76, 999, 68), (110, 999, 110), (110, 100, 100),
+     (32, 33, 30), (20, 999, 20), (62, 60, 56)],
+)  # fmt: skip
+def test_the_size_near_the_one_asked_for_that_costs_least(asked, most, fitting):
+    assert fitting_size(asked, (12, 16, 20, 24), 2, most) == fitting
