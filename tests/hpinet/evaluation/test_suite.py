@@ -270,6 +270,7 @@ def test_the_twin_without_gpa_by_its_suffix(sets, capsys):
     assert params == [463131, 462491]
 
 
+@pytest.mark.slow
 @pytest.mark.reference
 def test_released_weights_reproduce_table_1_on_set5(shared, capsys):
     files = [str(shared / "released" / f"HPINet-{name}.pth") for name in ("M-x3", "S-x4")]
