@@ -3,42 +3,41 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-import app
-from hpinet.cli.main import main as hpinet
-from lam.cli.attribute import main as lam
-
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-SUB_COMMANDS = {
-    "hpinet": ("upscale", "evaluate", "benchmark", "train", "download"),
-    "lam": ("dataset", "explore", "intervene", "knockout"),
+PROGRAMS = {
+    "hpinet": "hpinet.cli.main",
+    "lam": "lam.cli.attribute",
+    "benchmarks": "benchmarks.__main__",
+    "app": "app",
 }
+SUB_COMMANDS_OF_LAM = ("dataset", "explore", "intervene", "knockout")
 
 each = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
 def commands(text):
-    """Every `python -m hpinet ...`, `python -m lam ...` and `python app.py ...` of a page."""
-    text = text.replace("\\\n", " ")
-    for line in re.findall(r"^.*?(?:-m (?:hpinet|lam)\b|python app\.py).*$", text, re.MULTILINE):
-        for part in re.split(r"`(?!\w)", line):
-            found = re.search(r"-m (hpinet|lam)\b(.*)|python (app)\.py(.*)", part)
-            if found:
-                yield found[1] or found[3], found[2] or found[4] or ""
+    """Every `python -m hpinet ...` and the like of a page: the program, and the rest."""
+    for part in re.split(r"`(?!\w)|\n", text.replace("\\\n", " ")):
+        found = re.search(r"-m (hpinet|lam|benchmarks)\b(.*)|python (app)\.py(.*)", part)
+        if found:
+            yield found[1] or found[3], found[2] or found[4] or ""
 
 
 def help_of(program, words, capsys):
-    run = {"hpinet": hpinet, "lam": lam, "app": app.main}[program]
-    chosen = [words[0]] if words and words[0] in SUB_COMMANDS.get(program, ()) else []
+    chosen = words[:1] if program in ("hpinet", "benchmarks") else []
+    if program == "lam" and words and words[0] in SUB_COMMANDS_OF_LAM:
+        chosen = words[:1]
     with pytest.raises(SystemExit) as end:
-        run([*chosen, "--help"])
-    assert end.value.code == 0
+        import_module(PROGRAMS[program]).main([*chosen, "--help"])
+    assert end.value.code == 0, chosen
     return capsys.readouterr().out
 
 
