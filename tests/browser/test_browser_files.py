@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -9,8 +10,6 @@ import numpy as np
 import pytest
 from helpers.browser import says, upload
 from PIL import Image
-
-from ui.tabs import super_resolve
 
 pytestmark = pytest.mark.browser
 
@@ -49,6 +48,6 @@ def test_a_file_is_saved_long_after_it_was_deleted(page, tmp_path):
         pixels.append(np.asarray(Image.open(tmp_path / f"{turn}.png")))
         served = Path(unquote(started.value.url.split("file=")[1]))
         served.unlink()  # as gradio does after an hour, and the page with its own copy
-        for own in Path(super_resolve._downloads.name).rglob("*.png"):
+        for own in Path(tempfile.gettempdir()).glob(f"hpinet-lens-*/**/{served.name}"):
             own.unlink()
     assert np.array_equal(*pixels)

@@ -1,4 +1,4 @@
-"""Run by torchrun from test_train.py: one training step, its gradients written by process 0.
+"""Run by torchrun from test_trainer.py: one training step, its gradients written by process 0.
 
 Arguments: folder of pictures, output folder, cache folder.
 """
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import torch
-from test_train import RECIPE, TINY
+from test_trainer import RECIPE, TINY
 
 from hpinet.training.trainer import Trainer
 

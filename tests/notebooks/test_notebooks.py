@@ -70,6 +70,7 @@ def check_outputs(notebook, name: str) -> None:
                 assert re.match(r"(pictures?|points): ", said), said
 
 
+@pytest.mark.slow
 @each
 def test_notebooks_run_on_small_inputs(path, monkeypatch):
     if find_spec("nbclient") is None or find_spec("ipykernel") is None:

@@ -230,9 +230,8 @@ def test_a_kept_result_counts_what_it_keeps_alive():
     assert size_in_bytes(How()) == 0 and size_in_bytes(How) == 0
 
 
-def test_restored_pictures_are_bounded_by_bytes(catalogue, monkeypatch):
+def test_restored_pictures_are_kept_and_bounded_by_bytes(catalogue):
     kept = Cache(64, limit=2 * 40 * 48 * 15)  # colours in floating point and in 8 bit, twice
-    monkeypatch.setattr(work, "_restored", kept)
     network = catalogue.get("Tiny-x4")
     studies = [
         make_study(Source("x", Picture(torch.rand(1, 3, 10, 12))), ENLARGE, 4) for _ in range(3)
@@ -240,8 +239,8 @@ def test_restored_pictures_are_bounded_by_bytes(catalogue, monkeypatch):
     for study in studies:
         found = super_resolution.super_resolved(study, network)
         assert super_resolution.super_resolved(study, network) is found
-    known = [(study.key, network.label, None) in kept for study in studies]
-    assert known == [False, True, True]
+        kept.put(study.key, found)
+    assert [study.key in kept for study in studies] == [False, True, True]
 
 
 def test_errors_become_sentences_without_folders_or_markup():

@@ -7,10 +7,12 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import app
+from ui.compute.attribution import begin_running
 
 ROOT = Path(app.__file__).parent
 
@@ -65,13 +67,22 @@ def test_wrong_options_are_one_sentence(capsys):
         assert printed.err.count("\n") == 1
 
 
-def test_a_space_listens_where_it_is_expected(monkeypatch):
-    options = app._parser(space=True).parse_args([])
-    assert (options.host, options.port) == ("0.0.0.0", 7860)
-    options = app._parser(space=False).parse_args([])
-    assert (options.host, options.port) == ("127.0.0.1", 7860)
+@pytest.mark.parametrize(("space", "host"), [("someone/lens", "0.0.0.0"), ("", "127.0.0.1")])
+def test_a_space_listens_where_it_is_expected(space, host, monkeypatch, tmp_path):
+    launched = {}
+    page = SimpleNamespace(launch=lambda **options: launched.update(options))
+    page.queue = lambda **_: page
+    monkeypatch.setattr("ui.layout.build", lambda _: page)
+    monkeypatch.setattr("ui.shared_events.warm_up", lambda _: None)
+    monkeypatch.setenv("SPACE_ID", space)
+    for name in ("GRADIO_ANALYTICS_ENABLED", "HF_HUB_OFFLINE", "GRADIO_TEMP_DIR"):
+        monkeypatch.setenv(name, str(tmp_path))  # so that what the command sets ends with the test
+    assert app.main(["--no-browser"]) == 0
+    begin_running()
+    assert (launched["server_name"], launched["server_port"]) == (host, 7860)
 
 
+@pytest.mark.slow
 def test_with_a_password_nothing_is_told_without_it(tmp_path):
     """The real command, as a Space runs it, on another port: login, and then everything works."""
     import httpx

@@ -8,6 +8,7 @@ import torch
 
 from hpinet import HPINet, HPINetConfig, Picture
 from hpinet.imaging.images import from_uint8
+from hpinet.metrics.lpips import Lpips
 from hpinet.metrics.psnr_ssim import psnr_y, to_y
 from lam import Window
 from ui.compute import scores
@@ -81,9 +82,7 @@ def test_lpips_is_never_fetched_by_itself(monkeypatch, tmp_path):
     def fail():
         raise AssertionError("the page tried to load LPIPS")
 
-    monkeypatch.setattr(
-        scores, "_lpips", type("Never", (), {"reason": property(lambda _: fail())})()
-    )
+    monkeypatch.setattr(Lpips, "reason", property(lambda _: fail()))
     assert "which this page does not fetch by itself" in scores.lpips_reason(study())
     assert scores.lpips_reason(study(mode=ENLARGE)) == ""
     assert "31 pixels a side" in scores.lpips_reason(study(side=24))

@@ -289,6 +289,7 @@ def test_a_network_without_access_has_nothing_to_intervene_in(lr):
             call()
 
 
+@pytest.mark.slow
 @pytest.mark.reference
 def test_check_values_of_the_released_network(shared):
     """Set5, x4: own matches, second best and none; random ones depend on the seed."""

@@ -36,6 +36,7 @@ def test_the_twins_were_trained_alike():
     assert header(True) == header(False)
 
 
+@pytest.mark.slow
 @pytest.mark.reference
 @pytest.mark.parametrize(("scale", "gpa", "row"), ROWS)
 def test_the_card_gives_the_measured_score_and_it_beats_bicubic(shared, scale, gpa, row):

@@ -167,6 +167,7 @@ def test_unreadable_pictures_are_named_once(tmp_path):
         evaluate(Repeat(), tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.reference
 def test_released_s_and_bicubic_on_set5(shared):
     model = load_model(shared / "released" / "HPINet-S-x4.pth")
@@ -176,6 +177,7 @@ def test_released_s_and_bicubic_on_set5(shared):
     assert report["bicubic"]["psnr"] == pytest.approx(28.418, abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.reference
 def test_bicubic_on_set14(shared):
     class Nothing(Repeat):

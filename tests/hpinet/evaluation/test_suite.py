@@ -179,22 +179,22 @@ def test_the_paper_stands_beside_a_complete_benchmark_only(tmp_path):
 def test_a_stopped_run_goes_on(weights, sets, tmp_path, monkeypatch, capsys):
     out = tmp_path / "out"
     arguments = ["evaluate", "--model", *weights, "--data", *sets, "--json", "-o", str(out)]
-    whole, calls = evaluation_of_one._measure, []
+    whole, calls = evaluation_of_one.upscale, []
 
-    def measure(*given):
-        calls.append(given[1].name)
+    def upscale(*given):
+        calls.append(given)
         if len(calls) == 5:
             raise KeyboardInterrupt
         return whole(*given)
 
-    monkeypatch.setattr(evaluation_of_one, "_measure", measure)
+    monkeypatch.setattr(evaluation_of_one, "upscale", upscale)
     assert main(arguments) == 1
     assert capsys.readouterr().out == ""
     assert main(arguments) == 0
     # Sets one and two hold the same pictures, so there are six figures, and one was begun twice.
     assert len(calls) == 7
     resumed = json.loads(capsys.readouterr().out)
-    monkeypatch.setattr(evaluation_of_one, "_measure", whole)
+    monkeypatch.setattr(evaluation_of_one, "upscale", whole)
     assert main([*arguments[:-1], str(tmp_path / "anew")]) == 0
     assert json.loads(capsys.readouterr().out) == resumed
 
@@ -270,6 +270,7 @@ def test_the_twin_without_gpa_by_its_suffix(sets, capsys):
     assert params == [463131, 462491]
 
 
+@pytest.mark.slow
 @pytest.mark.reference
 def test_released_weights_reproduce_table_1_on_set5(shared, capsys):
     files = [str(shared / "released" / f"HPINet-{name}.pth") for name in ("M-x3", "S-x4")]

@@ -180,6 +180,7 @@ def test_without_backbone_and_network_a_reason_says_so(monkeypatch):
     assert BACKBONE_VARIABLE in distance.reason
 
 
+@pytest.mark.slow
 @pytest.mark.reference
 def test_lpips_of_the_released_m_on_set5(shared):
     model = load_model(shared / "released" / "HPINet-M-x4.pth")

@@ -68,6 +68,7 @@ def test_a_killed_run_ends_in_the_same_bits_as_an_uninterrupted_one(pictures, tm
     assert all(got[name].equal(tensor) for name, tensor in expected.items())
 
 
+@pytest.mark.slow
 def test_kill_9_at_any_moment_loses_nothing(pictures, tmp_path):
     words = [
         "--data", str(pictures), "--cache", str(tmp_path / "cache"), "--scale", "2",
@@ -285,7 +286,7 @@ def test_an_unknown_choice_is_refused_with_the_known_ones(name, value, known):
 def gradients(pictures, out, processes):
     out.mkdir()
     script = Path(__file__).parents[2] / "helpers/gradient_of_one_step.py"
-    here = os.pathsep.join([str(script.parent), str(script.parent.parent)])
+    here = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[3])])
     done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node",
          str(processes), str(script), str(pictures), str(out), str(out / "cache")],
@@ -296,6 +297,7 @@ def gradients(pictures, out, processes):
     return torch.load(out / "gradients.pt", weights_only=True)
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_gradients_of_one_with_the_same_global_batch(pictures, tmp_path):
     one, two = (gradients(pictures, tmp_path / str(n), n) for n in (1, 2))
     assert max(g.abs().max() for g in one) > 1e-3

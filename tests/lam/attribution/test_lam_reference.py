@@ -10,7 +10,7 @@ from hpinet import load_model
 from lam import GaussianBlurPath, LocalAttribution, Window, diffusion_index, importance_map
 from lam.attribution.detectors import gradient_detector
 
-pytestmark = pytest.mark.reference
+pytestmark = [pytest.mark.reference, pytest.mark.slow]
 PICTURES = (1, 3, 7)
 
 

@@ -235,6 +235,7 @@ def test_parts_of_a_killed_run_are_taken_up(run, monkeypatch):
     assert not part.exists()
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_table_of_one(place, tmp_path):
     # Where there is a GPU, two processes could not share it.
     device = ["--device", "cpu"] if torch.cuda.is_available() else []

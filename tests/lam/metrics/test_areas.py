@@ -104,10 +104,9 @@ def test_areas_do_not_depend_on_the_unit_and_turn_with_the_map():
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (2, 3), (20, 5)])
-def test_smoothing_keeps_mass_and_flat_maps(shape):
-    values = np.random.default_rng(1).random(shape)
-    assert areas._smoothed(values, 1.5).sum() == pytest.approx(values.sum())
-    np.testing.assert_allclose(areas._smoothed(np.ones(shape), 1.5), 1)
+def test_a_flat_map_is_as_dense_at_its_border(shape):
+    found = area_of_interest(np.ones(shape))
+    assert found.fine.all() and not found.coarse.any()
 
 
 def test_the_window_belongs_to_the_patch_with_the_nearest_centre():

@@ -10,7 +10,7 @@ from PIL import Image
 from hpinet import load_model
 from lam import LocalAttribution, Window
 
-pytestmark = pytest.mark.reference
+pytestmark = [pytest.mark.reference, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
