@@ -136,10 +136,11 @@ class HPINet(nn.Module):
             part.check_inside(x.shape[-2] * self.scale, x.shape[-1] * self.scale)
             needed = patches_of_region(part, self.config, given, _size(features), x.device)
         used = []
-        for i, block in enumerate(self.blocks):
+        for i, block in enumerate(self.blocks):  # Eq. 2: x_{i-1} to x_i, all (B, C, H', W')
+            # Blocks differ in their draws; an image's do not depend on the rest of the batch.
             noise = None if seeds is None else [seed + i for seed in seeds]
             options = (given[i], similarity_matrix, noise, needed[i], chunks)
-            if checkpoint and torch.is_grad_enabled():
+            if checkpoint and torch.is_grad_enabled():  # keep x_{i-1} only, compute again backward
                 features, found = recomputed(block, features, *options, use_reentrant=False)
             else:
                 features, found = block(features, *options)

@@ -14,9 +14,9 @@ from hpinet.analysis.match_statistics import (
     chance_distance,
     covered,
     entropy,
+    image_statistics,
     in_degree,
     mutual,
-    image_statistics,
 )
 from hpinet.modeling.patches import division
 from lam.match_analysis.folder_statistics import mean_statistics
