@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from hpinet.analysis.interventions import Intervention, intervene
-from hpinet.analysis.match_statistics import picture_statistics
+from hpinet.analysis.match_statistics import image_statistics
 from hpinet.modeling.hpinet import HPINet
 
 EXPLORED_SIZE = (128, 128)
@@ -52,7 +52,7 @@ def exploration_cost(
 
     def explore() -> None:
         _, matches = model(x, return_matches=True, similarity_matrix=True)
-        picture_statistics(matches, size)
+        image_statistics(matches, size)
 
     calls: list[Callable[[], Any]] = [lambda: model(x), explore, lambda: model.trace(x)]
     for block in range(len(model.blocks)):

@@ -1,16 +1,17 @@
 """HPINet: hierarchical pixel integration for lightweight image super-resolution (AAAI 2023).
 
 >>> from hpinet import load_model, read_picture, upscale
->>> picture = upscale(load_model("S", scale=4), read_picture("small.png"))
+>>> image = upscale(load_model("S", scale=4), read_picture("small.png"))
 """
 
 from hpinet.checkpoints.loading import load_model
 from hpinet.checkpoints.reading import WeightsError
 from hpinet.config import VARIANTS, HPINetConfig, get_config
 from hpinet.imaging.images import Picture, PictureError, read_picture, to_pil, write_picture
+from hpinet.inference.own_patches import OwnPatches
 from hpinet.inference.upscale import bicubic, upscale
-from hpinet.modeling.hpinet import HPINet, OwnPatches
-from hpinet.modeling.matching import BlockMatches, Matches, own_matches
+from hpinet.modeling.hpinet import HPINet
+from hpinet.modeling.matches import BlockMatches, Matches, own_matches
 
 __version__ = "0.1.0"
 

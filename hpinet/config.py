@@ -1,4 +1,4 @@
-"""The shapes of HPINet: the paper's S, M and L and its ablations, each value with its reason."""
+"""Configurations of HPINet: the paper's S, M and L, and its ablations."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ SCALES = (2, 3, 4)
 
 @dataclass(frozen=True)
 class HPINetConfig:
-    """Everything that decides the tensors of an HPINet.
+    """Everything that decides the shapes of an HPINet's tensors.
 
     Attributes:
         dim: Channels C of every feature map.
-        qk_dim: Channels d of query and key (Eq. 6); fewer than ``dim``, as a score needs less
-            than a value.
+        qk_dim: Channels d of query and key (Eq. 6), fewer than ``dim``: a score needs fewer
+            channels than a value.
         ffn_dim: Hidden channels of the feed-forward network.
         patch_sizes: Patch size P of each block, in LR pixels. Growing sizes are the paper's
             Cascaded Patch Division (CPD); one size throughout is its ablation.
         overlap: Pixels that neighbouring patches share; they are averaged. The released networks
             were trained with 2 (it reproduces the tables); 0 is the paper's Eq. 4-5.
         scale: Up-scaling factor: 2, 3 or 4.
-        gpa: Whether a block's first attention looks at the matched patch (Global Pixel Access).
-            Without, it is self-attention like the other two, of the same budget: the paper's
-            "w/o GPA".
+        gpa: Whether a block's first attention attends to the matched patch (Global Pixel Access,
+            Eq. 9). Without, it is self-attention like the other two, with as many parameters: the
+            paper's "w/o GPA".
         ipsa: ``"attention"`` is the paper's; ``"depthwise"`` replaces the two self-attentions by
             depth-wise convolutions of as many parameters (Table 4, "w/o IPSA").
         conv: Whether a block ends in its 3x3 convolution (Table 4, "w/o 3x3 conv", if not).
@@ -67,10 +67,10 @@ class HPINetConfig:
 
     @property
     def depthwise_kernel(self) -> int:
-        """Odd kernel size of a depth-wise convolution with as many parameters as a self-attention.
+        """Odd kernel size k of a depth-wise convolution with as many weights as a self-attention.
 
-        A self-attention holds ``dim * (2 * qk_dim + dim)`` weights, a depth-wise convolution
-        ``dim * k * k``: the paper keeps the budget "similar" without naming k.
+        A self-attention holds C (2 d + C) weights, a depth-wise convolution C k^2, so k is the odd
+        number nearest to sqrt(2 d + C). The paper keeps the budget "similar" without naming k.
         """
         side = float(2 * self.qk_dim + self.dim) ** 0.5
         return 2 * round((side - 1) / 2) + 1
@@ -80,11 +80,10 @@ class HPINetConfig:
         return replace(self, scale=scale)
 
     def without_gpa(self) -> HPINetConfig:
-        """The twin without Global Pixel Access, of the same budget (Table 2, models 1 and 2)."""
+        """The twin without Global Pixel Access, of as many parameters (Table 2, models 1 and 2)."""
         return replace(self, gpa=False)
 
 
-_CASCADE = (12, 16, 20, 24)  # the paper's CPD, run through twice
 _NO_CASCADE = (18,) * 8  # the paper's ablation: "fixed as 18 to maintain similar Multi-Adds"
 
 S = HPINetConfig(dim=40, qk_dim=24, ffn_dim=72)
@@ -114,6 +113,10 @@ VARIANTS: dict[str, HPINetConfig] = {
 
 def get_config(name: str, scale: int = 4) -> HPINetConfig:
     """The named variant at a scale.
+
+    Args:
+        name: A key of `VARIANTS`.
+        scale: 2, 3 or 4, SR pixels per LR pixel.
 
     Raises:
         ValueError: If no variant has that name or the scale is not 2, 3 or 4.

@@ -1,8 +1,8 @@
-"""Which pixels a pixel can reach directly under three ways of division (the paper's Fig. 4).
+"""Attention reach: which pixels attend to which under three ways of division (the paper's Fig. 4).
 
-Two pixels reach each other directly in a block where attention within a patch joins them. Computed
-from the index tables that the network divides by; Global Pixel Access and convolutions, which lead
-elsewhere, are left out, as in the figure.
+Two pixels reach each other directly in a block if they lie in one patch, within which attention
+joins all pixels. Computed from the index tables that the network divides by. Global Pixel Access
+and convolutions, which lead out of the patch, are left out, as in the figure.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ STRATEGIES = ("vanilla", "shifted", "cascaded")
 """Ways of division.
 
 ``vanilla``: one patch size in all blocks.
-``shifted``: the same, every second block divides the map rolled by half a patch, as Swin does; what
-the roll brings together from opposite borders does not see each other, as with Swin's mask.
-``cascaded``: the network's own, another patch size from block to block.
+``shifted``: the same, but every second block divides the map rolled by half a patch, as Swin does;
+pixels that the roll brings together from opposite borders do not attend to each other, as under
+Swin's mask.
+``cascaded``: the network's: another patch size from block to block.
 """
 
 VANILLA_SIZE = 18
@@ -53,8 +54,8 @@ class Reach:
         pixel: (row, column) in LR pixels.
         divisions: How each block divides.
         blocks: (K, H, W) the pixels reached directly in each block, the pixel itself included.
-        two_hops: (H, W) the pixels from which something gets here in two steps through different
-            blocks, the first before the second, or in one.
+        two_hops: (H, W) the pixels that the pixel depends on through one block, or through two, an
+            earlier and a later one.
     """
 
     strategy: str
@@ -74,11 +75,11 @@ class Reach:
         return ~self.direct
 
     def blind_share(self, radius: int) -> float:
-        """Share of the pixels around that are never reached directly.
+        """Share of the pixels around that are never reached directly, in [0, 1].
 
         Args:
-            radius: How many rows and columns away the pixels are at most, from 1 up; 1 asks about
-                the eight neighbours, fewer at the border.
+            radius: How many rows and columns away the pixels are at most, from 1 up; with 1 these
+                are the eight neighbours, fewer at the border.
 
         Raises:
             ValueError: If the radius is below 1, or there is no other pixel.
@@ -97,8 +98,8 @@ class Reach:
         """Plain numbers for JSON; ``pixel`` is (x, y) in LR pixels.
 
         Args:
-            radius: How far the surroundings reach whose blind share is told, the same for all
-                strategies that are to be compared.
+            radius: As in `blind_share`, in LR pixels; the same for all strategies that are to be
+                compared.
         """
         return {
             "strategy": self.strategy,
@@ -143,10 +144,10 @@ def reach(
     overlap: int = 0,
     strategy: str = "cascaded",
 ) -> Reach:
-    """What one pixel reaches, block by block.
+    """What one pixel reaches, in each block and in two.
 
     Args:
-        size: (height, width) of the LR picture, at least a patch a side.
+        size: (height, width) of the LR image, at least a patch a side.
         row: The pixel's, from 0.
         column: The pixel's, from 0.
         blocks: How each block divides, see `divisions`.
@@ -155,20 +156,23 @@ def reach(
         strategy: The name that the result carries.
 
     Raises:
-        ValueError: If the pixel lies outside, or a patch does not fit into the picture.
+        ValueError: If the pixel lies outside, or a patch does not fit into the image.
     """
     height, width = size
     if not (0 <= row < height and 0 <= column < width):
         raise ValueError(
-            f"the pixel x {column}, y {row} lies outside the picture of {width}x{height}: "
+            f"the pixel x {column}, y {row} lies outside the image of {width}x{height}: "
             f"x runs to {width - 1} and y to {height - 1}"
         )
     if not blocks:
         raise ValueError("there is no block to reach anything in")
-    # Rows and columns divide independently, so a patch is all pairs of some rows and some columns.
+    # Rows and columns divide independently: (r, c) reaches (r', c') if r reaches r' and c reaches
+    # c'. So the (H, W) mask is the outer product of a (H,) and a (W,) mask.
     down = [axis_reach(height, b.patch_size, overlap, b.shift) for b in blocks]
     across = [axis_reach(width, b.patch_size, overlap, b.shift) for b in blocks]
     direct = np.stack([np.outer(d[row], a[column]) for d, a in zip(down, across, strict=True)])
+    # Two steps: the pixel attends in block `last` to pixels that attended in block `first` before.
+    # A union over rectangles in between is again rows times columns.
     two = np.asarray(direct.any(0))
     for last in range(len(blocks)):
         for first in range(last):
@@ -179,7 +183,7 @@ def reach(
 
 
 def axis_reach(length: int, patch_size: int, overlap: int, shift: int = 0) -> Mask:
-    """Which places along one axis share a patch.
+    """Which rows (or columns) share a patch.
 
     Args:
         length: Pixels along the axis, at least ``patch_size``.
@@ -193,11 +197,13 @@ def axis_reach(length: int, patch_size: int, overlap: int, shift: int = 0) -> Ma
     Raises:
         ValueError: If no patch fits.
     """
+    # (R, P) rows of each patch -> (R, length) whether a row is in it -> any patch with both rows.
     table = division(length, length, patch_size, overlap).rows.numpy().reshape(-1, patch_size)
     inside = np.zeros((len(table), length), bool)
     inside[np.arange(len(table))[:, None], table] = True
     joined = np.asarray((inside[:, :, None] & inside[:, None, :]).any(0))
-    # The roll puts pixel `shift` first; those before it come behind the last and stay apart.
+    # The roll moves row i to (i - shift) mod length: row `shift` comes first. The rows before it,
+    # moved behind the last, are apart from the rest (Swin's mask).
     rolled = (np.arange(length) - shift) % length
     wrapped = np.arange(length) < shift
     return joined[rolled[:, None], rolled] & (wrapped[:, None] == wrapped)

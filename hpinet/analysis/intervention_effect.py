@@ -1,4 +1,4 @@
-"""What a change of the matches did to the SR picture: the difference, and where PSNR changed."""
+"""What a change of the matches did to the SR image: the difference, and where PSNR changed."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from hpinet.modeling.region import Box
 
 @dataclass(frozen=True, eq=False)
 class Effect:
-    """What an intervention did to the SR picture.
+    """What an intervention did to the SR image.
 
     Attributes:
         difference: (1, 3, sH, sW), changed less normal, not clamped.
-        mean_difference: Mean of its sizes, in 8-bit grey levels.
-        max_difference: The largest, in 8-bit grey levels.
-        psnr: PSNR-Y of the changed picture in dB, as `psnr_ssim.psnr_y` with ``scale`` border
+        mean_difference: Mean of its absolute values, in 8-bit grey levels (times 255).
+        max_difference: Maximum of its absolute values, in 8-bit grey levels.
+        psnr: PSNR-Y of the changed image in dB, as `psnr_ssim.psnr_y` with ``scale`` border
             pixels cut off; None without HR or where infinite.
         psnr_change: Changed less normal, in dB.
         window_psnr: PSNR-Y in the window in dB, no border cut off.
-        window_psnr_change: Changed less normal there, in dB.
+        window_psnr_change: Changed less normal in the window, in dB.
     """
 
     difference: Tensor
@@ -55,13 +55,13 @@ def effect(
     scale: int = 4,
     window: tuple[int, int, int] | None = None,
 ) -> Effect:
-    """Compare an SR picture with the normal one.
+    """Compare an SR image with the normal one.
 
     Args:
         normal: (1, 3, sH, sW), not clamped.
         changed: The same with other matches.
-        hr: The true picture in [0, 1], of the same shape.
-        scale: Border pixels left out of the PSNR of the whole picture.
+        hr: The true image in [0, 1], of the same shape.
+        scale: Border pixels left out of the PSNR of the whole image.
         window: (left, top, size) in SR pixels.
 
     Raises:
@@ -69,7 +69,7 @@ def effect(
     """
     if normal.shape != changed.shape or len(normal) != 1:
         raise ValueError(
-            f"one picture is compared with another of its size, not {tuple(changed.shape)} "
+            f"one image is compared with another of its size, not {tuple(changed.shape)} "
             f"with {tuple(normal.shape)}"
         )
     difference = changed - normal
@@ -81,15 +81,15 @@ def effect(
         box.check_inside(*normal.shape[-2:])
     if hr is None:
         return Effect(difference, mean, largest)
-    pictures = [x.float().clamp(0, 1).cpu() for x in (normal, changed, hr)]
-    whole = _psnrs(pictures, scale)
-    inside = (None, None) if box is None else _psnrs([box.crop(x) for x in pictures], 0)
+    images = [x.float().clamp(0, 1).cpu() for x in (normal, changed, hr)]
+    whole = _psnrs(images, scale)
+    inside = (None, None) if box is None else _psnrs([box.crop(x) for x in images], 0)
     return Effect(difference, mean, largest, *whole, *inside)
 
 
-def _psnrs(pictures: list[Tensor], crop: int) -> tuple[float | None, float | None]:
-    """PSNR-Y of the changed picture and its change."""
-    before, after = (psnr_y(picture, pictures[2], crop) for picture in pictures[:2])
+def _psnrs(images: list[Tensor], crop: int) -> tuple[float | None, float | None]:
+    """PSNR-Y of the second image and its change from the first, both against the third, in dB."""
+    before, after = (psnr_y(image, images[2], crop) for image in images[:2])
     change = after - before if math.isfinite(before) and math.isfinite(after) else None
     return (after if math.isfinite(after) else None), change
 
@@ -97,25 +97,25 @@ def _psnrs(pictures: list[Tensor], crop: int) -> tuple[float | None, float | Non
 def window_psnrs(
     normal: Tensor, changed: Tensor, hr: Tensor, size: int = 48
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """PSNR-Y window by window: a mean over the picture hides where much changes.
+    """PSNR-Y window by window: a mean over the image hides where much changes.
 
     Args:
         normal: (1, 3, sH, sW), not clamped.
         changed: The same with other matches.
-        hr: The true picture in [0, 1], of the same shape.
+        hr: The true image in [0, 1], of the same shape.
         size: Side of the windows in SR pixels; they do not overlap, and what is left at the right
             and below belongs to none.
 
     Returns:
-        The normal picture's and the changed one's, (sH // size, sW // size) each, in dB; infinite
+        The normal image's and the changed one's, (sH // size, sW // size) each, in dB; infinite
         where a window equals the original.
 
     Raises:
-        ValueError: If no window fits into the picture.
+        ValueError: If no window fits into the image.
     """
     if not 1 <= size <= min(normal.shape[-2:]):
         raise ValueError(
-            f"windows of {size} pixels do not fit into a picture of "
+            f"windows of {size} pixels do not fit into an image of "
             f"{normal.shape[-1]}x{normal.shape[-2]}"
         )
     luma, first, second = (
@@ -125,7 +125,9 @@ def window_psnrs(
 
 
 def _window_psnr(error: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """(sH, sW) differences of luma, 0 to 255, to (sH // size, sW // size) PSNRs in dB."""
     down, across = (side // size for side in error.shape)
+    # (rows, size, columns, size): the mean over the second and the last axis is one a window.
     cells = error[: down * size, : across * size].reshape(down, size, across, size)
     with np.errstate(divide="ignore"):
         return np.asarray(10 * np.log10(255**2 / (cells**2).mean((1, 3))))
@@ -134,11 +136,11 @@ def _window_psnr(error: NDArray[np.float64], size: int) -> NDArray[np.float64]:
 def extreme_windows(
     before: NDArray[np.float64], after: NDArray[np.float64], size: int
 ) -> dict[str, float | int | None]:
-    """The windows that lose and gain most.
+    """The windows whose PSNR drops and rises most.
 
     Args:
         before: PSNR-Y of every window, (rows, columns) in dB.
-        after: The same of the changed picture.
+        after: The same of the changed image.
         size: Side of the windows in SR pixels.
 
     Returns:
@@ -147,6 +149,7 @@ def extreme_windows(
         no window has a finite PSNR.
     """
     known = np.isfinite(before) & np.isfinite(after)
+    # Not after - before: infinity less infinity would warn.
     change = np.where(known, after, 0) - np.where(known, before, 0)
     found: dict[str, float | int | None] = {}
     for name, place in (

@@ -1,7 +1,9 @@
 """Interventions on Global Pixel Access: other matches for some blocks, the weights as they are.
 
-All go through the one seam: the matches of a forward pass are data, so they can be exchanged and
-the pass taken up again at the first block that changes. What lies before is not computed anew.
+The matches of a forward pass are data (`hpinet.modeling.matches`). An intervention exchanges those
+of some blocks and resumes the pass at the first of them, i. Blocks 0 to i - 1 are not computed
+again: their input and matches do not depend on what is changed, so x_i, the input of block i, is
+that of the normal pass (`HPINet.trace` keeps it).
 
 >>> trace = model.trace(lr, similarity_matrix=True)
 >>> without = intervene(model, trace, Intervention("off", (7,)))  # the eighth block
@@ -20,7 +22,7 @@ import torch
 from torch import Tensor
 
 from hpinet.modeling.hpinet import HPINet, Trace
-from hpinet.modeling.matching import BlockMatches
+from hpinet.modeling.matches import BlockMatches
 from hpinet.modeling.patches import division, pad_to_patch
 
 KINDS = ("recorded", "off", "random", "second", "hr", "forced")
@@ -28,15 +30,15 @@ KINDS = ("recorded", "off", "random", "second", "hr", "forced")
 
 ``recorded``: the matches of the normal pass, forced; the control, which changes nothing.
 ``off``: every patch is its own match, so Global Pixel Access is off.
-``random``: another patch drawn evenly, never the patch itself.
+``random``: another patch drawn uniformly, never the patch itself.
 ``second``: the second most similar patch.
-``hr``: the patch whose pixels are most alike in the true HR picture, see `hr_similarity`.
-``forced``: given patches look at given targets; all others keep what the block decided.
+``hr``: the patch most similar in the pixels of the true HR image, see `hr_similarity`.
+``forced``: given patches attend to given targets; all others keep what the block decided.
 """
 
 LATER = ("live", "frozen")
-"""What the blocks do that an intervention leaves alone, from its first block on: ``live``, they
-decide anew on the features that the change made; ``frozen``, they keep the normal matches."""
+"""What the blocks do that an intervention does not change, from its first block on: ``live``, they
+decide anew on the changed features; ``frozen``, they keep the matches of the normal pass."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ class Intervention:
 
     Attributes:
         kind: One of `KINDS`.
-        blocks: Block numbers from 0.
-        seed: For ``random``; every block draws on its own, the same numbers on every device.
+        blocks: Block numbers from 0; kept ascending, each once.
+        seed: For ``random``; every block has its own draws, the same on every device.
         pairs: For ``forced``: (patch, target) numbers in the blocks' own division.
 
     Raises:
@@ -80,7 +82,11 @@ class Intervention:
 
 
 def all_but(block: int, count: int) -> tuple[int, ...]:
-    """All blocks but one, from 0: what is left when only that one is to keep its access.
+    """All blocks but one, numbered from 0: to switch off for keeping that one alone.
+
+    Args:
+        block: The one to leave out.
+        count: Number of blocks.
 
     Raises:
         ValueError: If there is no such block, or no other.
@@ -99,16 +105,16 @@ def intervene(
 ) -> Trace:
     """Run a pass again with other matches, from the first block that changes.
 
-    ``second`` in several blocks with ``live``: each block's second best follows from what the
-    changes before made of its features, so those passes are taken up once a block.
+    ``second`` and ``forced`` start from what a block decides. With ``live`` that depends on the
+    changes in the blocks before it, so the pass is resumed once a block, in ascending order.
 
     Args:
         model: The network that made the trace, in evaluation mode.
-        trace: A normal pass, `HPINet.trace(x, similarity_matrix=True)`. Without the matrix all but
-            ``second`` works.
+        trace: A normal pass, `HPINet.trace(x, similarity_matrix=True)`. Only ``second`` needs the
+            matrix.
         intervention: What to change.
         later: One of `LATER`.
-        hr: The true picture (B, 3, sH, sW), for ``hr``.
+        hr: The true image (B, 3, sH, sW), for ``hr``.
 
     Returns:
         The changed pass; its ``sr`` and ``matches`` are what the network made of it.
@@ -125,7 +131,7 @@ def intervene(
     blocks = _checked_blocks(intervention.blocks, len(model.blocks))
     if later == "live" and intervention.kind in ("second", "forced"):
         current = trace
-        for i in blocks:  # what this block decides depends on the changes before it
+        for i in blocks:
             changed = {i: _changed(model, current, i, intervention, hr)}
             current = _resumed(model, current, trace, changed, later)
         return current
@@ -144,12 +150,13 @@ def _checked_blocks(blocks: Iterable[int], count: int) -> list[int]:
 def _resumed(
     model: HPINet, current: Trace, normal: Trace, changes: dict[int, BlockMatches], later: str
 ) -> Trace:
+    """Resume ``current`` at the first changed block, with the others live or as in ``normal``."""
     kept: tuple[BlockMatches | None, ...] = normal.matches.blocks
     if later == "live":
-        kept = (None,) * len(kept)
+        kept = (None,) * len(kept)  # None: decide anew
     blocks = tuple(changes.get(i, known) for i, known in enumerate(kept))
     matches = replace(normal.matches, blocks=blocks)
-    # The matrices are only of use where another block is still to be changed.
+    # `second` of a later block reads that block's matrix from the resumed pass.
     return model.resume(current, min(changes), matches, similarity_matrix=later == "live")
 
 
@@ -170,13 +177,13 @@ def _changed(
         return known.with_index(second_best(known))
     if kind == "hr":
         assert hr is not None
-        scores = hr_similarity(model, hr.to(known.index.device), block, trace.picture.shape[-2:])
+        scores = hr_similarity(model, hr.to(known.index.device), block, trace.lr.shape[-2:])
         return known.with_index(scores.argmax(-1))
     return known.with_index(forced(known, intervention.pairs, block))
 
 
 def random_matches(count: int, seed: int, block: int) -> Tensor:
-    """(N,) other patches drawn evenly, never the patch itself.
+    """(N,) other patches drawn uniformly, never the patch itself: (i + r) mod N, 1 <= r <= N - 1.
 
     Args:
         count: N, at least 2.
@@ -188,7 +195,10 @@ def random_matches(count: int, seed: int, block: int) -> Tensor:
 
 
 def second_best(block: BlockMatches) -> Tensor:
-    """(B, N) most similar patches once the match is left out; with two patches the match stays.
+    """(B, N) the most similar patch other than the match; with two patches the match stays.
+
+    Args:
+        block: The block's matches, with ``matrix``.
 
     Raises:
         ValueError: If the block has no similarity matrix.
@@ -204,11 +214,11 @@ def second_best(block: BlockMatches) -> Tensor:
 
 
 def forced(block: BlockMatches, pairs: Iterable[tuple[int, int]], number: int = 0) -> Tensor:
-    """(B, N) the block's matches, with some patches made to look elsewhere.
+    """(B, N) the block's matches, with given patches attending to given targets.
 
     Args:
-        block: The block's own matches.
-        pairs: (patch, target) numbers; a patch's own number takes its access away.
+        block: The matches to start from.
+        pairs: (patch, target) numbers; a patch that is its own target loses its access.
         number: The block's, for the message.
 
     Raises:
@@ -227,33 +237,36 @@ def forced(block: BlockMatches, pairs: Iterable[tuple[int, int]], number: int = 
 
 
 def hr_similarity(model: HPINet, hr: Tensor, block: int, size: tuple[int, ...]) -> Tensor:
-    """How alike the true pixels of all pairs of patches are: what a perfect matcher would compare.
+    """How similar the true pixels under all pairs of patches are.
 
-    The correlation of the HR pixels under two LR patches, pixel by pixel, each colour channel less
-    its mean over the patch: brightness and contrast do not count, structure does, and so does its
-    place within the patch. Attention itself does not ask for the same place, so this matcher is
-    perfect for pixels, not for the network. A patch without structure is as like to all: 0.
+    With x_i the (3 s^2 P^2,) HR pixels under LR patch i, each colour channel less its mean over
+    the patch, s_ij = x_i . x_j / (|x_i| |x_j|): the correlation, pixel by pixel. Brightness and
+    contrast do not count; structure does, and so does its place within the patch. Attention is free
+    to combine pixels of different places, so the best match by this measure is not the one that
+    serves the network best. A patch without structure has similarity 0 to all.
 
     Args:
         model: The network, for its patches.
         hr: (B, 3, sH, sW) RGB in [0, 1].
         block: Block number from 0.
-        size: (height, width) of the LR picture; smaller than a patch, it is padded as LR is.
+        size: (height, width) of the LR image; smaller than a patch, it is padded as LR is.
 
     Returns:
         (B, N, N) in [-1, 1], -inf on the diagonal.
 
     Raises:
-        ValueError: If the HR picture is not ``scale`` times as large.
+        ValueError: If the HR image is not ``scale`` times as large.
     """
     scale, config = model.scale, model.config
     p, largest = config.patch_sizes[block], max(config.patch_sizes)
     height, width = (max(side, largest) * scale for side in size)
+    # The LR division with all lengths times s: patch i covers the same part of the image.
     cut = division(height, width, p * scale, config.overlap * scale, hr.device)
     patches = cut.divide(pad_to_patch(hr, largest * scale).permute(0, 2, 3, 1)).float()
-    patches = (patches - patches.mean(2, keepdim=True)).flatten(2)
-    length = patches.norm(dim=-1, keepdim=True)
-    # Rounding leaves a little of a constant patch; half a grey level a pixel is no structure.
+    patches = (patches - patches.mean(2, keepdim=True)).flatten(2)  # x_i: (B, N, 3 * s^2 * P^2)
+    length = patches.norm(dim=-1, keepdim=True)  # (B, N, 1)
+    # Rounding leaves a little of a constant patch: below half a grey level (root mean square) it
+    # is taken for one.
     least = 0.5 / 255 * math.sqrt(patches.shape[-1])
     unit = torch.where(length > least, patches / length.clamp_min(1e-12), 0.0)
     return (unit @ unit.transpose(1, 2)).diagonal_scatter(
@@ -263,8 +276,8 @@ def hr_similarity(model: HPINet, hr: Tensor, block: int, size: tuple[int, ...]) 
 
 def _check_hr(model: HPINet, trace: Trace, hr: Tensor | None) -> None:
     if hr is None:
-        raise ValueError("matches of the true picture need the HR picture: pass hr")
-    if hr.shape[0] != len(trace.picture) or hr.shape[1:] != trace.sr.shape[1:]:
+        raise ValueError("matches of the true image need the HR image: pass hr")
+    if hr.shape[0] != len(trace.lr) or hr.shape[1:] != trace.sr.shape[1:]:
         raise ValueError(
-            f"the HR picture {tuple(hr.shape)} does not fit the SR picture {tuple(trace.sr.shape)}"
+            f"the HR image {tuple(hr.shape)} does not fit the SR image {tuple(trace.sr.shape)}"
         )

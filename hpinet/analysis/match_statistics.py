@@ -1,8 +1,8 @@
-"""What one picture's matches look like in numbers: hubs, distances, pairs, how much is ever used.
+"""Statistics of one image's matches: hubs, distances, mutual pairs, coverage.
 
-Matches are known to collapse on hubs, patches that nearly all others look at; in-degrees and the
-entropy of their distribution say how far. All of it follows from the index tables, without another
-pass of the network.
+Matches collapse on hubs, patches that nearly all others attend to; in-degrees and the entropy of
+their distribution measure how far. All of it follows from the indices, without another pass of the
+network.
 
 >>> sr, matches = model(lr, return_matches=True, similarity_matrix=True)
 >>> block_statistics(matches.blocks[7], size=lr.shape[-2:]).summary()
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from hpinet.modeling.matching import BlockMatches, Matches
+from hpinet.modeling.matches import BlockMatches, Matches
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -33,7 +33,7 @@ SUMMARY = (
 
 @dataclass(frozen=True, eq=False)
 class BlockStatistics:
-    """The matches of one block for one picture of N patches.
+    """The matches of one block for one image of N patches.
 
     Attributes:
         block: Block number from 0.
@@ -44,11 +44,13 @@ class BlockStatistics:
         runners_up: (N, k) the most similar patches after the match, best first; (N, 0) where the
             similarity matrix is not there.
         runner_up_similarity: (N, k).
-        in_degree: (N,) how many patches look at each.
+        in_degree: (N,) how many patches attend to each.
         distance: (N,) from patch to match, centre to centre, in LR pixels.
-        mutual: (N,) whether the match looks back; a patch that looks at itself has no partner.
-        used: (H, W) whether a pixel lies in a patch that another one looks at.
-        chance_distance: Mean distance to another patch drawn evenly; NaN for a lone patch.
+        mutual: (N,) whether the match attends to the patch in turn; false for a patch that attends
+            to itself.
+        used: (H, W) whether a pixel lies in a patch that another one attends to.
+        chance_distance: Mean distance to another patch drawn uniformly, in LR pixels; NaN for a
+            lone patch.
     """
 
     block: int
@@ -66,12 +68,12 @@ class BlockStatistics:
 
     @property
     def entropy(self) -> float:
-        """Of the targets' distribution in bits: 0 where all look at one, log2 N where at N."""
+        """Entropy of the matches' distribution in bits, from 0 (all attend to one) to log2 N."""
         return entropy(self.in_degree)
 
     @property
     def hub(self) -> int:
-        """The patch that most look at."""
+        """The patch that most attend to."""
         return int(self.in_degree.argmax())
 
     def summary(self) -> dict[str, Any]:
@@ -79,12 +81,12 @@ class BlockStatistics:
 
         Returns:
             ``block`` (from 1, as in the paper and on the page), ``patch_size`` (LR pixels),
-            ``patches`` N, ``distinct`` (number of patches that are looked at at all), ``hub_share``
-            (share of the patches that look at the greatest hub), ``entropy`` (bits), ``evenness``
+            ``patches`` N, ``distinct`` (number of patches that any attends to), ``hub_share``
+            (share of the patches that attend to the greatest hub), ``entropy`` (bits), ``evenness``
             (entropy as a share of log2 N, None for one patch), ``mutual_share``, ``own_share``
-            (shares of the patches in a mutual pair, and that look at themselves),
+            (shares of the patches in a mutual pair, and that attend to themselves),
             ``mean_distance``, ``chance_distance`` (LR pixels, as the attributes), ``coverage``
-            (share of the picture in patches that others look at), ``mean_similarity``. What is
+            (share of the image in patches that others attend to), ``mean_similarity``. What is
             undefined is None.
         """
         n = len(self.index)
@@ -101,7 +103,7 @@ class BlockStatistics:
         return {"block": self.block + 1, "patch_size": self.patch_size, **named}
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """A row a patch, plain values for a table.
+        """One row for each patch, plain values for a table.
 
         Returns:
             ``block`` (from 1), ``patch`` (from 0), ``top``, ``left``, ``patch_size`` (LR pixels),
@@ -129,19 +131,19 @@ class BlockStatistics:
         return [{**fixed, **dict(zip(columns, row, strict=True))} for row in rows]
 
 
-def picture_statistics(
+def image_statistics(
     matches: Matches, size: Sequence[int] | None = None, k: int = 3
 ) -> tuple[BlockStatistics, ...]:
-    """All blocks of one picture.
+    """All blocks of one image.
 
     Args:
-        matches: What `HPINet.forward` returned, for one picture; with ``similarity_matrix=True``
+        matches: What `HPINet.forward` returned, for one image; with ``similarity_matrix=True``
             runners-up are known.
-        size: (height, width) of the LR picture, where it is smaller than a patch and was padded.
-        k: Runners-up a patch.
+        size: (height, width) of the LR image, where it is smaller than a patch and was padded.
+        k: Number of runners-up for each patch.
 
     Raises:
-        ValueError: If there are no matches, or those of several pictures.
+        ValueError: If there are no matches, or those of several images.
     """
     if not matches.blocks or None in matches.blocks:
         raise ValueError(
@@ -156,20 +158,20 @@ def picture_statistics(
 def block_statistics(
     matches: BlockMatches, size: Sequence[int], block: int = 0, k: int = 3
 ) -> BlockStatistics:
-    """One block of one picture.
+    """One block of one image.
 
     Args:
         matches: The block's.
-        size: (height, width) of the LR picture.
+        size: (height, width) of the LR image.
         block: The block's number from 0.
-        k: Runners-up a patch; there are at most N - 2.
+        k: Number of runners-up for each patch, N - 2 at most.
 
     Raises:
-        ValueError: If these are the matches of several pictures, or k is negative.
+        ValueError: If these are the matches of several images, or k is negative.
     """
     if len(matches.index) != 1:
         raise ValueError(
-            f"matches of {len(matches.index)} pictures were given: take matches.image(number)"
+            f"matches of {len(matches.index)} images were given: take matches.image(number)"
         )
     if k < 0:
         raise ValueError(f"the number of runners-up must be 0 or more, not {k}")
@@ -194,7 +196,7 @@ def block_statistics(
 
 
 def in_degree(index: ArrayLike, count: int | None = None) -> Integers:
-    """How many patches chose each patch: (N,) match numbers to (count or N,) counts."""
+    """How many patches attend to each patch: (N,) match numbers to (count or N,) counts."""
     matches = np.ravel(np.asarray(index))
     return np.bincount(matches, minlength=len(matches) if count is None else count)
 
@@ -211,9 +213,9 @@ def match_distance(origins: ArrayLike, index: ArrayLike) -> Floats:
 
 
 def mutual(index: ArrayLike) -> NDArray[np.bool_]:
-    """Which patches look at one that looks back: (N,) match numbers to (N,) booleans.
+    """Which patches attend to one that attends to them: (N,) match numbers to (N,) booleans.
 
-    A patch that is its own match has no partner, so it is not mutual.
+    index[index[i]] = i; a patch that is its own match is not counted.
     """
     matches = np.ravel(np.asarray(index))
     own = np.arange(len(matches))
@@ -221,31 +223,32 @@ def mutual(index: ArrayLike) -> NDArray[np.bool_]:
 
 
 def entropy(counts: ArrayLike) -> float:
-    """Entropy of a distribution in bits.
+    """Entropy -sum p log2 p of a distribution, in bits.
 
     Args:
         counts: How often each outcome was seen, not negative, not all 0.
     """
     values = np.asarray(counts, np.float64)
     shares = values[values > 0] / values.sum()
-    # Without the sum a certain outcome would have entropy -0.
+    # A certain outcome has the sum 0 and would have entropy -0.0 without max().
     return float(max(0.0, -(shares * np.log2(shares)).sum()))
 
 
 def covered(origins: ArrayLike, patch_size: int, size: Sequence[int]) -> NDArray[np.bool_]:
-    """Which pixels lie in at least one of some patches.
+    """Which pixels lie in at least one of M patches.
 
     Args:
         origins: (M, 2), (top, left) in pixels.
         patch_size: P.
-        size: (height, width) of the picture; what lies outside does not count.
+        size: (height, width) of the image; what lies outside does not count.
 
     Returns:
         (height, width).
     """
     tops, lefts = np.asarray(origins, np.int64).reshape(-1, 2).T
     height, width = size[0], size[1]
-    # +1 where a patch begins and -1 where it ends: the running sum counts the patches over a pixel.
+    # A patch [t, t + P) x [l, l + P) is the double running sum of +1 at (t, l) and (t + P, l + P)
+    # and -1 at (t + P, l) and (t, l + P), so the running sum of all counts the patches at a pixel.
     edges = np.zeros((height + 1, width + 1), np.int64)
     for down, sign in ((tops, 1), (tops + patch_size, -1)):
         for across, other in ((lefts, 1), (lefts + patch_size, -1)):
@@ -255,9 +258,9 @@ def covered(origins: ArrayLike, patch_size: int, size: Sequence[int]) -> NDArray
 
 
 def chance_distance(origins: ArrayLike) -> float:
-    """Mean distance from a patch to another one drawn evenly, in pixels; NaN for a lone patch.
+    """Mean distance from a patch to another one drawn uniformly, in pixels; NaN for a lone patch.
 
-    Matches that are no nearer than this do not care for distance.
+    Matches with a mean distance near this do not depend on distance.
 
     Args:
         origins: (N, 2), (top, left) of every patch of a division.
@@ -266,7 +269,8 @@ def chance_distance(origins: ArrayLike) -> float:
     n = len(corners)
     if n < 2:
         return float("nan")
-    # A division is a grid: few differences of rows and columns occur, each many times.
+    # A division is a grid of R x S patches: sum over the distinct |dy| and |dx| with how many pairs
+    # have them, instead of over all N^2 pairs. The pairs of a patch with itself add 0.
     (down, often), (across, times) = (
         np.unique(np.abs(start[:, None] - start), return_counts=True)
         for start in (np.unique(corners[:, 0]), np.unique(corners[:, 1]))
@@ -276,15 +280,17 @@ def chance_distance(origins: ArrayLike) -> float:
 
 
 def _runners_up(matches: BlockMatches, k: int) -> tuple[Integers, Floats]:
+    """The k best after the match: numbers and similarities, (N, k) each, or (N, 0)."""
     n = len(matches.origins)
     if matches.matrix is None or n < 3:
         return np.zeros((n, 0), np.int64), np.zeros((n, 0))
-    # An intervention may have made a patch look elsewhere: whatever it looks at is left out.
+    # The match is left out by its number: after an intervention it need not be the most similar.
     rest = matches.matrix[0].scatter(-1, matches.index[0][:, None], -torch.inf)
     found = rest.topk(min(k, n - 2), dim=-1)
     return found.indices.cpu().numpy(), found.values.double().cpu().numpy()
 
 
 def _finite(value: Any) -> float | None:
+    """A plain float, None for NaN and infinity, which JSON does not have."""
     number = float(value)
     return number if math.isfinite(number) else None

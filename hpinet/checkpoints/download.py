@@ -1,4 +1,4 @@
-"""Fetching the checkpoints that the paper's authors released. They are not ours to pass on."""
+"""Fetching the checkpoints that the paper's authors released; this project may not copy them."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def download_released(
 ) -> Path:
     """Fetch one of the authors' checkpoints, or find it where an earlier call left it.
 
-    An interrupted download is taken up where it stopped. A file takes its final name only after
+    An interrupted download continues where it stopped. A file takes its final name only after
     its SHA-256 was checked.
 
     Args:
@@ -106,6 +106,7 @@ def download_released(
 
 
 def _fetch(url: str, part: Path, wanted: Released, progress: bool) -> None:
+    """Append to ``part`` the bytes that it lacks, by an HTTP range request."""
     have = part.stat().st_size if part.exists() else 0
     if have >= wanted.size:
         return

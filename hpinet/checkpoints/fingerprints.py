@@ -1,4 +1,4 @@
-"""What tells two networks or two files apart whatever they are called."""
+"""Fingerprints of networks and files: what they contain, not what they are called."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 from torch import nn
 
-_DIGITS = 16  # 64 bits: no two things of one table will ever share them by chance
+_DIGITS = 16  # 64 bits: among a million fingerprints a chance collision has probability 3e-8
 
 
 def network_digest(network: nn.Module) -> str:
-    """Kind, configuration and weights of a network, as 16 hexadecimal digits."""
+    """Fingerprint of a network's class, configuration and weights: 16 hexadecimal digits."""
     about = (getattr(network, name, None) for name in ("name", "scale", "config"))
     found = hashlib.sha256(repr((type(network).__name__, *about)).encode())
     for name, tensor in network.state_dict().items():
@@ -21,7 +21,10 @@ def network_digest(network: nn.Module) -> str:
 
 
 def files_digest(*paths: Path | None) -> str:
-    """The bytes of some files in their order, None for one that there is not.
+    """Fingerprint of the bytes of files, in their order: 16 hexadecimal digits.
+
+    Args:
+        paths: The files; None stands for one that is absent.
 
     Raises:
         OSError: If a file cannot be read.

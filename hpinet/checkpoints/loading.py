@@ -1,4 +1,4 @@
-"""What weights exist and how they become a model: bundled, downloaded, or a file of your own.
+"""From a name or a file to a network with its weights, and back to a file.
 
 Files are read without pickle's code execution: safetensors, or ``torch.load(weights_only=True)``.
 """
@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from hpinet.config import VARIANTS, get_config
 from hpinet.imaging.files import write_bytes
-from hpinet.modeling.hpinet import HPINet, OwnPatches
+from hpinet.inference.own_patches import OwnPatches
+from hpinet.modeling.hpinet import HPINet
 
-from .reading import _CONFIG_KEY, WeightsError, read_checkpoint
+from .reading import CONFIG_KEY, WeightsError, read_checkpoint
 
 BUNDLED = Path(__file__).parents[1] / "weights"
 """Folder of the weights that come with the package; MODEL_CARD.md there says how they were made."""
@@ -34,7 +35,7 @@ def load_model(
     Args:
         name_or_path: ``"S"``, ``"M"`` or ``"L"`` for bundled weights, or the path of a checkpoint:
             this project's safetensors or the authors' .pth, recognised by their tensors.
-        scale: 2, 3 or 4. For a name, 4 by default; for a file, whatever the file holds.
+        scale: 2, 3 or 4, SR pixels per LR pixel. For a name 4 by default; for a file the file's.
         gpa: False asks for the network without Global Pixel Access: for a name the twin that was
             trained without it; for a checkpoint trained with it, the same weights with every patch
             as its own match.
@@ -60,7 +61,13 @@ def load_model(
 
 
 def bundled_path(name: str, scale: int = 4, gpa: bool = True) -> Path:
-    """Where the bundled weights of a variant are (or would be)."""
+    """Where the bundled weights of a variant are, or would be if there are none.
+
+    Args:
+        name: A key of `hpinet.config.VARIANTS`, without ``-no-gpa``.
+        scale: 2, 3 or 4.
+        gpa: False for the twin that was trained without Global Pixel Access.
+    """
     return BUNDLED / f"HPINet-{name}-x{scale}{'' if gpa else '-no-gpa'}.safetensors"
 
 
@@ -83,11 +90,12 @@ def save_checkpoint(
         OSError: If the file cannot be written, for example on a full disk.
     """
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-    header = {**(metadata or {}), _CONFIG_KEY: json.dumps(asdict(model.config))}
+    header = {**(metadata or {}), CONFIG_KEY: json.dumps(asdict(model.config))}
     write_bytes(path, save(state, header))
 
 
 def _locate(name_or_path: str | Path, scale: int | None, gpa: bool) -> Path:
+    """The weights file behind the arguments of `load_model`."""
     text = str(name_or_path)
     if text not in VARIANTS:
         path = Path(name_or_path)
@@ -107,6 +115,7 @@ def _locate(name_or_path: str | Path, scale: int | None, gpa: bool) -> Path:
 
 
 def _fill(model: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    """Load a state dict, or say which tensor does not fit."""
     expected = {name: tuple(t.shape) for name, t in model.state_dict().items()}
     found = {name: tuple(t.shape) for name, t in state.items()}
     if found == expected:

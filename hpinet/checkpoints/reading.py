@@ -1,4 +1,4 @@
-"""What a file of weights promises: its tensors, its configuration, whose names it uses.
+"""Reading weights files: their tensors, the configuration behind them, whose names they use.
 
 Files are read without pickle's code execution: safetensors, or ``torch.load(weights_only=True)``.
 """
@@ -19,9 +19,10 @@ from torch import Tensor
 from hpinet.config import SCALES, VARIANTS, HPINetConfig
 from hpinet.modeling.hpinet import HPINet
 
-_CONFIG_KEY = "hpinet_config"
+CONFIG_KEY = "hpinet_config"
+"""Where a safetensors header holds the configuration, as JSON of `HPINetConfig`'s fields."""
 
-
+# Keys under which other projects' checkpoints hold the state dict.
 _NESTED = ("params_ema", "params", "state_dict", "model_state_dict", "model", "net")
 
 
@@ -47,15 +48,22 @@ def read_checkpoint(path: str | Path) -> tuple[HPINetConfig, dict[str, Tensor]]:
         raise WeightsError(f"there is no weights file {path}")
     state, metadata = read_tensors(path)
     state = {k.removeprefix("module."): v.float() for k, v in state.items()}
-    if _CONFIG_KEY in metadata:
-        return _read_config(metadata[_CONFIG_KEY], path), state
+    if CONFIG_KEY in metadata:
+        return _read_config(metadata[CONFIG_KEY], path), state
     if "encoder.weight" not in state:
         state = _from_released(state)
     return infer_config(state, path.name), state
 
 
 def infer_config(state: dict[str, Tensor], name: str = "the checkpoint") -> HPINetConfig:
-    """The configuration behind a state dict with this project's names.
+    """The configuration behind a state dict with this project's names, from its shapes.
+
+    The first convolution is (C, 3, 3, 3); the first upsampler (C * s^2, C, 3, 3). Width C and
+    number of blocks tell S, M and L apart, which names the other values.
+
+    Args:
+        state: Names and tensors.
+        name: What to call the file in an error.
 
     Raises:
         WeightsError: If these are not the tensors of an HPINet.
@@ -80,6 +88,7 @@ def infer_config(state: dict[str, Tensor], name: str = "the checkpoint") -> HPIN
         raise WeightsError(
             f"{name} holds a network of {dim} channels and {blocks} blocks; known are {sizes}"
         )
+    # x4 has two pixel shuffles by 2; x2 and x3 have one by s, whose convolution makes C * s^2.
     widening = state["upsamplers.0.weight"].shape[0] / dim
     scale = 4 if "upsamplers.1.weight" in state else round(widening**0.5)
     if scale not in SCALES:
@@ -124,15 +133,12 @@ _TO_RELEASED = (
 
 
 def _from_released(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A state dict with the authors' names under ours; names of neither stay."""
     scale = 4 if "upconv1.weight" in state else 2
-    ours = {}
-    for config in (
-        VARIANTS["M"],
-        VARIANTS["L"],
-    ):  # L has the most blocks; names do not depend on width
-        with torch.device("meta"):
-            names = HPINet(config.with_scale(scale)).state_dict()
-        ours.update({released_name(name, scale): name for name in names})
+    # L has the most blocks, so all names that any of them has; they do not depend on the width.
+    with torch.device("meta"):
+        names = HPINet(VARIANTS["L"].with_scale(scale)).state_dict()
+    ours = {released_name(name, scale): name for name in names}
     return {ours.get(name, name): tensor for name, tensor in state.items()}
 
 
@@ -140,6 +146,9 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors of any weights file on the CPU, and the strings of a safetensors header.
 
     No code in the file is run: other files than safetensors are read as weights only.
+
+    Args:
+        path: A .safetensors file, or one that ``torch.load`` reads.
 
     Raises:
         WeightsError: If the file is damaged, of another kind, or wants to run code.
@@ -170,6 +179,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def _state_dict(loaded: Any, path: Path) -> dict[str, Tensor]:
+    """The state dict in what ``torch.load`` returned, which may hold more, such as an optimizer."""
     for key in _NESTED:
         if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
             loaded = loaded[key]

@@ -16,8 +16,9 @@ from torch import nn
 from hpinet.checkpoints.fingerprints import network_digest
 from hpinet.checkpoints.loading import load_model
 from hpinet.data.pairs import set_name
+from hpinet.inference.own_patches import OwnPatches
 from hpinet.metrics.confidence import interval
-from hpinet.modeling.hpinet import HPINet, OwnPatches
+from hpinet.modeling.hpinet import HPINet
 from hpinet.modeling.multi_adds import count_multi_adds
 
 from .evaluate import METRICS, evaluate

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one, and reading our own tables back."""
+"""Writing files completely or not at all, and reading back the tables that the commands write."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def write_bytes(path: str | Path, data: bytes) -> None:
     """Write a file completely or not at all.
 
     The bytes go to a temporary name in the same folder, reach the disk, and take the final name
-    in one step; whatever goes wrong, an older file of that name stays whole.
+    in one step; if anything fails, an older file of that name stays as it was.
 
     Args:
         path: The file; missing folders are made.
@@ -32,7 +32,7 @@ def write_bytes(path: str | Path, data: bytes) -> None:
             os.fsync(file.fileno())
         umask = os.umask(0)
         os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)  # mkstemp makes files private; ours are ordinary
+        Path(temporary).chmod(0o666 & ~umask)  # mkstemp makes files 0o600: set the usual mode
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -1,4 +1,16 @@
-"""MATLAB's bicubic `imresize` on 8-bit pictures, which made the LR pictures of the benchmarks."""
+"""MATLAB's bicubic `imresize` on 8-bit images, which made the LR images of the benchmarks.
+
+Two passes, one along each axis. A pass makes output pixel i, whose centre lies at input coordinate
+
+    c_i = (i + 1/2) / f - 1/2        (f = output size / input size, pixels counted from 0),
+
+from the input pixels around it, by weights of the cubic kernel k, widened by 1 / f when shrinking:
+
+    y_i = sum_j w_ij x_j,   w_ij = k(m (c_i - j)) / sum_j k(m (c_i - j)),   m = min(f, 1).
+
+Each pass ends in 8 bit, rounded and clipped. That rounding between the passes is what makes the
+benchmarks' images come out to the last bit.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +30,7 @@ def crop_to_multiple(pixels: np.ndarray, scale: int) -> np.ndarray:
     """
     height, width = pixels.shape[:2]
     if scale < 1 or min(height, width) < scale:
-        raise ValueError(f"A picture of {width}x{height} pixels cannot be shrunk {scale} times.")
+        raise ValueError(f"An image of {width}x{height} pixels cannot be shrunk {scale} times.")
     return pixels[: height - height % scale, : width - width % scale]
 
 
@@ -36,7 +48,7 @@ def matlab_imresize(
     Args:
         x: uint8 (H, W) or (H, W, C).
         scale: a factor (output sizes round up), or the output (height, width).
-        border: repeat the border pixels ("clamp", which made the benchmark pictures), or mirror
+        border: repeat the border pixels ("clamp", which made the benchmark images), or mirror
             at the border ("mirror", newer MATLAB).
 
     Returns:
@@ -57,23 +69,21 @@ def matlab_imresize(
         factors = (size[0] / x.shape[0], size[1] / x.shape[1])
     else:
         factors = (float(scale), float(scale))
-        # Rounding first keeps 50 * 1.1 = 55.00000000000001 from becoming 56.
-        size = (_ceil(x.shape[0] * scale), _ceil(x.shape[1] * scale))
+        # Rounded to 9 decimals first, as 50 * 1.1 = 55.00000000000001 must not become 56.
+        size = (math.ceil(round(x.shape[0] * scale, 9)), math.ceil(round(x.shape[1] * scale, 9)))
+    # The smaller factor first; sorted() is stable, so on a tie the vertical axis, 0.
     for axis in sorted((0, 1), key=lambda a: factors[a]):
         x = _resize_axis(x, axis, size[axis], factors[axis], border)
     return x
 
 
-def _ceil(length: float) -> int:
-    return math.ceil(round(length, 9))
-
-
 def _resize_axis(x: np.ndarray, axis: int, length: int, factor: float, border: str) -> np.ndarray:
+    """One pass: uint8 of ``length`` pixels along ``axis``, the other axes as they are."""
     index, weight = _contributions(x.shape[axis], length, factor, border)
     rows = np.moveaxis(x, axis, 0)
-    total = np.zeros((length, *rows.shape[1:]))
-    shape = (length,) + (1,) * (rows.ndim - 1)
-    for tap in range(index.shape[1]):  # 6 taps when enlarging, about 4 / factor when shrinking
+    total = np.zeros((length, *rows.shape[1:]))  # y in float64
+    shape = (length,) + (1,) * (rows.ndim - 1)  # weights along the resized axis
+    for tap in range(index.shape[1]):  # 4 taps when enlarging, 4 / factor when shrinking
         total += weight[:, tap].reshape(shape) * rows[index[:, tap]]
     rounded = np.floor(total + 0.5).clip(0, 255).astype(np.uint8)
     return np.ascontiguousarray(np.moveaxis(rounded, 0, axis))
@@ -82,16 +92,19 @@ def _resize_axis(x: np.ndarray, axis: int, length: int, factor: float, border: s
 def _contributions(
     n_in: int, n_out: int, factor: float, border: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return, for each output pixel, the input indices and weights (n_out, taps); rows sum to 1."""
-    shrinking = min(factor, 1.0)
-    support = 4 / shrinking
-    centre = (np.arange(n_out) + 0.5) / factor - 0.5  # pixel centres, counted from 0
+    """The input pixels j and weights w_ij of each output pixel i, (n_out, taps) each."""
+    shrinking = min(factor, 1.0)  # m
+    support = 4 / shrinking  # the kernel is 0 beyond 2 on each side; widened, beyond 2 / m
+    centre = (np.arange(n_out) + 0.5) / factor - 0.5  # c_i
     first = np.floor(centre - support / 2)
+    # As many taps as the support can touch, and two to spare; those that are 0 for all i go.
     index = first[:, None].astype(np.int64) + np.arange(int(np.ceil(support)) + 2)
     weight = _cubic(shrinking * (centre[:, None] - index))
     weight /= weight.sum(axis=1, keepdims=True)
     used = (weight != 0).any(axis=0)
     index, weight = index[:, used], weight[:, used]
+    # Outside of the image, pixel j is the border pixel, or the mirrored one: with the border pixel
+    # repeated, x continues with period 2 n_in as 0 .. n - 1, n - 1 .. 0.
     if border == "clamp":
         return index.clip(0, n_in - 1), weight
     index = index % (2 * n_in)
@@ -99,8 +112,12 @@ def _contributions(
 
 
 def _cubic(x: np.ndarray) -> np.ndarray:
-    """Keys' cubic convolution kernel with a = -0.5."""
+    """Keys' cubic convolution kernel, a = -1/2.
+
+    k(x) = (a + 2)|x|^3 - (a + 3)|x|^2 + 1 for |x| <= 1, a|x|^3 - 5a|x|^2 + 8a|x| - 4a for
+    |x| <= 2, else 0.
+    """
     x = np.abs(x)
-    near = (1.5 * x - 2.5) * x * x + 1
-    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+    near = (1.5 * x - 2.5) * x * x + 1  # Horner's scheme of 1.5 x^3 - 2.5 x^2 + 1
+    far = ((-0.5 * x + 2.5) * x - 4) * x + 2  # -0.5 x^3 + 2.5 x^2 - 4 x + 2
     return np.where(x <= 1, near, np.where(x <= 2, far, 0.0))

@@ -1,1 +1,1 @@
-"""Image in, image out."""
+"""Super-resolving an image with a network: memory, precision, Global Pixel Access off."""

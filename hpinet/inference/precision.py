@@ -1,4 +1,4 @@
-"""Half precision where it pays: autocast around a network that keeps its matching in float32."""
+"""Half precision where it is faster, with matching in float32."""
 
 from __future__ import annotations
 
@@ -41,9 +41,10 @@ def has_bf16(device: torch.device) -> bool:
 
 @torch.no_grad()
 def match_agreement(model: Any, x: Tensor, precision: str) -> float:
-    """Share of all blocks' patches that look at the same patch as in float32, each block deciding.
+    """Share of all blocks' patches that attend to the same patch as in float32, in [0, 1].
 
-    Matching itself is done in float32 at every precision, on features that differ a little.
+    Each block decides anew. The similarities are computed in float32 at every precision, of
+    features that differ a little.
 
     Args:
         model: An `HPINet` with Global Pixel Access, in evaluation mode.

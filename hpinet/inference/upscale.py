@@ -1,4 +1,4 @@
-"""Picture in, picture out: super-resolution by a network, and the bicubic baseline."""
+"""Image in, image out: super-resolution by a network, and the bicubic baseline."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 from hpinet.imaging.images import Picture, PictureError, check_rgb, from_uint8, to_uint8
-from hpinet.modeling.hpinet import HPINet, OwnPatches
-from hpinet.modeling.matching import Matches
+from hpinet.modeling.hpinet import HPINet
+from hpinet.modeling.matches import Matches
 from hpinet.modeling.memory import free_memory
 
+from .own_patches import OwnPatches
 from .precision import half_precision
 
 _SHARE_OF_FREE = 0.9
@@ -29,17 +30,17 @@ def upscale(
     memory: int | None = None,
     precision: str = "fp32",
 ) -> Picture:
-    """Super-resolve a whole picture.
+    """Super-resolve a whole image.
 
-    The network sees the picture in one piece, because tiles would cut it off from the far-away
-    patches that it borrows from. An `HPINet` computes in chunks what does not fit into memory at
-    once; the result is the same. Alpha is enlarged bicubically.
+    The network processes the image in one piece: in tiles a patch could not attend to patches of
+    other tiles. An `HPINet` computes in chunks what does not fit into memory at once; the result is
+    the same. Alpha is enlarged bicubically.
 
     Args:
         model: any network from (B, 3, H, W) to (B, 3, sH, sW), RGB in [0, 1]; it runs where its
             parameters are, in evaluation mode.
         picture: what `read_picture` returned, or (B, 3, H, W) floats in [0, 1].
-        matches: for HPINet: matches to use instead of the network's own.
+        matches: for HPINet: matches to use instead of those that the network finds.
         memory: for HPINet: bytes that may be used beside the weights; 0.9 of what is free by
             default.
         precision: one of `hpinet.inference.precision.PRECISIONS`.
@@ -64,8 +65,8 @@ def upscale(
         extra["memory"] = memory
     elif memory is not None:
         raise ValueError("only an HPINet keeps within a memory budget: leave it out")
-    # Set here and not once at import: gradient modes do not carry over into worker threads.
-    # Not inference mode, whose tensors autograd would refuse later on.
+    # The gradient mode is one thread's, so it is set here. Not inference mode, as autograd refuses
+    # the tensors made in it.
     with torch.no_grad(), half_precision(x.device, precision), _evaluating(model):
         with _memory_errors(rgb):
             sr = model(x, **extra).float()
@@ -86,7 +87,7 @@ def bicubic(picture: Tensor, scale: int) -> Tensor: ...
 
 
 def bicubic(picture: Picture | Tensor, scale: int) -> Picture | Tensor:
-    """Enlarge by Pillow's bicubic on 8-bit pixels: the baseline of every comparison here.
+    """Enlarge by Pillow's bicubic (a = -1/2) on 8-bit pixels: the baseline of every comparison.
 
     Args:
         picture: a Picture, or (B, 3, H, W) floats in [0, 1].
@@ -110,6 +111,7 @@ def bicubic(picture: Picture | Tensor, scale: int) -> Picture | Tensor:
 
 
 def _resize_rgb(rgb: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize (1, 3, H, W) to (height, width) by Pillow's bicubic."""
     image = Image.fromarray(to_uint8(rgb))
     return from_uint8(np.asarray(image.resize(size[::-1], Image.Resampling.BICUBIC)))
 
@@ -122,17 +124,19 @@ def _resize_planes(alpha: Tensor, size: tuple[int, int]) -> Tensor:
 
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    awake = [module for module in model.modules() if module.training]
+    """Evaluation mode; afterwards each module is in the mode that it was in."""
+    training = [module for module in model.modules() if module.training]
     model.eval()
     try:
         yield
     finally:
-        for module in awake:  # not model.train(), which would wake parts that were not
+        for module in training:  # not model.train(), as parts of it may have been in eval mode
             module.training = True
 
 
 @contextmanager
 def _memory_errors(rgb: Tensor) -> Iterator[None]:
+    """Make a `PictureError` of running out of memory, for which PyTorch has no class of its own."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -142,6 +146,6 @@ def _memory_errors(rgb: Tensor) -> Iterator[None]:
         ):
             raise
         raise PictureError(
-            f"There is not enough memory for a picture of {rgb.shape[-1]}x{rgb.shape[-2]} pixels: "
+            f"There is not enough memory for an image of {rgb.shape[-1]}x{rgb.shape[-2]} pixels: "
             "crop or shrink it, or take a smaller model."
         ) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import threading
 import warnings
 from pathlib import Path
@@ -12,22 +11,27 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hpinet.checkpoints.reading import WeightsError, read_tensors
 from hpinet.imaging.images import from_uint8
 
-from .psnr_ssim import Pixels, _check_sizes, _pixels
+from .psnr_ssim import Pixels, check_sizes, eight_bit
 
 BACKBONE_VARIABLE = "HPINET_LPIPS_BACKBONE"
+"""Environment variable that may name a file of AlexNet's weights."""
 
-
-LPIPS_MIN_SIZE = 31  # below this AlexNet's last pooling has nothing left
+LPIPS_MIN_SIZE = 31
+"""Pixels a side: of less AlexNet's last pooling has nothing left."""
 
 
 class Lpips:
-    """LPIPS v0.1 with AlexNet (Zhang et al. 2018): perceptual distance, 0 for equal pictures.
+    """LPIPS v0.1 with AlexNet (Zhang et al. 2018): perceptual distance, 0 for equal images.
 
-    Loaded at the first question asked of it. The backbone comes from the file that the
+    The network is loaded when it is first used. The backbone comes from the file that the
     environment variable HPINET_LPIPS_BACKBONE names (torchvision's AlexNet, `features.*` tensors,
     .safetensors or .pth), else from torchvision's cache or download.
+
+    Args:
+        backbone: The backbone's file, instead of the environment variable.
     """
 
     def __init__(self, backbone: str | Path | None = None) -> None:
@@ -50,18 +54,22 @@ class Lpips:
             return self._reason
 
     def __call__(self, sr: Pixels, hr: Pixels) -> float:
-        """Distance between two pictures, rounded to 8 bit, without border crop.
+        """Distance between two images, rounded to 8 bit, without border crop; 0 or more.
+
+        Args:
+            sr: uint8 (H, W, 3), or floats (1, 3, H, W) in [0, 1].
+            hr: The original, of the same size.
 
         Raises:
             ValueError: not available, different sizes, or smaller than 31 pixels a side.
         """
         if not self.available:
             raise ValueError(self.reason)
-        a, b = _pixels(sr), _pixels(hr)
-        _check_sizes(a, b)
+        a, b = eight_bit(sr), eight_bit(hr)
+        check_sizes(a, b)
         if min(a.shape[:2]) < LPIPS_MIN_SIZE:
             raise ValueError(
-                f"A picture of {a.shape[1]}x{a.shape[0]} pixels is too small for LPIPS: "
+                f"An image of {a.shape[1]}x{a.shape[0]} pixels is too small for LPIPS: "
                 f"at least {LPIPS_MIN_SIZE} a side are needed."
             )
         with torch.inference_mode():
@@ -72,12 +80,12 @@ class Lpips:
             import lpips
         except ImportError as error:
             return None, f"LPIPS needs the package lpips ({error})."
-        # A random backbone draws numbers; the caller's random state is none of our business.
+        # Building the network draws random numbers: the caller's random state stays as it was.
         with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
             warnings.simplefilter("ignore")  # lpips calls torchvision in its old ways
             try:
                 path = Path(self._backbone) if self._backbone else None
-                tensors = _read_tensors(path) if path else {}
+                tensors = _read_backbone(path) if path else {}
                 network = lpips.LPIPS(net="alex", pnet_rand=path is not None, verbose=False)
                 if path:
                     _load_backbone(network.net, tensors, path.name)
@@ -111,18 +119,12 @@ def _load_backbone(net: torch.nn.Module, given: dict[str, Tensor], name_of_file:
     net.load_state_dict(state)
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
+def _read_backbone(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise ValueError(f"{BACKBONE_VARIABLE} names {path}, which is not a file.")
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError):
-        state = None
-    if not isinstance(state, dict):
-        raise ValueError(f"{BACKBONE_VARIABLE} names {path.name}, which holds no weights.")
-    return state
+        return read_tensors(path)[0]
+    except WeightsError as error:
+        raise ValueError(
+            f"{BACKBONE_VARIABLE} names {path.name}, which holds no weights: {error}."
+        ) from None

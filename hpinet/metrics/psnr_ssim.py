@@ -1,4 +1,8 @@
-"""PSNR and SSIM on the luma channel by the paper's protocol, and LPIPS."""
+"""PSNR and SSIM on the luma channel, by the protocol of the paper's tables.
+
+Both images are rounded to 8 bit and converted to luma, which is rounded to 8 bit again. By
+convention ``scale`` pixels on each side are left out.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +11,34 @@ from torch import Tensor
 
 from hpinet.imaging.images import to_uint8
 
-SSIM_WINDOW = 11  # a Gaussian of sigma 1.5 cut off at 3.5 sigma, as skimage does
+SSIM_WINDOW = 11  # skimage's Gaussian of sigma 1.5, cut off at 3.5 sigma: 2 * 5 + 1 pixels
 
-
-Pixels = np.ndarray | Tensor  # uint8 (H, W, 3), or floats (1, 3, H, W) in [0, 1]
+Pixels = np.ndarray | Tensor
+"""uint8 (H, W, 3), or floats (1, 3, H, W) in [0, 1], which are rounded to 8 bit first."""
 
 
 def to_y(rgb: Pixels) -> np.ndarray:
-    """Luma of BT.601 in studio swing (16-235), rounded to 8 bit as MATLAB's rgb2ycbcr does.
+    """Luma of BT.601 in studio swing, Y = 16 + (65.481 R + 128.553 G + 24.966 B) / 255.
+
+    Rounded to 8 bit, halves up, as MATLAB's rgb2ycbcr does on uint8; Y lies in 16 to 235.
 
     Args:
-        rgb: uint8 (H, W, 3), or floats (1, 3, H, W) in [0, 1], which are rounded to 8 bit first.
+        rgb: uint8 (H, W, 3) in 0 to 255, or floats (1, 3, H, W) in [0, 1].
 
     Returns:
         (H, W) uint8.
     """
     weights = np.array([65.481, 128.553, 24.966]) / 255
-    return np.floor(_pixels(rgb) @ weights + 16.5).astype(np.uint8)
+    return np.floor(eight_bit(rgb) @ weights + 16.5).astype(np.uint8)
 
 
 def psnr_y(sr: Pixels, hr: Pixels, crop: int) -> float:
-    """Peak signal-to-noise ratio of the luma in dB; infinite for equal pictures.
+    """Peak signal-to-noise ratio of the luma, 10 log10(255^2 / MSE) in dB.
+
+    Infinite for equal images.
 
     Args:
-        sr: the result; see `to_y` for the kinds of pixels.
+        sr: the SR image; see `to_y` for the kinds of pixels.
         hr: the original, of the same size.
         crop: border pixels left out on each side; the scale, by convention.
 
@@ -43,9 +51,11 @@ def psnr_y(sr: Pixels, hr: Pixels, crop: int) -> float:
 
 
 def ssim_y(sr: Pixels, hr: Pixels, crop: int) -> float:
-    """Structural similarity of the luma: 11x11 Gaussian of sigma 1.5, population covariance.
+    """Structural similarity of the luma, at most 1 (Wang et al. 2004).
 
-    Args and errors as `psnr_y`; at least 11 pixels a side must be left after cropping.
+    Means, variances and covariance under an 11x11 Gaussian of sigma 1.5, not corrected for the
+    sample size, with dynamic range 255. Args and errors as `psnr_y`; at least 11 pixels a side must
+    be left after cropping.
     """
     from skimage.metrics import structural_similarity
 
@@ -57,26 +67,34 @@ def ssim_y(sr: Pixels, hr: Pixels, crop: int) -> float:
     )
 
 
-def _pixels(rgb: Pixels) -> np.ndarray:
+def eight_bit(rgb: Pixels) -> np.ndarray:
+    """Either kind of pixels as uint8 (H, W, 3)."""
     return to_uint8(rgb) if isinstance(rgb, Tensor) else rgb
 
 
-def _check_sizes(sr: np.ndarray, hr: np.ndarray) -> None:
+def check_sizes(sr: np.ndarray, hr: np.ndarray) -> None:
+    """Refuse images (H, W, 3) of different sizes.
+
+    Raises:
+        ValueError: If they differ.
+    """
     if sr.shape != hr.shape:
         raise ValueError(
-            f"The pictures differ in size: {sr.shape[1]}x{sr.shape[0]} "
+            f"The images differ in size: {sr.shape[1]}x{sr.shape[0]} "
             f"and {hr.shape[1]}x{hr.shape[0]} pixels."
         )
 
 
 def _cropped_luma(sr: Pixels, hr: Pixels, crop: int, least: int) -> tuple[np.ndarray, np.ndarray]:
-    a, b = _pixels(sr), _pixels(hr)
-    _check_sizes(a, b)
+    """Both lumas without the border, float64 (H - 2 crop, W - 2 crop) in 16 to 235."""
+    a, b = eight_bit(sr), eight_bit(hr)
+    check_sizes(a, b)
     height, width = a.shape[:2]
     if crop < 0 or min(height, width) - 2 * crop < least:
         raise ValueError(
-            f"A picture of {width}x{height} pixels is too small to be compared without "
+            f"An image of {width}x{height} pixels is too small to be compared without "
             f"{crop} border pixels: at least {least + 2 * crop} a side are needed."
         )
     inner = (slice(crop, height - crop), slice(crop, width - crop))
+    # 8-bit differences would wrap around below 0.
     return to_y(a)[inner].astype(np.float64), to_y(b)[inner].astype(np.float64)

@@ -1,7 +1,8 @@
-"""How much is computed at once: by the processor's cache, or by a budget of memory.
+"""How much is computed at once: by the size of the processor's cache, or by a memory budget.
 
-A pass of the network is cut into chunks of patches, bands of rows and chunks of the similarity
-matrix. What comes out does not depend on them, only how much memory is in use meanwhile.
+A pass without gradients goes through attention in chunks of patches, through convolutions in bands
+of rows and through the N x N similarities in bands of patches. Their sizes decide how much memory
+is in use, not what comes out.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ def parse_bytes(text: str) -> int:
 
 
 def format_bytes(size: float) -> str:
-    """Bytes for people: ``512 MiB``, ``2.5 GiB``."""
+    """Bytes as text: ``512 MiB``, ``2.5 GiB``."""
     if size < 2**30:
         return f"{max(1, round(size / 2**20))} MiB"
     return f"{size / 2**30:.3g} GiB"
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that are free where the network is."""
+    """Bytes that are free on a device; for a CPU, in main memory."""
     if device.type == "cuda":
         # What PyTorch holds without using it is free to this process as well.
         unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -52,12 +53,12 @@ def free_memory(device: torch.device) -> int:
 
 @dataclass(frozen=True)
 class Chunks:
-    """The most that is computed at once, batch included.
+    """The most that is computed at once.
 
     Attributes:
-        pixels: Pixels of patches.
+        pixels: Pixels of the patches that go through attention together, over the whole batch.
         rows: Rows of patches that are aggregated together.
-        similarity: Similarities of pairs of patches.
+        similarity: Similarities of pairs of patches that are held, over the whole batch.
         decoder_rows: LR rows that are decoded together.
     """
 
@@ -67,25 +68,25 @@ class Chunks:
     decoder_rows: int
 
     def patches(self, patch_size: int, batch: int) -> int:
-        """Patches of every picture that go through attention together, at least one."""
+        """Patches of every image that go through attention together, at least one."""
         return max(1, self.pixels // (batch * patch_size**2))
 
     def map_rows(self, wide: int) -> int:
-        """Rows of a map of that width that are convolved together."""
+        """Rows of a map ``wide`` pixels wide that go through a block's convolution together."""
         return max(self.decoder_rows, self.pixels // wide)
 
     def scaled(self, factor: float) -> Chunks:
-        """Larger or smaller ones of every kind."""
+        """All four numbers times ``factor``, at least 1 each."""
         return Chunks(*(max(1, int(value * factor)) for value in astuple(self)))
 
 
 _EVERYTHING = Chunks(1 << 60, 1 << 30, 1 << 26, 1 << 30)
-# Measured: fewer patches make threads wait for each other, more no longer stay in the cache.
+# 64 patches of 24 x 24. Measured: with fewer, threads wait for each other; more leave the cache.
 _CACHED = Chunks(pixels=64 * 24**2, rows=1, similarity=1 << 23, decoder_rows=16)
 
 
 def default_chunks(device: torch.device) -> Chunks:
-    """What is fast: on CPUs what stays in the cache, elsewhere everything in few launches."""
+    """The fastest: on CPUs what stays in the cache, elsewhere all at once in few launches."""
     return _CACHED if device.type == "cpu" else _EVERYTHING
 
 
@@ -101,27 +102,28 @@ def fitting_chunks(
 
     Args:
         config: The network's configuration.
-        batch: Pictures at once.
+        batch: Images at once.
         size: LR height and width in pixels.
-        budget: Bytes beside the weights and the picture.
+        budget: Bytes beside the weights and the LR image.
         device: Where the network is.
-        element: Bytes of a number.
+        element: Bytes of a number: 4 for float32.
 
     Raises:
         ValueError: If not even the smallest chunks fit; the message names the least budget.
     """
-    ladder = [default_chunks(device), *(_CACHED.scaled(2.0**-k) for k in range(12))]
+    # From fast to small; the first that fits is taken.
+    candidates = [default_chunks(device), *(_CACHED.scaled(2.0**-k) for k in range(12))]
     if device.type != "cpu":
-        ladder[1:1] = [_CACHED.scaled(4.0**k) for k in range(6, 0, -1)]
+        candidates[1:1] = [_CACHED.scaled(4.0**k) for k in range(6, 0, -1)]
     needs = []
-    for chunks in ladder:
+    for chunks in candidates:
         needs.append(_needed(config, batch, size, chunks, device.type == "cpu", element))
         if needs[-1] <= budget:
             return chunks
     raise ValueError(
-        f"a picture of {size[1]}x{size[0]} pixels needs at least {format_bytes(min(needs))} of "
+        f"an image of {size[1]}x{size[0]} pixels needs at least {format_bytes(min(needs))} of "
         f"memory beside the weights, the budget is {format_bytes(budget)}: raise it, crop or "
-        f"shrink the picture, or take a smaller model"
+        f"shrink the image, or take a smaller model"
     )
 
 
@@ -133,11 +135,16 @@ def _needed(
     scores_are_held: bool,
     element: int,
 ) -> int:
-    """Bytes of a pass at its peak, a little generously."""
+    """Bytes of a pass at its peak, a little generously: the larger of its blocks and its decoder.
+
+    Args as `fitting_chunks`; ``scores_are_held``: whether attention writes its (P * P) x (P * P)
+    scores to memory, as the CPU's layers do and fused kernels do not.
+    """
     least, dim = max(config.patch_sizes), config.dim
-    high, wide = max(least, size[0]), max(least, size[1])
-    features = batch * high * wide * dim * element
-    # What goes into a block, the sum of its patches, and what comes out of its convolution.
+    high, wide = max(least, size[0]), max(least, size[1])  # the feature map is padded to a patch
+    features = batch * high * wide * dim * element  # one map, (B, C, H', W')
+    # A block holds its input and the sum of its patches throughout: 2 maps. Beside them, first the
+    # patches, then the convolution's output, another map, with 4 bands of work space.
     band = min(chunks.map_rows(wide) + 2, high)
     convolved = features + 4 * batch * band * wide * dim * element
     block = 2 * features + max(
@@ -147,11 +154,13 @@ def _needed(
             for p in set(config.patch_sizes)
         ),
     )
+    # The decoder holds its input, the SR image (B, 3, sH, sW) and a band of C-channel maps.
     sr = 3 * batch * size[0] * size[1] * config.scale**2 * element
-    last = 2 if config.scale == 4 else config.scale
+    last = 2 if config.scale == 4 else config.scale  # factor of the last pixel shuffle
     rows = min(chunks.decoder_rows, high) + 2
-    grown = batch * rows * wide * config.scale**2 * dim * element
-    # The last upsampler's output before and after the shuffle, and what went into it.
+    grown = batch * rows * wide * config.scale**2 * dim * element  # the band at SR resolution
+    # In units of it: the last upsampler's output before and after the shuffle by s (2), its input,
+    # 1 / s^2 as large, and a copy (2 / s^2), and the last convolution's 3 of C channels (3 / C).
     decoder = features + sr + int(grown * (2 + 2 / last**2 + 3 / dim))
     # What the allocator leaves between its pieces came to 1.18 of the sum at most.
     return int(1.25 * max(block, decoder)) + _BESIDE
@@ -167,16 +176,21 @@ def _patch_bytes(
     scores_are_held: bool,
     element: int,
 ) -> int:
+    """Bytes for the patches of one block, beside its maps: attention or matching at its peak."""
     length, dim = patch_size**2, config.dim
     down, across = (len(axis_origins(n, patch_size, config.overlap)) for n in (high, wide))
     count = down * across
     at_once = batch * min(count, chunks.patches(patch_size, batch))
-    # Patch, match, norm; query, key, value; attended, hidden before and after, and their sums.
+    # A pixel in attention: 7 vectors of C (patch, matched patch, normalised patch, value, attended
+    # and two sums), query and key of d, hidden channels before and after the GELU, and the
+    # numbers that `Division.gather` looks up.
     pixel = (7 * dim + 2 * config.qk_dim + 2 * config.ffn_dim) * element + 3 * _INDEX
     scores = scores_held(at_once, patch_size) * element * scores_are_held
     attention = at_once * length * pixel + scores
-    # A band of patches, put together, turned, and summed up.
+    # Rows of patches in `Division.paste`: the chunks, joined, transposed, and summed.
     band = 4 * batch * min(down, chunks.rows) * across * length * dim * element
+    # Matching: a band of (B, R, N) similarities, three times to be safe, and for each of the N
+    # patches 3 vectors of C (pooled, joined, normalised), its match and the similarity to it.
     pairs = batch * count * max(1, min(count, chunks.similarity // (batch * count)))
     tokens = batch * count * (3 * dim * element + 2 * _INDEX)
     return max(attention + band, 3 * pairs * element) + tokens

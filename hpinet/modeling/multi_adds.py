@@ -38,7 +38,7 @@ def count_multi_adds(model: nn.Module, x: Tensor) -> int:
 
     def similarity_hook(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
         nonlocal total
-        total += output.numel() * output.shape[-2]  # B * N * C, times N: each with each
+        total += output.numel() * output.shape[-2]  # tokens (B, N, C): B * N * N products of C
 
     handles = [m.register_forward_hook(hook) for m in model.modules()]
     for block in blocks:
@@ -54,13 +54,15 @@ def count_multi_adds(model: nn.Module, x: Tensor) -> int:
 
 
 def _multi_adds(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> int:
+    """Of one layer, without those that its inner layers count for themselves."""
     if isinstance(module, nn.Conv2d):
-        return output.numel() * module.weight[0].numel()
+        return output.numel() * module.weight[0].numel()  # a C_in / groups x k x k dot product each
     if isinstance(module, nn.Linear):
         return output.numel() * module.in_features
     if isinstance(module, PatchAttention):
-        patches, length = inputs[0].shape[:-1].numel(), inputs[0].shape[-2]
-        return patches * length * (module.query.out_features + module.value.out_features)
+        # Each of B * N * L pixels: L scores of d channels, and a weighted sum of L values of C.
+        pixels, length = inputs[0].shape[:-1].numel(), inputs[0].shape[-2]
+        return pixels * length * (module.query.out_features + module.value.out_features)
     return 0
 
 

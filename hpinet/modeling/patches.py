@@ -1,8 +1,9 @@
 """Cascaded Patch Division and Patch Aggregation (Eq. 2, 4, 5): pixels to patches and back.
 
 Every patch of a division has the same size, and the last one of a row or column is flush with the
-border, so no pixel is padded. Rows and columns divide independently: a division is two short index
-tables, and dividing is one gather along each axis.
+border, so no pixel is padded. Rows and columns divide independently: a division is two index
+tables, (R * P,) rows and (S * P,) columns of the map, and the N = R * S patches are what one
+`index_select` along each axis gathers.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from torch import Tensor
 
 
 def axis_origins(length: int, patch_size: int, overlap: int) -> tuple[int, ...]:
-    """Where the patches start along one axis.
+    """Where the patches start along one axis: Eq. 4 for rows, Eq. 5 for columns.
+
+    The origins are the multiples of the step P - overlap, except that a patch that would reach
+    over the border is moved back to ``length - P``.
 
     Args:
-        length: Pixels along the axis, at least ``patch_size``.
-        patch_size: P.
+        length: H or W, pixels along the axis, at least ``patch_size``.
+        patch_size: P in pixels.
         overlap: Pixels that neighbours share. With 0 these are Eq. 4-5: u % P = 0 or u = H - P.
 
     Returns:
@@ -33,10 +37,11 @@ def axis_origins(length: int, patch_size: int, overlap: int) -> tuple[int, ...]:
     """
     if length < patch_size:
         raise ValueError(
-            f"{length} pixels cannot hold a patch of {patch_size}: pad the picture first"
+            f"{length} pixels cannot hold a patch of {patch_size}: pad the image first"
         )
+    # From length - overlap on, the patch before reaches the border already.
     starts = range(0, length - overlap, patch_size - overlap)
-    return tuple(sorted({min(start, length - patch_size) for start in starts}))
+    return tuple(min(start, length - patch_size) for start in starts)
 
 
 def pixels_worked_on(length: int, patch_sizes: Sequence[int], overlap: int) -> float:
@@ -78,12 +83,16 @@ def fitting_size(asked: int, patch_sizes: tuple[int, ...], overlap: int, most: i
 
 @dataclass(frozen=True, eq=False)
 class Division:
-    """One way to cut an H x W feature map into N patches, row-major. Made by `division`.
+    """One way to cut an H x W feature map into N = R * S patches, row-major. Made by `division`.
 
     Attributes:
-        patch_size: P, in pixels.
+        height: H in pixels.
+        width: W in pixels.
+        patch_size: P in pixels.
         origins: (N, 2) int64, (top, left) of every patch in pixels.
-        rows: (R * P,) int64, the source row of every row of patches; ``columns`` alike.
+        rows: (R * P,) int64: the map's rows that the R rows of patches consist of, one after
+            the other; rows that two of them share occur twice.
+        columns: (S * P,) int64: the same for the S columns of patches.
         weight: (H, W, 1) float32, 1 / (number of patches that cover the pixel).
     """
 
@@ -101,63 +110,74 @@ class Division:
         return len(self.origins)
 
     @property
-    def wide(self) -> int:
-        """Patches in a row of patches."""
+    def per_row(self) -> int:
+        """Number S of patches in a row of patches."""
         return len(self.columns) // self.patch_size
 
     def divide(self, x: Tensor) -> Tensor:
-        """Cut (B, H, W, C) into (B, N, P * P, C)."""
+        """Cut (B, H, W, C) into (B, N, P * P, C); the pixels of a patch are row-major."""
         b, p = len(x), self.patch_size
-        x = x.index_select(1, self.rows).index_select(2, self.columns)
-        x = x.view(b, len(self.rows) // p, p, len(self.columns) // p, p, -1)
+        x = x.index_select(1, self.rows).index_select(2, self.columns)  # (B, R * P, S * P, C)
+        x = x.view(b, len(self.rows) // p, p, self.per_row, p, -1)
+        # (B, R, P, S, P, C) -> (B, R, S, P, P, C): the patch before its pixels.
         return x.transpose(2, 3).reshape(b, self.count, p * p, -1)
 
     def gather(self, x: Tensor, numbers: Tensor) -> Tensor:
-        """Cut only some patches out of (B, H, W, C).
+        """Cut M of the patches out of (B, H, W, C), without the (B, N, P * P, C) of all.
 
         Args:
-            x: The map.
-            numbers: (B, M) or, for all pictures alike, (1, M) patch numbers.
+            x: (B, H, W, C).
+            numbers: (B, M) patch numbers in [0, N), or (1, M) for every image of the batch.
 
         Returns:
             (B, M, P * P, C).
         """
-        b, high, wide, c = x.shape
+        b, height, width, c = x.shape
+        # In x as (B * H * W, C), pixel (i, j) of the patch at (top, left) of image k is row
+        # k * H * W + (top * W + left) + (i * W + j).
         steps = torch.arange(self.patch_size, device=x.device)
-        inside = (steps[:, None] * wide + steps).flatten()
-        corners = self.origins[:, 0] * wide + self.origins[:, 1]
-        pictures = torch.arange(b, device=x.device)[:, None] * (high * wide)
-        pixels = (corners[numbers] + pictures)[..., None] + inside
-        taken = x.reshape(b * high * wide, c).index_select(0, pixels.flatten())
+        within_patch = (steps[:, None] * width + steps).flatten()  # (P * P,)
+        corners = self.origins[:, 0] * width + self.origins[:, 1]  # (N,)
+        images = torch.arange(b, device=x.device)[:, None] * (height * width)  # (B, 1)
+        pixels = (corners[numbers] + images)[..., None] + within_patch  # (B, M, P * P)
+        taken = x.reshape(b * height * width, c).index_select(0, pixels.flatten())
         return taken.view(b, -1, self.patch_size**2, c)
 
     def paste(self, total: Tensor, patches: Tensor, row: int) -> None:
-        """Add whole rows of patches to a map that is being summed up.
+        """Add T whole rows of patches to the sum over all patches, the numerator of the mean.
 
         Args:
-            total: (B, H, W, C), changed in place. When all rows are in, their product with
-                ``weight`` is what `aggregate` returns.
-            patches: (B, R * wide, P * P, C).
-            row: The first row of patches.
+            total: (B, H, W, C), changed in place. Once all R rows are added, ``total * weight``
+                is what `aggregate` returns.
+            patches: (B, T * S, P * P, C).
+            row: Number of the first of these rows of patches, in [0, R).
         """
         b, p, c = len(patches), self.patch_size, patches.shape[-1]
-        rows = self.rows[row * p : row * p + patches.shape[1] // self.wide * p]
-        x = patches.view(b, -1, self.wide, p, p, c).transpose(2, 3)
-        x = x.reshape(b, len(rows), self.wide * p, c)
+        rows = self.rows[row * p : row * p + patches.shape[1] // self.per_row * p]  # (T * P,)
+        # (B, T, S, P, P, C) -> (B, T, P, S, P, C) -> (B, T * P, S * P, C)
+        x = patches.view(b, -1, self.per_row, p, p, c).transpose(2, 3)
+        x = x.reshape(b, len(rows), self.per_row * p, c)
         x = x.new_zeros(b, len(rows), self.width, c).index_add_(2, self.columns, x)
-        if len(rows) == p:  # one row of patches: no index is needed
-            top = int(self.origins[row * self.wide, 0])
+        if len(rows) == p:  # one row of patches covers P consecutive rows of the map
+            top = int(self.origins[row * self.per_row, 0])
             total[:, top : top + p] += x
         else:
             total.index_add_(1, rows, x)
 
     def aggregate(self, patches: Tensor) -> Tensor:
-        """Paste (B, N, P * P, C) back to (B, H, W, C); where patches overlap, their mean."""
+        """Patch Aggregation of Eq. 2: (B, N, P * P, C) back to (B, H, W, C).
+
+        A pixel becomes the mean over the 1 to 9 patches that cover it. The count is the true one:
+        the released code divides by 4 also where the last patch, moved back to the border, makes
+        it 3.
+        """
         b, p, c = len(patches), self.patch_size, patches.shape[-1]
-        high, wide = len(self.rows) // p, len(self.columns) // p
-        x = patches.view(b, high, wide, p, p, c).transpose(2, 3).reshape(b, high * p, wide * p, c)
-        # Columns first: then each row is one long contiguous run.
-        x = x.new_zeros(b, high * p, self.width, c).index_add(2, self.columns, x)
+        down, across = len(self.rows) // p, self.per_row
+        # (B, R, S, P, P, C) -> (B, R, P, S, P, C) -> (B, R * P, S * P, C), undoing `divide`
+        x = patches.view(b, down, across, p, p, c).transpose(2, 3)
+        x = x.reshape(b, down * p, across * p, c)
+        # Sum what falls on one pixel, columns first: then each row is one long contiguous run.
+        x = x.new_zeros(b, down * p, self.width, c).index_add(2, self.columns, x)
         x = x.new_zeros(b, self.height, self.width, c).index_add(1, self.rows, x)
         return x * self.weight.to(x.dtype)
 
@@ -168,15 +188,24 @@ def division(
 ) -> Division:
     """The division of an H x W map into patches, cached per size and device.
 
+    Args:
+        height: H in pixels.
+        width: W in pixels.
+        patch_size: P in pixels.
+        overlap: Pixels that neighbouring patches share.
+        device: Where its tables are used.
+
     Raises:
         ValueError: If the map is smaller than a patch.
     """
-    # Tables made inside inference mode could not be saved for a later backward pass.
+    # Autograd refuses to save tensors made in inference mode, and these outlive this call.
     with torch.inference_mode(False):
         tops = torch.tensor(axis_origins(height, patch_size, overlap))
         lefts = torch.tensor(axis_origins(width, patch_size, overlap))
         offsets = torch.arange(patch_size)
+        # (R, 1) + (P,) -> (R * P,): rows[r * P + i] = tops[r] + i
         rows, columns = ((o[:, None] + offsets).flatten() for o in (tops, lefts))
+        # How often a row and a column occur; a pixel lies in as many patches as their product.
         covered_rows = torch.bincount(rows, minlength=height).float()
         covered_columns = torch.bincount(columns, minlength=width).float()
         weight = 1 / (covered_rows[:, None, None] * covered_columns[None, :, None])
@@ -185,12 +214,13 @@ def division(
 
 
 def pad_to_patch(x: Tensor, least: int) -> Tensor:
-    """Pad at the right and bottom to at least ``least`` pixels a side.
+    """Pad (B, C, H, W) at the right and bottom to at least ``least`` pixels a side.
 
-    By reflection, which keeps texture going; by replication where there is too little to reflect.
+    By reflection, which continues texture; by replication where fewer pixels are there than
+    reflection needs (it cannot repeat the border pixel).
     """
-    down, right = max(0, least - x.shape[-2]), max(0, least - x.shape[-1])
-    for padding, length in (((0, right, 0, 0), x.shape[-1]), ((0, 0, 0, down), x.shape[-2])):
+    below, right = max(0, least - x.shape[-2]), max(0, least - x.shape[-1])
+    for padding, length in (((0, right, 0, 0), x.shape[-1]), ((0, 0, 0, below), x.shape[-2])):
         if any(padding):
             mode = "reflect" if max(padding) < length else "replicate"
             x = F.pad(x, padding, mode=mode)

@@ -16,8 +16,8 @@ class ModelError(ValueError):
 class Bicubic(nn.Module):
     """Bicubic interpolation: Pillow's (a = -0.5), as `hpinet.bicubic`, without its rounding.
 
-    A linear map, so that its attribution is known; it sees 2 LR pixels around a place, and every
-    network that is worth its weights should see more.
+    A linear map, whose attribution is known: an SR pixel depends on the LR pixels within 2 pixels
+    of it. A network should depend on more.
 
     Args:
         scale: SR pixels per LR pixel, 1 to 16.

@@ -1,4 +1,4 @@
-"""Networks to explain: HPINet's own, bicubic interpolation, and other architectures from files."""
+"""Opening networks to explain: HPINet, bicubic interpolation, other architectures from files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def open_model(
             a file: an HPINet checkpoint, or, where the package spandrel is installed, the weights
             of any architecture that it recognises (SwinIR, RCAN, Real-ESRGAN and many more). No
             code in the file is run.
-        scale: SR pixels per LR pixel. For a name 4 by default; for a file, whatever the file holds.
+        scale: SR pixels per LR pixel. For a name 4 by default; for a file the file's.
         gpa: False asks for an HPINet without Global Pixel Access, as in `hpinet.load_model`.
         device: Where the tensors go.
 
@@ -47,7 +47,7 @@ def open_model(
         try:
             read_checkpoint(path)
         except WeightsError as error:
-            # A damaged or dangerous file ends here, with a sentence of its own.
+            # Of a damaged file, or one that wants to run code, read_tensors says so.
             network = recognise(path, read_tensors(path)[0], error)
             _check_gpa(gpa, path.name)
             if scale not in (None, network.scale):

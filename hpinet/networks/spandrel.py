@@ -16,17 +16,18 @@ from .adapter import ModelError
 
 
 class ForeignNetwork(nn.Module):
-    """A network of another architecture, as all networks are here.
+    """A network of another architecture with the interface of all networks here.
 
-    Pictures are padded on the right and below to the sizes that it accepts, by reflection as far
-    as that goes and then by their last pixels, and the result is cropped. Nothing is clamped.
+    Images are padded on the right and below to the sizes that it accepts, by reflection up to the
+    image's size and then by repeating the last pixels, and the result is cropped. Nothing is
+    clamped.
 
     Args:
         model: From (B, 3, h, w) to (B, 3, sh, sw).
         scale: SR pixels per LR pixel.
         name: The architecture's name.
         padding: From (width, height) to the pixels that it lacks, (right, below).
-        call: Calls the model, where that takes more than its picture.
+        call: Calls the model, where that takes more than its image.
     """
 
     def __init__(
@@ -71,11 +72,11 @@ def recognise(path: Path, tensors: dict[str, Tensor], unknown: WeightsError) -> 
         ) from None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the architectures' own code; no matter of ours
+            warnings.simplefilter("ignore")  # raised by the architectures' code in spandrel
             found = spandrel.ModelLoader().load_from_state_dict(tensors)
     except spandrel.UnsupportedModelError:
         raise ModelError(f"{unknown}; nor does spandrel know the architecture") from None
-    except Exception as error:  # it may take a file for what it is not, and trip anywhere
+    except Exception as error:  # a file recognised wrongly can fail anywhere in spandrel
         raise ModelError(
             f"{path.name} looks like a network that spandrel knows, but its tensors do not fit: "
             f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
@@ -87,7 +88,7 @@ def _wrapped(path: Path, found: Any) -> ForeignNetwork:
     name = found.architecture.name
     channels = (found.input_channels, found.output_channels)
     if getattr(found, "purpose", None) not in ("SR", "FaceSR", "Restoration"):
-        raise ModelError(f"{path.name} holds {name}, which does not turn a picture into a picture")
+        raise ModelError(f"{path.name} holds {name}, which does not turn an image into an image")
     if channels != (3, 3):
         raise ModelError(
             f"{path.name} holds {name} for {channels[0]} channels in and {channels[1]} out: "

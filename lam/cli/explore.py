@@ -113,7 +113,7 @@ def _explore_picture(
     from tqdm import tqdm
 
     from hpinet import read_picture
-    from hpinet.analysis.match_statistics import picture_statistics
+    from hpinet.analysis.match_statistics import image_statistics
     from lam.match_analysis.folder_statistics import format_blocks
 
     from .output import write_csv, write_json
@@ -132,7 +132,7 @@ def _explore_picture(
     with torch.inference_mode():
         device = next(network.parameters()).device
         sr, matches = network(lr.to(device), return_matches=True, similarity_matrix=True)
-    blocks = picture_statistics(matches, (height, width), options.runners_up)
+    blocks = image_statistics(matches, (height, width), options.runners_up)
     overlap = network.config.overlap if options.overlap is None else options.overlap
     reaches = _reaches(network, matches.size, (x, y), overlap)
     summaries = [block.summary() for block in blocks]

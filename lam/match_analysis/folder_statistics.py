@@ -10,7 +10,7 @@ import torch
 from tqdm import tqdm
 
 from hpinet import HPINet
-from hpinet.analysis.match_statistics import SUMMARY, picture_statistics
+from hpinet.analysis.match_statistics import SUMMARY, image_statistics
 from lam.batch.sources import Source
 
 
@@ -45,7 +45,7 @@ def match_survey(
             continue
         height, width = lr.shape[-2:]
         about = {"picture": source.name, "lr_width": width, "lr_height": height}
-        blocks = picture_statistics(matches, (height, width))
+        blocks = image_statistics(matches, (height, width))
         rows += [{**about, **block.summary()} for block in blocks]
     return rows, skipped
 

@@ -200,7 +200,7 @@ def test_a_wrong_file_gives_a_sentence(page, tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     before = page.locator("#slider img").first.get_attribute("src")
     upload(page, "upload", tmp_path / "text.png")
-    page.get_by_text("text.png is not a picture that can be read.").wait_for()
+    page.get_by_text("text.png is not an image that can be read.").wait_for()
     assert page.locator("#slider img").first.get_attribute("src") == before
     assert "Traceback" not in page.content() and "/tmp/" not in page.locator("body").inner_text()
 

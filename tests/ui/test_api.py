@@ -104,7 +104,7 @@ WORKS = {
 
 REFUSED = {
     # name: (file name, bytes, mode, the sentence)
-    "text as PNG": ("text.png", b"no picture", "enlarge", r"text\.png is not a picture"),
+    "text as PNG": ("text.png", b"no picture", "enlarge", r"text\.png is not an image"),
     "empty": ("empty.png", b"", "enlarge", r"empty"),
     "truncated PNG": (
         "half.png", png(Image.fromarray(noise(200, 200)))[:60000], "enlarge",

@@ -8,7 +8,7 @@ import json
 import shlex
 from typing import Any
 
-from hpinet.analysis.match_statistics import picture_statistics
+from hpinet.analysis.match_statistics import image_statistics
 from hpinet.imaging.images import from_uint8
 from ui.compute import interventions
 from ui.state.model_catalogue import Network
@@ -75,7 +75,7 @@ def command(session: Session, study: Study, network: Network) -> list[str]:
 
 
 def _rows(outcome: interventions.Outcome, study: Study) -> bytes:
-    blocks = picture_statistics(outcome.matches, study.size, interventions.RUNNERS_UP)
+    blocks = image_statistics(outcome.matches, study.size, interventions.RUNNERS_UP)
     rows = [row for block in blocks for row in block.to_rows()]
     names = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()

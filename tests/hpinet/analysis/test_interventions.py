@@ -260,7 +260,7 @@ def test_the_benchmark_command_prints_both_ratios(network, tmp_path, capsys):
         (lambda n, t, hr: intervene(n, t, Intervention("hr", (0,))), "pass hr"),
         (lambda n, t, hr: intervene(n, t, Intervention("hr", (0,)), hr=hr[..., 1:]), "fit"),
         (
-            lambda n, t, hr: intervene(n, n.trace(t.picture), Intervention("second", (0,))),
+            lambda n, t, hr: intervene(n, n.trace(t.lr), Intervention("second", (0,))),
             "similarity_matrix",
         ),
         (lambda n, t, hr: Intervention("best", (0,)), "best"),

@@ -14,9 +14,9 @@ from hpinet.analysis.match_statistics import (
     chance_distance,
     covered,
     entropy,
+    image_statistics,
     in_degree,
     mutual,
-    picture_statistics,
 )
 from hpinet.modeling.patches import division
 from lam.match_analysis.folder_statistics import mean_statistics
@@ -120,7 +120,7 @@ def test_a_networks_matches_are_the_best_and_runners_up_follow():
     model = HPINet(TINY).eval()
     with torch.inference_mode():
         _, matches = model(torch.rand(1, 3, 40, 33), return_matches=True, similarity_matrix=True)
-    for found in picture_statistics(matches, (40, 33), k=2):
+    for found in image_statistics(matches, (40, 33), k=2):
         scores = matches.blocks[found.block].matrix[0].numpy()
         order = np.argsort(-scores, axis=1)
         np.testing.assert_array_equal(found.index, order[:, 0])
@@ -148,8 +148,8 @@ def test_means_over_pictures_leave_out_what_is_undefined():
     [
         (lambda: block_statistics(block(INDEX.expand(2, 4)), (8, 8)), "image"),
         (lambda: block_statistics(block(), (8, 8), k=-1), "-1"),
-        (lambda: picture_statistics(Matches((), (8, 8))), "Global Pixel Access"),
-        (lambda: picture_statistics(Matches((None,), (8, 8))), "forward pass"),
+        (lambda: image_statistics(Matches((), (8, 8))), "Global Pixel Access"),
+        (lambda: image_statistics(Matches((None,), (8, 8))), "forward pass"),
     ],
 )
 def test_input_that_does_not_fit_is_one_sentence(call, words):

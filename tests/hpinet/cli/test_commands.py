@@ -99,7 +99,7 @@ def test_failures_are_one_sentence(weights, picture, tmp_path, capsys):
     empty = tmp_path / "empty"
     empty.mkdir()
     out = ["-o", str(tmp_path / "out.png"), "--model", weights]
-    assert "text.png is not a picture" in failure(capsys, "upscale", str(text), *out)
+    assert "text.png is not an image" in failure(capsys, "upscale", str(text), *out)
     assert "cut.png is damaged" in failure(capsys, "upscale", str(cut), *out)
     assert "does not exist" in failure(capsys, "upscale", "nothing.png", *out)
     assert "named .png" in failure(capsys, "upscale", picture, "-o", "out.jpg", "--model", weights)
@@ -107,7 +107,7 @@ def test_failures_are_one_sentence(weights, picture, tmp_path, capsys):
     assert "x2" in failure(capsys, "upscale", picture, *out, "--scale", "4")
     assert not (tmp_path / "out.png").exists()
     data = ["--data", str(empty)]
-    assert "no pictures" in failure(capsys, "evaluate", "--model", weights, *data)
+    assert "no images" in failure(capsys, "evaluate", "--model", weights, *data)
     assert "text.png" in failure(capsys, "evaluate", "--model", str(text), *data)
 
 

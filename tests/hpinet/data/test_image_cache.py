@@ -56,10 +56,10 @@ def test_bad_pictures_are_named_and_skipped(pictures, tmp_path):
 def test_nothing_usable_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="there is no folder"):
         find_sources(tmp_path / "nowhere", 4)
-    with pytest.raises(ValueError, match="no pictures in"):
+    with pytest.raises(ValueError, match="no images in"):
         find_sources(tmp_path, 4)
     save(tmp_path / "a" / "tiny.png", 20, 20)
-    with pytest.raises(ValueError, match=r"none of the 1 pictures .*tiny.png: 20x20 pixels"):
+    with pytest.raises(ValueError, match=r"none of the 1 images .*tiny.png: 20x20 pixels"):
         open_cache(tmp_path / "a", 4, 64, tmp_path / "cache", progress=False)
 
 

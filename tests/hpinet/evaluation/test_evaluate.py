@@ -88,7 +88,7 @@ def test_folders_without_lr_and_without_hr(tmp_path):
 def test_missing_and_empty_folders(tmp_path):
     with pytest.raises(ValueError, match="nowhere is not a folder"):
         find_pairs(tmp_path / "nowhere", 4)
-    with pytest.raises(ValueError, match="holds no pictures"):
+    with pytest.raises(ValueError, match="holds no images"):
         find_pairs(tmp_path, 4)
 
 
@@ -163,7 +163,7 @@ def test_unfit_pictures_are_named(tmp_path, hr, lr, words):
 
 def test_unreadable_pictures_are_named_once(tmp_path):
     (tmp_path / "a.png").write_text("text")
-    with pytest.raises(ValueError, match=r"^a\.png is not a picture"):
+    with pytest.raises(ValueError, match=r"^a\.png is not an image"):
         evaluate(Repeat(), tmp_path)
 
 

@@ -223,7 +223,7 @@ def test_what_is_broken_is_named_and_the_rest_is_done(weights, sets, tmp_path, c
     out, err = capsys.readouterr()
     found = json.loads(out)
     assert [(r["set"], r["images"]) for r in found["results"]] == [("one", 2), ("two", 3)]
-    assert "first.safetensors on one: 0.png is not a picture" in err
+    assert "first.safetensors on one: 0.png is not an image" in err
     assert "on broken: a.png in LR has 8x8 pixels, but 1/2" in err
     assert len(found["skipped"]) == 2
     assert main(["evaluate", "--model", weights[0], "--data", sets[0], "--json"]) == 3

@@ -124,7 +124,7 @@ def test_little_memory_is_said_in_a_sentence_and_other_errors_pass():
 
     allocator = RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
     for error in (MemoryError(), allocator, torch.cuda.OutOfMemoryError("CUDA out of memory.")):
-        with pytest.raises(PictureError, match="memory for a picture of 3x2 pixels"):
+        with pytest.raises(PictureError, match="memory for an image of 3x2 pixels"):
             upscale(Fails(error), torch.rand(1, 3, 2, 3))
     with pytest.raises(RuntimeError, match="something else"):
         upscale(Fails(RuntimeError("something else")), torch.rand(1, 3, 2, 3))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from hpinet import get_config, own_matches
+from hpinet import BlockMatches, get_config, own_matches
 from hpinet.modeling import matching as m
 
 
@@ -115,7 +115,7 @@ def test_similarity_of_changed_matches_comes_from_the_matrix():
     tokens = torch.tensor([[[1.0, 0], [3, 1], [0, 2]]])
     scores = m.similarity(tokens)
     index, value = m.best_matches(tokens)
-    block = m.BlockMatches(12, torch.zeros(3, 2, dtype=torch.long), index, value, scores)
+    block = BlockMatches(12, torch.zeros(3, 2, dtype=torch.long), index, value, scores)
     assert block.with_index(torch.tensor([2, 2, 0])).similarity.tolist() == [
         [scores[0, 0, 2], scores[0, 1, 2], scores[0, 2, 0]]
     ]

@@ -102,7 +102,7 @@ def test_a_smaller_budget_takes_smaller_chunks_and_the_least_is_named():
         return m.fitting_chunks(get_config("M"), 1, (360, 640), budget, CPU)
 
     assert plan(10**12) == m.default_chunks(CPU)
-    with pytest.raises(ValueError, match=r"picture of 640x360 pixels needs at least") as refusal:
+    with pytest.raises(ValueError, match=r"image of 640x360 pixels needs at least") as refusal:
         plan(10**6)
     assert "the budget is 1 MiB" in str(refusal.value)
     least = m.parse_bytes(str(refusal.value).split("at least ")[1].split(" of")[0])

@@ -163,7 +163,7 @@ def test_a_network_without_gpa_has_no_matches():
 
 @pytest.mark.parametrize("shape", [(3, 20, 20), (1, 1, 20, 20), (1, 3, 0, 20), (0, 3, 9, 9)])
 def test_a_wrong_shape_is_named(shape):
-    with pytest.raises(ValueError, match=r"expected pictures of shape \(B, 3, H, W\)"):
+    with pytest.raises(ValueError, match=r"expected images of shape \(B, 3, H, W\)"):
         HPINet(VARIANTS["S"])(torch.zeros(shape))
 
 

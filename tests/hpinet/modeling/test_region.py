@@ -119,3 +119,12 @@ def test_a_region_has_the_gradient_of_that_part_of_the_whole():
     model(y, region=(100, 100, 16, 16)).sum().backward()
     assert torch.allclose(x.grad, y.grad, atol=1e-6)
     assert 0 < (y.grad.abs().sum(1) > 0).sum() < 60 * 60 / 2
+
+
+def test_a_region_in_training_equals_that_part_of_the_whole():
+    torch.manual_seed(0)
+    model, x = HPINet(get_config("S")).train(), picture(2, 3, HEIGHT, WIDTH)
+    for top, left, height, width in regions(4):
+        part = model(x, seeds=[5, 6], region=(top, left, height, width))
+        whole = model(x, seeds=[5, 6])[..., top : top + height, left : left + width]
+        assert torch.allclose(part, whole, atol=1e-6)

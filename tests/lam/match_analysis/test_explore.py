@@ -226,7 +226,7 @@ def test_forced_blocks_hold_while_others_are_set(place):
         (("intervene", "small.png", "--but", "3"), "no block 3"),
         (("intervene", "small.png", "--but", "1", "--blocks", "1"), "exclude"),
         (("intervene", "small.png", "--steps", "2"), "--window"),
-        (("intervene", "small.png", "--kind", "hr"), "HR picture"),
+        (("intervene", "small.png", "--kind", "hr"), "HR image"),
         (("intervene", "small.png", "--kind", "forced"), "at least one"),
         (
             ("intervene", "small.png", "--kind", "forced", "--force", "99:0"),
