@@ -1,28 +1,24 @@
-"""What a training step costs, side by side with the paper's formulas written out plainly."""
+"""What a training step costs: forward, L1 loss, backward, clipping, Adam."""
 
 from __future__ import annotations
 
-import multiprocessing
 import statistics
-import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.plain_hpinet import PlainHPINet
 from hpinet.config import HPINetConfig
 from hpinet.modeling.hpinet import HPINet
 
-from .cost import peak_memory
+from .rounds import in_new_process, peak_memory, ratios, timed_rounds
 
 TRAINED_SIZE = (48, 48)
 """LR height and width of the crops."""
 
-_RUNNERS = {"plain": (True, "no"), "hpinet": (False, "no"), "hpinet_bf16": (False, "bf16")}
+_RUNNERS = {"hpinet": "no", "hpinet_bf16": "bf16"}
 
 
 def training_cost(
@@ -35,9 +31,8 @@ def training_cost(
 ) -> dict[str, Any]:
     """Time and memory of a training step: forward, L1 loss, backward, clipping, Adam.
 
-    The plain network, HPINet, and HPINet under bfloat16 autocast take turns in every round and are
-    compared within it, so that a machine that is busy for a while slows all of them down. Memory
-    is measured in a fresh process each.
+    HPINet in float32 and under bfloat16 autocast take turns in every round and are compared within
+    it. Memory is measured in a fresh process each.
 
     Args:
         config: The network, with random weights.
@@ -47,10 +42,50 @@ def training_cost(
         device: Where to run.
 
     Returns:
-        ``plain``, ``hpinet`` and ``hpinet_bf16``, each with seconds (median), seconds_min,
-        seconds_max, peak_memory (bytes of the first step, or None), and, compared with plain,
-        time_ratio (median of the rounds), time_ratio_min, time_ratio_max and memory_ratio; also
+        ``hpinet`` and ``hpinet_bf16``, each with seconds (median), seconds_min, seconds_max,
+        peak_memory (bytes of the first step, or None), and, compared with float32, time_ratio
+        (median of the rounds), time_ratio_min, time_ratio_max and memory_ratio; also
         peak_memory_is, size, batch, rounds, device, threads.
+
+    Raises:
+        ValueError: If a number is below 1, or a crop is smaller than a patch.
+    """
+    check_crops(config, size, batch, rounds)
+    steps = {n: training_step(config, size, batch, device, p) for n, p in _RUNNERS.items()}
+    times = timed_rounds(steps, rounds)
+    del steps
+    memory = {
+        name: in_new_process(step_memory, config, size, batch, device, precision)
+        for name, precision in _RUNNERS.items()
+    }
+    report: dict[str, Any] = {}
+    for name in _RUNNERS:
+        seconds = [one[name].seconds for one in times]
+        ratio = ratios(times, name, "hpinet")
+        mine, base = memory[name][0], memory["hpinet"][0]
+        report[name] = {
+            "seconds": statistics.median(seconds),
+            "seconds_min": min(seconds),
+            "seconds_max": max(seconds),
+            "peak_memory": mine,
+            "time_ratio": statistics.median(ratio),
+            "time_ratio_min": min(ratio),
+            "time_ratio_max": max(ratio),
+            "memory_ratio": mine / base if mine and base else None,
+        }
+    return {
+        **report,
+        "peak_memory_is": memory["hpinet"][1],
+        "size": list(size),
+        "batch": batch,
+        "rounds": rounds,
+        "device": device,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def check_crops(config: HPINetConfig, size: tuple[int, int], batch: int, rounds: int) -> None:
+    """Refuse what cannot be trained on.
 
     Raises:
         ValueError: If a number is below 1, or a crop is smaller than a patch.
@@ -60,31 +95,30 @@ def training_cost(
             f"batch ({batch}) and rounds ({rounds}) must be 1 or more, crops ({size[0]}x{size[1]}) "
             f"at least {max(config.patch_sizes)} pixels, the largest patch"
         )
-    steps = {name: _step(config, name, size, batch, device) for name in _RUNNERS}
-    times = [{name: _seconds(step) for name, step in steps.items()} for _ in range(rounds + 1)][1:]
-    del steps
-    memory = {name: _memory_alone(config, name, size, batch, device) for name in _RUNNERS}
-    report: dict[str, Any] = {
-        name: _summary(name, times, {k: m for k, (m, _) in memory.items()}) for name in _RUNNERS
-    }
-    return {
-        **report,
-        "peak_memory_is": memory["plain"][1],
-        "size": list(size),
-        "batch": batch,
-        "rounds": rounds,
-        "device": device,
-        "threads": torch.get_num_threads(),
-    }
 
 
-def _step(
-    config: HPINetConfig, name: str, size: tuple[int, int], batch: int, device: str
+def training_step(
+    config: HPINetConfig,
+    size: tuple[int, int],
+    batch: int,
+    device: str,
+    precision: str = "no",
+    wrap: Callable[[HPINet], nn.Module] | None = None,
 ) -> Callable[[], None]:
-    plain, precision = _RUNNERS[name]
+    """A step on random crops, to be made again and again.
+
+    Args:
+        config: The network, with random weights.
+        size: LR height and width of the crops.
+        batch: Crops a step.
+        device: Where to run.
+        precision: ``"no"``, or ``"bf16"`` for autocast.
+        wrap: Makes of the network what computes the step with the network's parameters, such as
+            the formulas written out plainly; takes ``seeds`` as `HPINet.forward` does.
+    """
     torch.manual_seed(0)
     model = HPINet(config).train().to(device)
-    network: nn.Module = PlainHPINet(model) if plain else model
+    network: nn.Module = model if wrap is None else wrap(model)
     optimizer = torch.optim.Adam(model.parameters(), 1e-4)
     x = torch.rand(batch, 3, *size).to(device)
     target = torch.rand(batch, 3, *(side * config.scale for side in size)).to(device)
@@ -104,44 +138,12 @@ def _step(
     return step
 
 
-def _seconds(call: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
-def _memory_alone(
-    config: HPINetConfig, name: str, size: tuple[int, int], batch: int, device: str
+def step_memory(
+    config: HPINetConfig, size: tuple[int, int], batch: int, device: str, *how: Any
 ) -> tuple[int | None, str]:
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as process:
-        threads = torch.get_num_threads()
-        return process.submit(_memory, config, name, size, batch, device, threads).result()
-
-
-def _memory(
-    config: HPINetConfig, name: str, size: tuple[int, int], batch: int, device: str, threads: int
-) -> tuple[int | None, str]:
-    torch.set_num_threads(threads)
-    return peak_memory(_step(config, name, size, batch, device), torch.device(device))
-
-
-def _summary(
-    name: str, times: list[dict[str, float]], memory: dict[str, int | None]
-) -> dict[str, float | None]:
-    seconds = [row[name] for row in times]
-    ratios = [row[name] / row["plain"] for row in times]
-    mine, plain = memory[name], memory["plain"]
-    return {
-        "seconds": statistics.median(seconds),
-        "seconds_min": min(seconds),
-        "seconds_max": max(seconds),
-        "peak_memory": mine,
-        "time_ratio": statistics.median(ratios),
-        "time_ratio_min": min(ratios),
-        "time_ratio_max": max(ratios),
-        "memory_ratio": mine / plain if mine and plain else None,
-    }
+    """Bytes of the first step at its peak; arguments as of `training_step`."""
+    step = training_step(config, size, batch, device, *how)
+    return peak_memory(step, torch.device(device))
 
 
 def format_training_cost(report: dict[str, Any]) -> str:
@@ -151,14 +153,13 @@ def format_training_cost(report: dict[str, Any]) -> str:
         f"a training step, {report['batch']} x {height}x{width} (HxW) on {report['device']}, "
         f"{report['threads']} CPU threads, {report['rounds']} rounds"
     ]
-    titles = ("plain formulas", "HPINet", "HPINet, bfloat16")
-    for title, name in zip(titles, _RUNNERS, strict=True):
+    for title, name in zip(("HPINet", "HPINet, bfloat16"), _RUNNERS, strict=True):
         cost = report[name]
         low, high = cost["seconds_min"], cost["seconds_max"]
         lines.append(f"{title:17}{cost['seconds']:7.3f} s ({low:.3f} to {high:.3f})")
         if cost["peak_memory"] is not None:
             lines[-1] += f"  {cost['peak_memory'] / 2**20:6.0f} MiB"
-        if name != "plain":
+        if name != "hpinet":
             low, high = cost["time_ratio_min"], cost["time_ratio_max"]
             lines[-1] += f"  time x {cost['time_ratio']:.2f} ({low:.2f} to {high:.2f})"
             if cost["memory_ratio"] is not None:

@@ -17,18 +17,17 @@ from hpinet.metrics.psnr_ssim import psnr_y, ssim_y
 
 METRICS = ("psnr", "ssim", "lpips")
 
-
-Row = dict[str, Any]
-"""A picture's figures under their names: psnr, ssim, lpips and bicubic_ with each."""
+Figures = dict[str, Any]
+"""An image's figures under their names: psnr, ssim, lpips and bicubic_ with each."""
 
 
 class Known(Protocol):
     """Figures of earlier runs by the same network."""
 
-    def find(self, pair: Pair, lpips: bool) -> Row | None:
+    def find(self, pair: Pair, lpips: bool) -> Figures | None:
         """The figures of a picture, with LPIPS if that is asked for; None if they are not known."""
 
-    def keep(self, pair: Pair, row: Row) -> None:
+    def keep(self, pair: Pair, row: Figures) -> None:
         """Take figures in."""
 
 
@@ -71,7 +70,7 @@ def evaluate(
     if distance is not None and not distance.available:
         notes.append(distance.reason)
         distance = None
-    rows: list[Row] = []
+    rows: list[Figures] = []
     for pair in _progress(pairs, progress, f"{name} on {set_name(data)}"):
         try:
             found = None if known is None else known.find(pair, distance is not None)
@@ -89,7 +88,7 @@ def evaluate(
 
 
 def _report(
-    name: str, scale: int, rows: list[Row], notes: list[str], skipped: dict[str, str]
+    name: str, scale: int, rows: list[Figures], notes: list[str], skipped: dict[str, str]
 ) -> dict[str, Any]:
     means = {key: _mean([row[key] for row in rows]) for key in rows[0] if key != "name"}
     if any(_is_infinite(row[key]) for row in rows for key in ("psnr", "bicubic_psnr")):
@@ -120,10 +119,10 @@ def _progress(pairs: list[Pair], show: bool, about: str) -> Iterable[Pair]:
     return tqdm(pairs, about, unit="picture", leave=False)
 
 
-def _measure(model: nn.Module, pair: Pair, scale: int, distance: Lpips | None) -> Row:
+def _measure(model: nn.Module, pair: Pair, scale: int, distance: Lpips | None) -> Figures:
     lr, hr = load_pair(pair, scale)
     results = {"": upscale(model, lr).rgb, "bicubic_": bicubic(lr, scale).rgb}
-    row: Row = {}
+    row: Figures = {}
     for prefix, sr in results.items():
         row[f"{prefix}psnr"] = psnr_y(sr, hr, scale)
         row[f"{prefix}ssim"] = ssim_y(sr, hr, scale)

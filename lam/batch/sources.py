@@ -1,20 +1,14 @@
-"""What a run is about: the images of a folder, and the networks to compare on them."""
+"""The images that a run is about: LR files of a folder, or originals."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hpinet import read_picture
-from hpinet.checkpoints.fingerprints import network_digest
 from hpinet.data.pairs import SUFFIXES, Pair, find_pairs, load_pair
-from hpinet.networks.names import open_model
-
-WITHOUT_GPA = ":no-gpa"
-"""Written behind a network's name: what ``--no-gpa`` means for a single picture."""
 
 
 @dataclass(frozen=True)
@@ -43,36 +37,6 @@ class Source:
             raise ValueError(f"{width}x{height} LR pixels are fewer than --size {size}")
         top, left = (height - size) // 2, (width - size) // 2
         return lr[..., top : top + size, left : left + size].contiguous()
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A network under the name by which it was asked for."""
-
-    label: str
-    network: nn.Module
-    weights_sha256: str
-
-    @property
-    def scale(self) -> int:
-        """SR pixels per LR pixel."""
-        return int(self.network.scale)  # type: ignore[arg-type]
-
-
-def open_contender(label: str, scale: int | None, device: str | torch.device) -> Contender:
-    """Load a network.
-
-    Args:
-        label: A name or file, with `WITHOUT_GPA` behind it or not.
-        scale: As in `hpinet.networks.names.open_model`.
-        device: Where it runs.
-
-    Raises:
-        ValueError: If there is no such network.
-    """
-    name = label.removesuffix(WITHOUT_GPA)
-    network = open_model(name, scale, gpa=name == label, device=device)
-    return Contender(label, network, network_digest(network))
 
 
 def find_sources(folder: str | Path, scale: int, hr: bool) -> list[Source]:

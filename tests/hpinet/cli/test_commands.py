@@ -15,7 +15,7 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from hpinet import HPINet, HPINetConfig
-from hpinet.benchmark import comparison
+from hpinet.benchmark import comparison, training_cost
 from hpinet.benchmark.cost import benchmark, fitted_exponent
 from hpinet.checkpoints.loading import save_checkpoint
 from hpinet.cli.benchmark import AGAINST
@@ -246,8 +246,8 @@ def test_benchmark_of_several_sizes(weights, capsys):
 
 
 def test_benchmark_against_others(weights, capsys, monkeypatch):
-    # A network in a process of its own takes seconds to start: its memory is not looked at here.
-    monkeypatch.setattr(comparison, "_memory_alone", lambda *_: (100, "made up"))
+    # A network in a process of its own takes seconds to start: its memory is not measured here.
+    monkeypatch.setattr(comparison, "in_new_process", lambda *_: (100, "made up"))
     monkeypatch.setitem(
         comparison.OTHERS,
         "rcan",
@@ -264,12 +264,22 @@ def test_benchmark_against_others(weights, capsys, monkeypatch):
     # As many multiply-adds as its convolutions have, apart from its two one-pixel layers.
     counted = count_multi_adds(comparison.other_architecture("rcan", 2), torch.rand(1, 3, 16, 16))
     assert rcan["multi_adds"] == pytest.approx(counted, rel=0.01)
-    assert main([*argv, "--plain", "--precision", "fp32"]) == 0
+    assert main([*argv, "--against", "rcan", "--precision", "fp32"]) == 0
     out = capsys.readouterr().out
-    assert "hpinet against plain: time x" in out
+    assert "hpinet against rcan: time x" in out
     assert "bf16" not in out
-    small = failure(capsys, "benchmark", "--model", weights, "--plain", "--size", "4x4")
-    assert "at least 8 pixels a side" in small
+
+
+def test_benchmark_of_a_training_step(weights, capsys, monkeypatch):
+    monkeypatch.setattr(training_cost, "in_new_process", lambda *_: (100, "made up"))
+    argv = ["benchmark", "--model", weights, "--training", "--size", "8x8", "--rounds", "1"]
+    assert main([*argv, "--batch", "1", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["hpinet"]["time_ratio"] == 1 and report["hpinet_bf16"]["time_ratio"] > 0
+    assert (report["size"], report["batch"]) == ([8, 8], 1)
+    assert main([*argv, "--batch", "1"]) == 0
+    assert "HPINet, bfloat16" in capsys.readouterr().out
+    assert "at least 8 pixels" in failure(capsys, *argv[:-3], "4x4")
 
 
 def test_benchmark_without_spandrel_says_how_to_get_it(weights, capsys, monkeypatch):
@@ -283,7 +293,28 @@ def test_the_names_to_compare_with_are_those_there_are():
 
 
 def test_memory_of_a_network_alone():
-    entrant = comparison.Entrant("hpinet", TINY, "cpu")
-    memory, meaning = comparison._memory(entrant, 1, (64, 64), torch.get_num_threads())
+    one = comparison.TimedNetwork("hpinet", lambda: HPINet(TINY), "cpu")
+    memory, meaning = one.peak_memory(1, (64, 64))
     assert memory is None or memory >= 0
     assert meaning
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["--help"], "COMMAND"),
+        (["upscale", "--help"], "--precision"),
+        (["evaluate", "--help"], "--lpips"),
+        (["benchmark", "--help"], "--against"),
+        (["upscale", "in.png"], "usage:"),
+    ],
+)
+def test_help_and_wrong_usage_do_not_load_torch(words, shown):
+    code = (
+        "import sys, hpinet.cli.main as m\n"
+        f"try: m.main({words!r})\n"
+        "finally: print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert shown in done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "False"
