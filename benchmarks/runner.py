@@ -146,7 +146,7 @@ def add_memory(rows: Rows, memory: Mapping[str, int | None], base: str) -> None:
 
 @contextmanager
 def progress(what: str, total: int, unit: str = "round") -> Iterator[Tick]:
-    """A progress bar on stderr, hidden unless a person watches."""
+    """A progress bar on stderr, hidden where stderr is no terminal."""
     from tqdm import tqdm
 
     with tqdm(total=total, desc=what, unit=unit, leave=False, disable=None) as bar:

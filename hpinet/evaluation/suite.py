@@ -35,7 +35,7 @@ class Evaluation:
     Attributes:
         results: A report for every network and set, see `compare`.
         differences: Paired differences of networks, see `paired_differences`.
-        skipped: What could not be measured, and why: pictures by network and set, or whole sets.
+        skipped: What could not be measured, and why: images by network and set, or whole sets.
     """
 
     results: list[dict[str, Any]] = field(default_factory=list)
@@ -178,11 +178,11 @@ def compare(report: dict[str, Any], network: nn.Module, name: str) -> dict[str, 
 
     Returns:
         The report and ``set``, ``params``, ``multi_adds`` (of a 1280x720 output, or None),
-        ``intervals`` (95% over the pictures, by metric, None below two), ``gain`` (over bicubic,
+        ``intervals`` (95% over the images, by metric, None below two), ``gain`` (over bicubic,
         mean by metric), ``gain_intervals`` (of the paired differences), ``paper`` (see
         `paper_tables.PaperResult`, or None) and ``paper_difference`` (measured less
         printed, by metric, None where either is missing). A paper's row is given only where the
-        set has as many pictures as the paper's.
+        set has as many images as the paper's.
     """
     rows = report["per_image"]
     gains = {key: _differences(rows, rows, key, f"bicubic_{key}") for key in METRICS}
@@ -214,16 +214,16 @@ def _paper(report: dict[str, Any], network: nn.Module, name: str) -> PaperResult
 
 
 def paired_differences(results: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """How networks of one scale differ on the same pictures.
+    """How networks of one scale differ on the same images.
 
-    Far narrower than the intervals of the means, since pictures differ more than networks do.
+    Far narrower than the intervals of the means, since images differ more than networks do.
 
     Args:
         results: Reports of `compare`.
 
     Yields:
         For every pair: ``set``, ``scale``, ``models`` (two), ``images`` (that both measured), and
-        by metric ``mean`` (first less second) and ``intervals`` (95%, None below two pictures).
+        by metric ``mean`` (first less second) and ``intervals`` (95%, None below two images).
     """
     for first, second in combinations(results, 2):
         if (first["set"], first["scale"]) != (second["set"], second["scale"]):

@@ -44,7 +44,7 @@ def write_tables(folder: str | Path, found: Evaluation) -> list[Path]:
 def markdown(found: Evaluation) -> str:
     """All results as Markdown: for every set bicubic, the networks, the paper and the difference.
 
-    Means over the pictures; in brackets their 95% intervals (Student's t).
+    Means over the images; in brackets their 95% intervals (Student's t).
     """
     shown = _shown(found.results)
     heads = ["set", "scale", "model", "params", "multi-adds", *(_HEADS[key] for key in shown)]

@@ -1,4 +1,4 @@
-"""How sure a mean over pictures is."""
+"""How sure a mean over images is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 def interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:
     """Student's t interval of a mean; None below two values.
 
-    Not a bootstrap: with the five pictures of a small benchmark, resampling them gives intervals
+    Not a bootstrap: with the five images of a small benchmark, resampling them gives intervals
     that are too narrow.
 
     Args:

@@ -1,4 +1,4 @@
-"""Many pictures, several networks: what there is to compute, and what each map gives in numbers."""
+"""Many images, several networks: what there is to compute, and what each map gives in numbers."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Settings:
         scale: SR pixels per LR pixel.
         choice: Which windows are asked about.
         window_size: Their side in SR pixels, where the choice leaves it open.
-        size: LR pictures are cropped to their middle ``size`` pixels a side; None takes them whole.
+        size: LR images are cropped to their middle ``size`` pixels a side; None takes them whole.
         steps: Gradients for each map.
         detector: Name of the detector.
         matches: ``"live"`` or ``"frozen"``; a network without GPA has none to freeze.
@@ -92,7 +92,7 @@ class Survey:
         known: Rows of earlier runs.
         table: Where new rows are written; may be ``known`` itself.
         places: Keys of all rows that belong to the run, see `ResultStore.key`.
-        skipped: Names of pictures that could not be used, and why.
+        skipped: Names of images that could not be used, and why.
     """
 
     settings: Settings
@@ -102,9 +102,9 @@ class Survey:
     skipped: dict[str, str] = field(default_factory=dict)
 
     def do(self, work: Sequence[tuple[Source, Candidate]], show: bool) -> None:
-        """Compute what is not known yet; the table is written after every picture and network."""
+        """Compute what is not known yet; the table is written after every image and network."""
         windows = self.settings.choice.windows
-        hidden = None if show else True  # None: hidden unless a person watches
+        hidden = None if show else True  # None: hidden where stderr is no terminal
         with tqdm(total=len(work) * windows, unit="map", disable=hidden) as bar:
             for number, (source, candidate) in enumerate(work, 1):
                 new = []
@@ -127,7 +127,7 @@ class Survey:
         for window in options.choice.choose(lr, options.scale, options.window_size):
             about = {
                 "picture": source.name,
-                "lr_sha256": _picture_digest(lr),
+                "lr_sha256": _image_digest(lr),
                 "model": candidate.label,
                 "weights_sha256": candidate.weights_sha256,
                 "left": str(window.left),
@@ -143,11 +143,11 @@ class Survey:
     def _skip(self, name: str, error: Exception) -> None:
         if name not in self.skipped:  # or another network has met it before
             self.skipped[name] = " ".join(str(error).split()) or type(error).__name__
-            # At once, and in the clear of the bar: a run may take days.
+            # At once, above the progress bar: a run may take days.
             tqdm.write(f"lam: {name} is skipped: {self.skipped[name]}", file=sys.stderr)
 
 
-def _picture_digest(lr: Tensor) -> str:
+def _image_digest(lr: Tensor) -> str:
     pixels = repr(tuple(lr.shape)).encode() + lr.numpy().tobytes()
     return hashlib.sha256(pixels).hexdigest()[:16]
 
@@ -157,7 +157,7 @@ def measure(network: nn.Module, lr: Tensor, window: Window, settings: Settings) 
 
     Args:
         network: In evaluation mode, with ``.scale``.
-        lr: The LR picture, (1, 3, h, w) RGB in [0, 1].
+        lr: The LR image, (1, 3, h, w) RGB in [0, 1].
         window: In SR pixels.
         settings: How the map is computed.
 
@@ -189,7 +189,7 @@ def measure(network: nn.Module, lr: Tensor, window: Window, settings: Settings) 
 
 
 def _patches(network: nn.Module, lr: Tensor) -> Any:
-    """The matches of the sharp picture; without GPA the bare patches; None for other networks."""
+    """The matches of the sharp image; without GPA the bare patches; None for other networks."""
     if isinstance(network, HPINet) and network.config.gpa:
         with torch.no_grad():
             return network(lr.to(next(network.parameters()).device), return_matches=True)[1]

@@ -13,14 +13,14 @@ from hpinet.data.pairs import SUFFIXES, Pair, find_pairs, load_pair
 
 @dataclass(frozen=True)
 class Source:
-    """A picture of the folder: its LR file, or an original and perhaps its LR file."""
+    """An image of the folder: its LR file, or an original and perhaps its LR file."""
 
     name: str
     lr: Path | None
     hr: Path | None = None
 
     def read(self, scale: int, size: int | None) -> Tensor:
-        """The LR picture (1, 3, h, w) in [0, 1], whole or its middle ``size`` pixels a side.
+        """The LR image (1, 3, h, w) in [0, 1], whole or its middle ``size`` pixels a side.
 
         Raises:
             ValueError: If it cannot be read, or is smaller.
@@ -40,15 +40,15 @@ class Source:
 
 
 def find_sources(folder: str | Path, scale: int, hr: bool) -> list[Source]:
-    """The pictures of a folder.
+    """The images of a folder.
 
     Args:
-        folder: LR pictures; with ``hr`` see `hpinet.data.pairs.find_pairs`.
+        folder: LR images; with ``hr`` see `hpinet.data.pairs.find_pairs`.
         scale: SR pixels per LR pixel.
         hr: Whether the folder holds originals.
 
     Raises:
-        ValueError: If there is no such folder, or it holds no pictures.
+        ValueError: If there is no such folder, or it holds no images.
     """
     if hr:
         return [Source(pair.hr.name, pair.lr, pair.hr) for pair in find_pairs(folder, scale)]

@@ -93,7 +93,7 @@ def _curves(
 
 @contextmanager
 def _percent_bar() -> Iterator[Callable[[float], Any]]:
-    """A progress bar on stderr, hidden unless a person watches; takes shares from 0 to 1."""
+    """A progress bar on stderr, hidden where stderr is no terminal; takes shares from 0 to 1."""
     from tqdm import tqdm
 
     with tqdm(total=100, unit="%", leave=False, disable=None, bar_format="{l_bar}{bar}|") as bar:

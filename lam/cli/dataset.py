@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     shared.add_scale(parser, None)
     add("--hr", action="store_true", help=shared.HR)
-    add("--size", type=int, metavar="N", help="crop every LR picture to its middle N x N pixels")
+    add("--size", type=int, metavar="N", help="crop every LR image to its middle N x N pixels")
     add("--steps", type=int, default=50, metavar="N", help="gradients a map (50)")
     add("--detector", default="gradient", help="what is asked about the window (gradient)")
     shared.add_matches(parser)
