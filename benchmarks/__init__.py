@@ -1,1 +1,1 @@
-"""What measures the product: comparisons with plain formulas, the LAM demo and others."""
+"""What measures the product: comparisons with plain formulas, the LAM demo and other commits."""

@@ -8,7 +8,6 @@ parameters too; the network is the one of the paper's formulas written out one a
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 
 from benchmarks.plain_hpinet import PlainHPINet
 from hpinet import HPINet
+from hpinet.benchmark.rounds import timed
 from lam.attribution.detectors import gradient_detector
 from lam.attribution.local_attribution import LocalAttribution
 from lam.attribution.paths import GaussianBlurPath
@@ -40,34 +40,34 @@ class DemoProcedure:
 
     Args:
         model: A network from (B, 3, h, w) to (B, 3, sh, sw); it is copied.
-        picture: The LR picture, (1, 3, h, w) RGB in [0, 1], where the network is.
+        image: The LR image, (1, 3, h, w) RGB in [0, 1], where the network is.
         window: In SR pixels.
 
     Attributes:
         plain: Whether the network is computed by the paper's formulas, one after another.
 
     Raises:
-        ValueError: If the picture is smaller than a patch of the plain formulas, or they are not
+        ValueError: If the image is smaller than a patch of the plain formulas, or they are not
             written down for the network's ablation.
     """
 
-    def __init__(self, model: nn.Module, picture: Tensor, window: Window) -> None:
+    def __init__(self, model: nn.Module, image: Tensor, window: Window) -> None:
         network = copy.deepcopy(model).requires_grad_(True)
         self.plain = isinstance(network, HPINet)
         if isinstance(network, HPINet):
             patch = max(network.config.patch_sizes)
-            if min(picture.shape[-2:]) < patch:
+            if min(image.shape[-2:]) < patch:
                 raise ValueError(
-                    f"the plain formulas need a picture of at least {patch} LR pixels a side, "
-                    f"a patch, not {picture.shape[-1]}x{picture.shape[-2]}"
+                    f"the plain formulas need an image of at least {patch} LR pixels a side, "
+                    f"a patch, not {image.shape[-1]}x{image.shape[-2]}"
                 )
             network = PlainHPINet(network)
         self._network = network
-        self._picture, self._window = picture, window
+        self._image, self._window = image, window
 
     def gradient(self, alpha: float) -> NDArray[np.float64]:
         """The detector's gradient (3, h, w) at one position of the blur path."""
-        x = GaussianBlurPath().at(self._picture, np.array([alpha])).requires_grad_()
+        x = GaussianBlurPath().at(self._image, np.array([alpha])).requires_grad_()
         self._network.zero_grad()
         gradient_detector(self._network(x), self._window).sum().backward()
         assert x.grad is not None
@@ -76,14 +76,7 @@ class DemoProcedure:
     def seconds(self, steps: int) -> float:
         """Seconds for a step, the mean of some along the path."""
         alphas = (np.arange(steps) + 0.5) / steps
-        return timed(lambda: [self.gradient(alpha) for alpha in alphas]) / steps
-
-
-def timed(call: Callable[[], Any]) -> float:
-    """Seconds that a call takes."""
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began
+        return timed(lambda: [self.gradient(alpha) for alpha in alphas]).seconds / steps
 
 
 def distance(a: NDArray[Any], b: NDArray[Any]) -> float:
@@ -92,11 +85,11 @@ def distance(a: NDArray[Any], b: NDArray[Any]) -> float:
 
 
 def map_alone(
-    model: nn.Module, picture: Tensor, window: Window, n_steps: int, method: str = "gausslegendre"
+    model: nn.Module, image: Tensor, window: Window, n_steps: int, method: str = "gausslegendre"
 ) -> NDArray[np.float32]:
-    """The map (3, h, w) without the look at switched matches that follows it."""
+    """The map (3, h, w) without the jumps at switched matches, which are computed after it."""
     running = LocalAttribution(model).attribute_progressively(
-        picture, window, n_steps=n_steps, method=method
+        image, window, n_steps=n_steps, method=method
     )
     found = next(result for result in running if result.steps_done == n_steps)
     running.close()  # type: ignore[attr-defined]
@@ -105,22 +98,22 @@ def map_alone(
 
 def accuracy(
     model: nn.Module,
-    picture: Tensor,
+    image: Tensor,
     window: Window,
     *,
     nodes: Sequence[int] = NODES,
     demo_steps: int = DEMO_STEPS,
     reference_steps: int = REFERENCE_STEPS,
     progress: Callable[[], Any] = lambda: None,
-) -> dict[str, Any]:
+) -> tuple[list[dict[str, Any]], int | None]:
     """How far maps are from one of many steps, and how many nodes make one as good as the demo's.
 
-    The demo's maps are computed here by this network; `plain_difference` says that the plain
-    formulas have the same gradients.
+    The demo's maps are computed here by this network; the last row says that the plain formulas
+    have the same gradients.
 
     Args:
         model: The network.
-        picture: (1, 3, h, w), where it is.
+        image: (1, 3, h, w), where it is.
         window: In SR pixels.
         nodes: Numbers of Gauss-Legendre nodes, ascending.
         demo_steps: Steps of the demo's map.
@@ -128,15 +121,15 @@ def accuracy(
         progress: Called after every map.
 
     Returns:
-        ``reference_steps``, ``demo_steps``, ``demo_error``; ``nodes``, a list with ``nodes`` and
-        ``error``; ``equal_nodes``, the fewest that are no worse than the demo, as are all larger
-        numbers that were tried (None if there are none such); ``plain_difference``, relative
-        distance of the plain formulas' gradient halfway. Errors are relative, in the Euclidean
-        norm of the signed map.
+        Rows ``map``, ``steps`` and ``error``: the demo's, maps of each number of nodes, and the
+        gradient halfway by the plain formulas; and the fewest nodes that are no worse than the
+        demo, as are all larger numbers that were tried (None if there are none such). Errors are
+        relative, in the Euclidean norm of the signed map: maps from the reference, the plain
+        formulas' gradient from the network's.
     """
 
     def compute(*what: Any) -> NDArray[np.float32]:
-        found = map_alone(model, picture, window, *what)
+        found = map_alone(model, image, window, *what)
         progress()
         return found
 
@@ -148,14 +141,13 @@ def accuracy(
         if errors[n] > demo:
             break
         equal = n
-    halfway = GaussianBlurPath().at(picture, np.array([0.5]))
-    ours = Subject(model, picture, window, "gradient", "live").gradient(halfway)[2][0]
-    plain = DemoProcedure(model, picture, window).gradient(0.5)
-    return {
-        "reference_steps": reference_steps,
-        "demo_steps": demo_steps,
-        "demo_error": demo,
-        "nodes": [{"nodes": n, "error": error} for n, error in errors.items()],
-        "equal_nodes": equal,
-        "plain_difference": distance(ours.double().cpu().numpy(), plain),
-    }
+    halfway = GaussianBlurPath().at(image, np.array([0.5]))
+    ours = Subject(model, image, window, "gradient", "live").gradient(halfway)[2][0]
+    plain = DemoProcedure(model, image, window).gradient(0.5)
+    difference = distance(ours.double().cpu().numpy(), plain)
+    rows = [
+        {"map": "the demo's", "steps": demo_steps, "error": demo},
+        *({"map": "here", "steps": n, "error": error} for n, error in errors.items()),
+        {"map": "plain formulas' gradient", "steps": 1, "error": difference},
+    ]
+    return rows, equal

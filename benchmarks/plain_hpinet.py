@@ -22,7 +22,7 @@ class PlainHPINet(nn.Module):
 
     Args:
         model: A network with the paper's blocks: of the ablations, only those without GPA and with
-            other patches. Pictures must be at least one patch large.
+            other patches. Images must be at least one patch large.
 
     Raises:
         ValueError: If its self-attentions or its convolutions are ablated.
@@ -40,7 +40,7 @@ class PlainHPINet(nn.Module):
 
         Args:
             x: RGB in [0, 1].
-            seeds: As in `HPINet.forward`: one a picture, for the noise of training.
+            seeds: As in `HPINet.forward`: one an image, for the noise of training.
         """
         features = self.model.encoder(x)
         for i, block in enumerate(self.model.blocks):

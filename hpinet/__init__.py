@@ -4,14 +4,20 @@
 >>> image = upscale(load_model("S", scale=4), read_picture("small.png"))
 """
 
-from hpinet.checkpoints.loading import load_model
-from hpinet.checkpoints.reading import WeightsError
-from hpinet.config import VARIANTS, HPINetConfig, get_config
-from hpinet.imaging.images import Picture, PictureError, read_picture, to_pil, write_picture
-from hpinet.inference.own_patches import OwnPatches
-from hpinet.inference.upscale import bicubic, upscale
-from hpinet.modeling.hpinet import HPINet
-from hpinet.modeling.matches import BlockMatches, Matches, own_matches
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hpinet.checkpoints.loading import load_model
+    from hpinet.checkpoints.reading import WeightsError
+    from hpinet.config import VARIANTS, HPINetConfig, get_config
+    from hpinet.imaging.images import Picture, PictureError, read_picture, to_pil, write_picture
+    from hpinet.inference.own_patches import OwnPatches
+    from hpinet.inference.upscale import bicubic, upscale
+    from hpinet.modeling.hpinet import HPINet
+    from hpinet.modeling.matches import BlockMatches, Matches, own_matches
 
 __version__ = "0.1.0"
 
@@ -34,3 +40,22 @@ __all__ = [
     "upscale",
     "write_picture",
 ]
+
+_HOMES = {
+    "checkpoints.loading": ("load_model",),
+    "checkpoints.reading": ("WeightsError",),
+    "config": ("VARIANTS", "HPINetConfig", "get_config"),
+    "imaging.images": ("Picture", "PictureError", "read_picture", "to_pil", "write_picture"),
+    "inference.upscale": ("bicubic", "upscale"),
+    "inference.own_patches": ("OwnPatches",),
+    "modeling.hpinet": ("HPINet",),
+    "modeling.matches": ("BlockMatches", "Matches", "own_matches"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Torch takes seconds to import: `--help` and wrong usage of any command need not wait for it.
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f".{module}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,8 +1,8 @@
-"""``python -m lam``: see `lam.cli.attribute`."""
+"""``python -m lam``: see `lam.cli.main`."""
 
 import sys
 
-from lam.cli.attribute import main
+from lam.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,32 +1,29 @@
-"""HPINet beside its formulas written out plainly, and beside other architectures, in one run.
+"""HPINet beside networks of other architectures, in one run.
 
-All take turns in every round and are compared within it, so that a machine that is busy for a while
-slows all of them down. Weights are random: speed does not depend on them.
+Weights are random: speed does not depend on them.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import statistics
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.plain_hpinet import PlainHPINet
 from hpinet.config import HPINetConfig
 from hpinet.inference.precision import half_precision
 from hpinet.modeling.hpinet import HPINet
 from hpinet.modeling.multi_adds import count_multi_adds
 
-from .cost import noise, peak_memory, seconds_of
+from .cost import noise
+from .rounds import Round, in_new_process, peak_memory, ratios, timed_rounds
 
-PLAIN = "plain"
 OTHERS: dict[str, dict[str, Any]] = {
     # The papers' settings, as in the authors' test code.
     "swinir": {
@@ -46,13 +43,22 @@ _MATRIX = 2048  # rows and columns of the product whose rate stands for what the
 
 
 @dataclass(frozen=True)
-class Entrant:
-    """A network that is timed: ``hpinet``, ``plain`` or one of `OTHERS`, in a precision."""
+class TimedNetwork:
+    """A network that is timed, in a precision.
+
+    Attributes:
+        name: What the report calls it in float32.
+        build: Makes the network, with random weights; a function that can be pickled.
+        device: Where it runs.
+        precision: One of `hpinet.inference.precision.PRECISIONS`.
+        config: Of an HPINet with as many multiply-adds; None where PyTorch's counter counts them.
+    """
 
     name: str
-    config: HPINetConfig
+    build: Callable[[], nn.Module]
     device: str
     precision: str = "fp32"
+    config: HPINetConfig | None = None
 
     @property
     def label(self) -> str:
@@ -60,18 +66,13 @@ class Entrant:
         return self.name if self.precision == "fp32" else f"{self.name}_{self.precision}"
 
     def network(self) -> nn.Module:
-        """The network, with random weights, in evaluation mode.
+        """The network, in evaluation mode.
 
         Raises:
-            ValueError: If there is no such network or spandrel is missing.
+            ValueError: If spandrel is missing.
         """
         torch.manual_seed(0)
-        if self.name in ("hpinet", PLAIN):
-            model: nn.Module = HPINet(self.config)
-            model = PlainHPINet(model) if self.name == PLAIN else model  # type: ignore[arg-type]
-        else:
-            model = other_architecture(self.name, self.config.scale)
-        return model.eval().requires_grad_(False).to(self.device)
+        return self.build().eval().requires_grad_(False).to(self.device)
 
     def run(self, network: nn.Module, x: Tensor) -> None:
         """One pass, finished when this returns."""
@@ -81,6 +82,13 @@ class Entrant:
             network(x)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
+
+    def peak_memory(self, batch: int, size: tuple[int, int]) -> tuple[int | None, str]:
+        """What a pass needs at its peak, in the process that calls: best one of its own."""
+        network = self.network()
+        self.run(network, noise(1, (_COUNTED, _COUNTED)).to(self.device))  # loads the libraries
+        x = noise(batch, size).to(self.device)
+        return peak_memory(lambda: self.run(network, x), torch.device(self.device))
 
 
 def other_architecture(name: str, scale: int) -> nn.Module:
@@ -105,9 +113,14 @@ def other_architecture(name: str, scale: int) -> nn.Module:
         return SwinIR(upscale=scale, **OTHERS[name])
 
 
+def other_network(name: str, scale: int, device: str) -> TimedNetwork:
+    """A network of `OTHERS`, to be timed; see `other_architecture`."""
+    return TimedNetwork(name, partial(other_architecture, name, scale), device)
+
+
 def comparison(
     config: HPINetConfig,
-    names: Sequence[str],
+    others: Sequence[TimedNetwork],
     *,
     size: tuple[int, int],
     batch: int = 1,
@@ -119,9 +132,9 @@ def comparison(
 
     Args:
         config: The HPINet.
-        names: ``"plain"`` and names of `OTHERS`; all run in float32.
-        size: LR height and width in pixels; for ``"plain"`` at least the largest patch.
-        batch: Pictures at once.
+        others: Such as those of `other_network`; they run in float32.
+        size: LR height and width in pixels.
+        batch: Images at once.
         rounds: Timed rounds, after one to warm up.
         device: Where to run.
         precisions: What HPINet runs in, each on its own.
@@ -136,43 +149,45 @@ def comparison(
         median), peak_memory_is, size, batch, rounds, device, threads.
 
     Raises:
-        ValueError: If a number is below 1, the picture is too small, a name is unknown or spandrel
-            is missing.
+        ValueError: If a number is below 1 or spandrel is missing.
     """
-    least = max(config.patch_sizes) if PLAIN in names else 1
-    if min(batch, rounds) < 1 or min(size) < least:
+    if min(batch, rounds, *size) < 1:
         raise ValueError(
-            f"batch ({batch}) and rounds ({rounds}) must be 1 or more, the picture "
-            f"({size[0]}x{size[1]}) at least {least} pixels a side"
+            f"batch ({batch}) and rounds ({rounds}) must be 1 or more, the image "
+            f"({size[0]}x{size[1]}) at least 1 pixel a side"
         )
-    ours = [Entrant("hpinet", config, device, precision) for precision in precisions]
-    entrants = [*ours, *(Entrant(name, config, device) for name in names)]
-    networks = [entrant.network() for entrant in entrants]
+    build = partial(HPINet, config)
+    ours = [TimedNetwork("hpinet", build, device, one, config) for one in precisions]
+    all_of_them = [*ours, *others]
+    networks = [one.network() for one in all_of_them]
     x = noise(batch, size).to(device)
     square = noise(1, (_MATRIX, _MATRIX))[0, 0].to(device)
     calls: dict[str, Callable[[], Any]] = {
-        e.label: (lambda e=e, n=n: e.run(n, x))  # type: ignore[misc]
-        for e, n in zip(entrants, networks, strict=True)
+        one.label: partial(one.run, network, x)
+        for one, network in zip(all_of_them, networks, strict=True)
     }
     calls["matrix"] = lambda: torch.mm(square, square).sum().item()
-    times = [{name: seconds_of(call) for name, call in calls.items()} for _ in range(rounds + 1)]
+    times = timed_rounds(calls, rounds)
     costs: dict[str, dict[str, Any]] = {
-        e.label: {
-            "params": sum(p.numel() for p in n.parameters()),
-            "multi_adds": batch * _multi_adds(e, n, size),
+        one.label: {
+            "params": sum(p.numel() for p in network.parameters()),
+            "multi_adds": batch * _multi_adds(one, network, size),
         }
-        for e, n in zip(entrants, networks, strict=True)
+        for one, network in zip(all_of_them, networks, strict=True)
     }
     del networks, calls
-    memory = {e.label: _memory_alone(e, batch, size) for e in entrants}
+    memory = {
+        one.label: in_new_process(TimedNetwork.peak_memory, one, batch, size) for one in all_of_them
+    }
     for label, cost in costs.items():
-        cost.update(_summary(label, cost["multi_adds"], times[1:], memory[label][0]))
-    for name in names:
-        mine = [entrant.label for entrant in ours]
-        costs[name]["ratios"] = {label: _ratio(label, name, times[1:], costs) for label in mine}
+        cost.update(_summary(label, cost["multi_adds"], times, memory[label][0]))
+    for other in others:
+        costs[other.label]["ratios"] = {
+            one.label: _ratio(one.label, other.label, times, costs) for one in ours
+        }
     return {
         "networks": costs,
-        "matrix_rate": statistics.median(_MATRIX**3 / t["matrix"][0] for t in times[1:]),
+        "matrix_rate": statistics.median(_MATRIX**3 / t["matrix"].seconds for t in times),
         "peak_memory_is": f"{memory[ours[0].label][1]}, in a process of its own",
         "size": list(size),
         "batch": batch,
@@ -182,67 +197,49 @@ def comparison(
     }
 
 
-def _multi_adds(entrant: Entrant, network: nn.Module, size: tuple[int, int]) -> int:
-    """Multiply-adds of one picture."""
-    if entrant.name not in OTHERS:
-        return count_multi_adds(HPINet(entrant.config), torch.zeros(1, 3, *size))
+def _multi_adds(one: TimedNetwork, network: nn.Module, size: tuple[int, int]) -> int:
+    """Multiply-adds of one image."""
+    if one.config is not None:
+        return count_multi_adds(HPINet(one.config), torch.zeros(1, 3, *size))
     # PyTorch's own counter sees the products of attention too. All cost as much for every window.
-    x = noise(1, (_COUNTED, _COUNTED)).to(entrant.device)
+    x = noise(1, (_COUNTED, _COUNTED)).to(one.device)
     with FlopCounterMode(display=False) as counter:
-        entrant.run(network, x)
+        one.run(network, x)
     pixels = size[0] * size[1]
-    if "window_size" in OTHERS[entrant.name]:  # SwinIR pads to whole windows
-        window = OTHERS[entrant.name]["window_size"]
+    window = OTHERS.get(one.name, {}).get("window_size")
+    if window is not None:  # SwinIR pads to whole windows
         pixels = -(-size[0] // window) * -(-size[1] // window) * window**2
     return counter.get_total_flops() // 2 * pixels // _COUNTED**2
 
 
-Times = dict[str, tuple[float, float]]
-"""Seconds by the clock and of the processor, by name, of one round."""
-
-
-def _summary(label: str, multi_adds: int, times: list[Times], memory: int | None) -> dict[str, Any]:
-    seconds = [t[label][0] for t in times]
+def _summary(label: str, multi_adds: int, times: list[Round], memory: int | None) -> dict[str, Any]:
+    seconds = [t[label].seconds for t in times]
     # Within a round the busy machine slows both; the processor's own time is not stretched at all.
-    shares = [multi_adds / t[label][1] / (_MATRIX**3 / t["matrix"][1]) for t in times]
+    shares = [
+        multi_adds / t[label].cpu_seconds / (_MATRIX**3 / t["matrix"].cpu_seconds) for t in times
+    ]
     return {
         "seconds": statistics.median(seconds),
         "seconds_min": min(seconds),
         "seconds_max": max(seconds),
-        "cpu_seconds": statistics.median(t[label][1] for t in times),
+        "cpu_seconds": statistics.median(t[label].cpu_seconds for t in times),
         "peak_memory": memory,
         "matrix_share": statistics.median(shares),
     }
 
 
 def _ratio(
-    mine: str, name: str, times: list[Times], costs: dict[str, dict[str, Any]]
+    mine: str, name: str, times: list[Round], costs: dict[str, dict[str, Any]]
 ) -> dict[str, float | None]:
-    ratios = [t[mine][0] / t[name][0] for t in times]
+    time = ratios(times, mine, name)
     ours, theirs = costs[mine]["peak_memory"], costs[name]["peak_memory"]
     return {
-        "time": statistics.median(ratios),
-        "time_min": min(ratios),
-        "time_max": max(ratios),
-        "cpu_time": statistics.median(t[mine][1] / t[name][1] for t in times),
+        "time": statistics.median(time),
+        "time_min": min(time),
+        "time_max": max(time),
+        "cpu_time": statistics.median(t[mine].cpu_seconds / t[name].cpu_seconds for t in times),
         "memory": ours / theirs if ours and theirs else None,
     }
-
-
-def _memory_alone(entrant: Entrant, batch: int, size: tuple[int, int]) -> tuple[int | None, str]:
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as process:
-        return process.submit(_memory, entrant, batch, size, torch.get_num_threads()).result()
-
-
-def _memory(
-    entrant: Entrant, batch: int, size: tuple[int, int], threads: int
-) -> tuple[int | None, str]:
-    torch.set_num_threads(threads)
-    network = entrant.network()
-    entrant.run(network, noise(1, (_COUNTED, _COUNTED)).to(entrant.device))  # loads the libraries
-    x = noise(batch, size).to(entrant.device)
-    return peak_memory(lambda: entrant.run(network, x), torch.device(entrant.device))
 
 
 def format_comparison(report: dict[str, Any]) -> str:

@@ -1,13 +1,10 @@
-"""What a network costs: parameters, multi-adds, seconds and memory for one picture size."""
+"""What a network costs: parameters, multi-adds, seconds and memory for one image size."""
 
 from __future__ import annotations
 
 import math
 import statistics
-import sys
-import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -17,6 +14,8 @@ from hpinet.inference.precision import half_precision
 from hpinet.modeling.matching import best_matches
 from hpinet.modeling.multi_adds import blocks_of, count_multi_adds
 from hpinet.modeling.patches import division
+
+from .rounds import peak_memory, timed
 
 PAPER_SIZE = (180, 320)
 """LR height and width of the paper's Multi-Adds: 1280x720 pixels after x4."""
@@ -35,12 +34,12 @@ def benchmark(
     Args:
         model: a network in evaluation mode.
         size: LR height and width in pixels.
-        batch: pictures at once.
+        batch: images at once.
         repeats: timed passes, after one to warm up.
         precision: one of `hpinet.inference.precision.PRECISIONS`.
 
     Returns:
-        params; multi_adds (of the whole batch); multi_adds_720p (of one picture of 1280x720 SR
+        params; multi_adds (of the whole batch); multi_adds_720p (of one image of 1280x720 SR
         pixels); seconds (median of a pass), seconds_min and seconds_max; similarity_seconds (of
         these, for comparing all patches with all; 0 without Global Pixel Access); peak_memory in
         bytes, and peak_memory_is, which says what was measured (peak_memory is None where the
@@ -64,7 +63,7 @@ def benchmark(
             torch.cuda.synchronize(device)
 
     memory, meaning = peak_memory(forward, device)  # first, as it doubles as the warm-up
-    seconds = [seconds_of(forward)[0] for _ in range(repeats)]
+    seconds = [timed(forward).seconds for _ in range(repeats)]
     scale = int(getattr(model, "scale", 4))
     paper = torch.zeros(1, 3, 720 // scale, -(-1280 // scale))
     return {
@@ -86,7 +85,7 @@ def benchmark(
 
 
 def noise(batch: int, size: tuple[int, int]) -> Tensor:
-    """Pictures to time: pictures all alike would send every patch to one match."""
+    """Images to time: images all alike would send every patch to one match."""
     return torch.rand(batch, 3, *size, generator=torch.Generator().manual_seed(0))
 
 
@@ -106,7 +105,7 @@ def _similarity_seconds(
         def compare(tokens: Tensor = tokens) -> None:
             best_matches(tokens)[1].sum().item()  # waits for the device
 
-        total += seconds_of(compare)[0]
+        total += timed(compare).seconds
     return total
 
 
@@ -119,8 +118,7 @@ def fitted_exponent(pixels: Sequence[int], seconds: Sequence[float]) -> float:
     if len(set(pixels)) < 2:
         raise ValueError("an exponent needs two or more sizes")
     x, y = ([math.log(value) for value in values] for values in (pixels, seconds))
-    slope, _ = statistics.linear_regression(x, y)
-    return slope
+    return statistics.linear_regression(x, y).slope
 
 
 def scaling(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -141,49 +139,6 @@ def scaling(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "exponent": fitted_exponent(pixels, seconds),
         "exponent_without_similarity": fitted_exponent(pixels, rest),
     }
-
-
-def seconds_of(call: Callable[[], Any]) -> tuple[float, float]:
-    """Seconds that a call took by the clock, and of all the process's threads."""
-    start, cpu = time.perf_counter(), time.process_time()
-    call()
-    return time.perf_counter() - start, time.process_time() - cpu
-
-
-def peak_memory(call: Callable[[], None], device: torch.device) -> tuple[int | None, str]:
-    """Bytes that a call needs at its peak beyond what was there before, and how that was told."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        before = torch.cuda.memory_allocated(device)
-        call()
-        peak = torch.cuda.max_memory_allocated(device) - before
-        return peak, "peak of the GPU memory allocated by a pass, without the weights"
-    if _reset_peak():
-        before = _status_bytes("VmRSS")
-        call()
-        peak = _status_bytes("VmHWM") - before
-        return peak, "growth of the process's resident memory to its peak in the first pass"
-    call()
-    return None, "not measured: this system does not let a process reset its peak memory"
-
-
-def _reset_peak() -> bool:
-    """Reset the process's high-water mark, so that loading does not count (Linux only)."""
-    if not sys.platform.startswith("linux"):
-        return False
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-        return _status_bytes("VmHWM") > 0
-    except (OSError, ValueError):
-        return False
-
-
-def _status_bytes(key: str) -> int:
-    """Read one line such as "VmHWM:  123 kB" of the process's status."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{key}:"):
-            return int(line.split()[1]) * 1024
-    raise ValueError(f"/proc/self/status has no {key}.")
 
 
 def format_cost(report: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .errors import usable_device
+from . import options as shared
 
 if TYPE_CHECKING:  # the heavy imports wait inside the functions
     from torch import nn
@@ -17,30 +17,23 @@ AGAINST = ("swinir", "swinir-light", "rcan")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give a parser the arguments of `run`, apart from those that name the network."""
+    """Give a parser the arguments of `run`."""
+    shared.add_model(parser)
     add = parser.add_argument
     add(
         "--size",
-        type=_size,
+        type=shared.height_and_width,
         nargs="+",
         metavar="HxW",
-        help="LR height and width; the paper's 180x320 by default, 48x48 for --training, 128x128 "
-        "for --interventions; several sizes give a table and the exponent of the growth",
+        help="LR height and width; the paper's 180x320 by default, 48x48 for --training; "
+        "several sizes give a table and the exponent of the growth",
     )
     add("--crop", type=int, metavar="N", help="with --training: HR side of the crops, not --size")
-    add("--batch", type=int, metavar="N", help="pictures at once; 1 by default, 8 for --training")
+    add("--batch", type=int, metavar="N", help="images at once; 1 by default, 8 for --training")
     add("--rounds", type=int, default=5, metavar="N", help="timed passes (5)")
-    add(
-        "--precision",
-        choices=("fp32", "bf16", "auto"),
-        help="fp32 by default; --plain, --against and --training measure fp32 and bf16 otherwise",
-    )
+    told = "fp32 by default; --against and --training measure fp32 and bf16 otherwise"
+    shared.add_precision(parser, None, told)
     instead = parser.add_mutually_exclusive_group()
-    instead.add_argument(
-        "--plain",
-        action="store_true",
-        help="instead: against the paper's formulas written out plainly, in turns",
-    )
     instead.add_argument(
         "--against",
         nargs="+",
@@ -49,27 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"instead: against other networks ({', '.join(AGAINST)}; from spandrel, random "
         "weights), in turns",
     )
-    instead.add_argument(
-        "--training",
-        action="store_true",
-        help="instead: a training step against the paper's formulas written out plainly",
-    )
-    instead.add_argument(
-        "--interventions",
-        action="store_true",
-        help="instead: exploring the matches, and changing them in each block, in passes",
-    )
-    add("--json", action="store_true", help="print one JSON object")
-
-
-def _size(text: str) -> tuple[int, int]:
-    try:
-        height, width = (int(part) for part in text.lower().split("x"))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not HxW, such as 180x320 (LR height and width)"
-        ) from None
-    return height, width
+    instead.add_argument("--training", action="store_true", help="instead: a training step")
+    shared.add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -83,11 +57,7 @@ def run(options: argparse.Namespace) -> int:
     model = _network(options)
     if options.training:
         return _training(options, model)
-    if options.interventions:
-        return _interventions(options, model)
-    if options.plain or options.against:
-        return _comparison(options, model)
-    return _alone(options, model)
+    return _comparison(options, model) if options.against else _alone(options, model)
 
 
 def _network(options: argparse.Namespace) -> nn.Module:
@@ -95,7 +65,7 @@ def _network(options: argparse.Namespace) -> nn.Module:
     from hpinet.config import VARIANTS, get_config
     from hpinet.modeling.hpinet import HPINet
 
-    device = usable_device(options.device)
+    device = shared.usable_device(options.device)
     if options.model in VARIANTS:  # its cost does not depend on the weights, bundled or not
         return HPINet(get_config(options.model, options.scale or 4)).eval().to(device)
     return load_model(options.model, scale=options.scale, device=device)
@@ -119,18 +89,18 @@ def _alone(options: argparse.Namespace, model: nn.Module) -> int:
 
 
 def _comparison(options: argparse.Namespace, model: nn.Module) -> int:
-    from hpinet.benchmark.comparison import PLAIN, comparison, format_comparison
+    from hpinet.benchmark.comparison import comparison, format_comparison, other_network
     from hpinet.benchmark.cost import PAPER_SIZE
 
-    precisions = [options.precision] if options.precision else ["fp32", "bf16"]
+    config, names = _config(options, model), dict.fromkeys(options.against)
     report = comparison(
-        _config(options, model),
-        [PLAIN] if options.plain else list(dict.fromkeys(options.against)),
+        config,
+        [other_network(name, config.scale, options.device) for name in names],
         size=_one_size(options, PAPER_SIZE),
         batch=1 if options.batch is None else options.batch,
         rounds=options.rounds,
         device=options.device,
-        precisions=precisions,
+        precisions=[options.precision] if options.precision else ["fp32", "bf16"],
     )
     return _print(options, report, format_comparison)
 
@@ -151,16 +121,6 @@ def _training(options: argparse.Namespace, model: nn.Module) -> int:
         device=options.device,
     )
     return _print(options, report, format_training_cost)
-
-
-def _interventions(options: argparse.Namespace, model: Any) -> int:
-    from benchmarks.exploration_cost import EXPLORED_SIZE, exploration_cost, format_exploration_cost
-
-    if options.batch not in (None, 1):
-        raise ValueError("--interventions looks at one picture: leave --batch out")
-    size = _one_size(options, EXPLORED_SIZE)
-    report = exploration_cost(model, size=size, repeats=options.rounds)
-    return _print(options, report, format_exploration_cost)
 
 
 def _config(options: argparse.Namespace, model: nn.Module) -> Any:

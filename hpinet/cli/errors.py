@@ -1,14 +1,39 @@
-"""How every command of this project ends: an exit code, and one sentence when it fails."""
+"""How every command of this project runs and ends: an exit code, one sentence when it fails."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+SKIPPED = 3
+"""Exit code when some images or sets could not be used and all others are done."""
+
+
+def parse_and_run(
+    program: str,
+    parser: argparse.ArgumentParser,
+    run: Callable[[argparse.Namespace], int],
+    argv: Sequence[str] | None = None,
+) -> int:
+    """A whole command: read the arguments, then do the work as `run_command` does.
+
+    Args:
+        program: What an error's sentence begins with, such as ``"hpinet"``.
+        parser: Reads the arguments.
+        run: Does the work and returns the exit code.
+        argv: Arguments without the program's name; those of the process by default.
+
+    Returns:
+        The exit code, see `run_command`. Wrong usage exits with 2.
+    """
+    options = parser.parse_args(argv)
+    return run_command(program, lambda: run(options))
 
 
 def run_command(program: str, work: Callable[[], int]) -> int:
-    """Do the work of a command and turn what users can mend into one sentence on stderr.
+    """Do the work of a command and turn user errors into one sentence on stderr.
 
     Args:
         program: What the sentence begins with, such as ``"hpinet"``.
@@ -20,7 +45,7 @@ def run_command(program: str, work: Callable[[], int]) -> int:
     """
     try:
         code = work()
-        sys.stdout.flush()  # here, where a full disk or a closed pipe is still ours to report
+        sys.stdout.flush()  # here, where a full disk or a closed pipe can still be reported
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         _silence_stdout()
         return 1
@@ -46,18 +71,3 @@ def _silence_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError):  # stdout is no real file, as under a test
         return
-
-
-def usable_device(name: str) -> str:
-    """Return the device's name if this machine has it.
-
-    Raises:
-        ValueError: it has not.
-    """
-    import torch
-
-    try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError, NotImplementedError):
-        raise ValueError(f"there is no device {name!r} here: try --device cpu.") from None
-    return name

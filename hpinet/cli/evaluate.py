@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
-SKIPPED = 3
-"""Exit code when some pictures or sets could not be measured and all others were."""
+from . import options as shared
+from .errors import SKIPPED
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,25 +32,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="one or several sets: each holds HR/ and LR/, or HR/ or originals alone (LR is made "
         "by MATLAB's bicubic), or such a folder for every scale: x2/, x3/, x4/",
     )
-    add("--scale", type=int, choices=(2, 3, 4), help="4 for a name; a file says its own")
-    add(
-        "--no-gpa",
-        action="store_true",
-        help="without Global Pixel Access: the twin trained so for a name, "
-        "each patch its own match for a file trained with it",
-    )
-    add("--device", default="cpu", help="cpu (default), cuda, cuda:1, mps")
+    shared.add_scale(parser)
+    add("--no-gpa", action="store_true", help=shared.NO_GPA)
+    add("--device", default="cpu", help=shared.DEVICE)
     add("--lpips", action="store_true", help="also LPIPS (AlexNet v0.1)")
-    add("--json", action="store_true", help="print one JSON object")
-    add(
-        "-o",
-        "--output",
-        metavar="DIR",
-        help="write results.md, results.csv and results.json, and per_image.csv, with which an "
-        "interrupted run goes on",
+    shared.add_json(parser)
+    shared.add_output(
+        parser,
+        "write results.md, results.csv and results.json, and per_image.csv, from which an "
+        "interrupted run is resumed",
     )
     parser.epilog = (
-        "Exits with 0; with 1 after an error; with 3 if pictures or sets were skipped, each named, "
+        "Exits with 0; with 1 after an error; with 3 if images or sets were skipped, each named, "
         "and all others are done."
     )
 
@@ -66,19 +58,15 @@ def run(options: argparse.Namespace) -> int:
         ValueError: If an argument does not fit, or nothing could be measured.
         OSError: If a file cannot be read or written.
     """
-    out = None if options.output is None else Path(options.output)
-    if out is not None and out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file, not a folder: choose another place for the output.")
+    out = None if options.output is None else shared.check_output_folder(options.output)
 
-    from hpinet.evaluation.result_store import ResultStore
+    from hpinet.evaluation.per_image import per_image_store
     from hpinet.evaluation.suite import evaluate_all, open_candidates
     from hpinet.evaluation.tables import markdown, write_tables
 
-    from .errors import usable_device
-
-    store = None if out is None else ResultStore(out / "per_image.csv")
+    store = None if out is None else per_image_store(out / "per_image.csv")
     gpa = not options.no_gpa
-    device = usable_device(options.device)
+    device = shared.usable_device(options.device)
     candidates = open_candidates(options.model, options.scale, gpa, device)
     show = sys.stderr.isatty()
     found = evaluate_all(candidates, options.data, lpips=options.lpips, progress=show, store=store)
@@ -100,7 +88,7 @@ _OF_ONE = (
 
 
 def _print_one(report: dict[str, Any], as_json: bool) -> None:
-    """One network on one set: the object that scripts rely on, or a line a picture."""
+    """One network on one set: the object that scripts rely on, or a line per image."""
     from hpinet.evaluation.evaluate import format_table
 
     plain = {name: report[name] for name in _OF_ONE if name in report}

@@ -1,4 +1,4 @@
-"""Evaluation on a folder of pictures by the paper's protocol (Table 1: PSNR and SSIM on luma)."""
+"""Evaluation on a folder of images by the paper's protocol (Table 1: PSNR and SSIM on luma)."""
 
 from __future__ import annotations
 
@@ -17,18 +17,17 @@ from hpinet.metrics.psnr_ssim import psnr_y, ssim_y
 
 METRICS = ("psnr", "ssim", "lpips")
 
-
-Row = dict[str, Any]
-"""A picture's figures under their names: psnr, ssim, lpips and bicubic_ with each."""
+Figures = dict[str, Any]
+"""An image's figures under their names: psnr, ssim, lpips and bicubic_ with each."""
 
 
 class Known(Protocol):
     """Figures of earlier runs by the same network."""
 
-    def find(self, pair: Pair, lpips: bool) -> Row | None:
-        """The figures of a picture, with LPIPS if that is asked for; None if they are not known."""
+    def find(self, pair: Pair, lpips: bool) -> Figures | None:
+        """The figures of an image, with LPIPS if that is asked for; None if they are not known."""
 
-    def keep(self, pair: Pair, row: Row) -> None:
+    def keep(self, pair: Pair, row: Figures) -> None:
         """Take figures in."""
 
 
@@ -41,10 +40,10 @@ def evaluate(
     progress: bool = False,
     known: Known | None = None,
 ) -> dict[str, Any]:
-    """Super-resolve every picture of a folder and measure it against its original.
+    """Super-resolve every image of a folder and measure it against its original.
 
     Results are rounded to 8 bit and `scale` border pixels left out for PSNR and SSIM; LPIPS sees
-    the whole picture. Originals are cropped to a multiple of the scale.
+    the whole image. Originals are cropped to a multiple of the scale.
 
     Args:
         model: a network with `.scale`.
@@ -52,17 +51,17 @@ def evaluate(
         name: what the report calls the model.
         lpips: also compute LPIPS.
         progress: show a progress bar on stderr.
-        known: what is known of earlier runs, and keeps what is measured now.
+        known: what is known of earlier runs, and takes in what is measured now.
 
     Returns:
         The report, ready for JSON: model, scale, images (their number), psnr in dB, ssim, lpips
         (means), bicubic (the same three), per_image (name, the three, bicubic_ and the three).
-        A number that does not exist (the PSNR of equal pictures, LPIPS where it was not asked for
+        A number that does not exist (the PSNR of equal images, LPIPS where it was not asked for
         or is not to be had) is None. There only if needed: `notes`, which say why, and `skipped`,
-        pictures that could not be measured and the reasons; they count nowhere.
+        images that could not be measured and the reasons; they count nowhere.
 
     Raises:
-        ValueError: unfit folder, or not one picture could be measured; the message names the file.
+        ValueError: unfit folder, or not one image could be measured; the message names the file.
     """
     scale: int = model.scale  # type: ignore[assignment]
     pairs, skipped = match_pairs(data, scale)
@@ -71,7 +70,7 @@ def evaluate(
     if distance is not None and not distance.available:
         notes.append(distance.reason)
         distance = None
-    rows: list[Row] = []
+    rows: list[Figures] = []
     for pair in _progress(pairs, progress, f"{name} on {set_name(data)}"):
         try:
             found = None if known is None else known.find(pair, distance is not None)
@@ -89,7 +88,7 @@ def evaluate(
 
 
 def _report(
-    name: str, scale: int, rows: list[Row], notes: list[str], skipped: dict[str, str]
+    name: str, scale: int, rows: list[Figures], notes: list[str], skipped: dict[str, str]
 ) -> dict[str, Any]:
     means = {key: _mean([row[key] for row in rows]) for key in rows[0] if key != "name"}
     if any(_is_infinite(row[key]) for row in rows for key in ("psnr", "bicubic_psnr")):
@@ -117,13 +116,13 @@ def _progress(pairs: list[Pair], show: bool, about: str) -> Iterable[Pair]:
         return pairs
     from tqdm import tqdm
 
-    return tqdm(pairs, about, unit="picture", leave=False)
+    return tqdm(pairs, about, unit="image", leave=False)
 
 
-def _measure(model: nn.Module, pair: Pair, scale: int, distance: Lpips | None) -> Row:
+def _measure(model: nn.Module, pair: Pair, scale: int, distance: Lpips | None) -> Figures:
     lr, hr = load_pair(pair, scale)
     results = {"": upscale(model, lr).rgb, "bicubic_": bicubic(lr, scale).rgb}
-    row: Row = {}
+    row: Figures = {}
     for prefix, sr in results.items():
         row[f"{prefix}psnr"] = psnr_y(sr, hr, scale)
         row[f"{prefix}ssim"] = ssim_y(sr, hr, scale)
@@ -146,7 +145,7 @@ def _finite(value: Any) -> Any:
 
 
 def format_table(report: dict[str, Any]) -> str:
-    """Lay a report of `evaluate` out as text: a line per picture, means at the end."""
+    """Lay a report of `evaluate` out as text: a line per image, means at the end."""
     width = max([len(row["name"]) for row in report["per_image"]] + [len("mean of 1000")])
     # LPIPS has its columns if it was asked for; where it could not be had, a note says why.
     shown = METRICS if report["lpips"] is not None or "notes" in report else METRICS[:2]

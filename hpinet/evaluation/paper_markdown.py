@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from hpinet.data.tables import markdown_table
+
 from .paper_tables import SETS, benchmark_name, caption, table
-from .tables import markdown_table
 
 _FORMATS = {"psnr": ".2f", "ssim": ".4f", "lpips": ".4f", "milliseconds": ".0f"}
 _UNITS = {"psnr": "PSNR", "ssim": "SSIM", "lpips": "LPIPS", "milliseconds": "ms"}

@@ -18,7 +18,7 @@ from hpinet.config import VARIANTS, HPINetConfig
 from hpinet.modeling.hpinet import HPINet
 
 SETS = {"Set5": 5, "Set14": 14, "B100": 100, "Urban100": 100, "Manga109": 109}
-"""The paper's benchmarks and how many pictures each has."""
+"""The paper's benchmarks and how many images each has."""
 
 _OTHER_NAMES = {"bsd100": "B100", "bsds100": "B100", "manga": "Manga109", "urban": "Urban100"}
 
@@ -44,10 +44,10 @@ class PaperResult:
         model: The paper's name, such as ``"HPINet-S"``.
         tables: Numbers of the tables that were looked up.
         params: Parameters in millions.
-        multi_adds: Multiply-accumulate operations for a 1280x720 picture, in billions.
+        multi_adds: Multiply-accumulate operations for a 1280x720 image, in billions.
         psnr: On Y, in dB.
         ssim: On Y.
-        lpips: AlexNet, of the whole picture or not: the paper does not say.
+        lpips: AlexNet, of the whole image or not: the paper does not say.
     """
 
     model: str

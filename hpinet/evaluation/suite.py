@@ -13,41 +13,20 @@ from typing import Any
 import torch
 from torch import nn
 
-from hpinet.checkpoints.fingerprints import network_digest
-from hpinet.checkpoints.loading import load_model
 from hpinet.data.pairs import set_name
+from hpinet.data.result_store import ResultStore
 from hpinet.inference.own_patches import OwnPatches
 from hpinet.metrics.confidence import interval
 from hpinet.modeling.hpinet import HPINet
 from hpinet.modeling.multi_adds import count_multi_adds
 
+from .candidates import Candidate, open_candidate
 from .evaluate import METRICS, evaluate
 from .paper_tables import SETS, PaperResult, benchmark_name, paper_result
-from .result_store import ResultStore, StoredModel
-
-WITHOUT_GPA = ":no-gpa"
-"""Written behind a network's name: what ``--no-gpa`` means for one network alone."""
+from .per_image import StoredModel
 
 OUTPUT = (720, 1280)
-"""Height and width of the picture that the paper counts multi-adds for."""
-
-
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """A network under the name that tables give it.
-
-    Attributes:
-        label: The name.
-        network: In evaluation mode, with ``.scale``.
-    """
-
-    label: str
-    network: nn.Module
-
-    @property
-    def scale(self) -> int:
-        """SR pixels per LR pixel."""
-        return int(self.network.scale)  # type: ignore[arg-type]
+"""Height and width of the image that the paper counts multi-adds for."""
 
 
 @dataclass
@@ -57,7 +36,7 @@ class Evaluation:
     Attributes:
         results: A report for every network and set, see `compare`.
         differences: Paired differences of networks, see `paired_differences`.
-        skipped: What could not be measured, and why: pictures by network and set, or whole sets.
+        skipped: What could not be measured, and why: images by network and set, or whole sets.
     """
 
     results: list[dict[str, Any]] = field(default_factory=list)
@@ -94,7 +73,7 @@ def open_candidates(
     """Load networks.
 
     Args:
-        names: As in `hpinet.load_model`, each with `WITHOUT_GPA` behind it or not.
+        names: As in `hpinet.load_model`, each with `candidates.WITHOUT_GPA` behind it or not.
         scale: As in `hpinet.load_model`.
         gpa: False takes Global Pixel Access from all of them.
         device: Where they run.
@@ -103,12 +82,10 @@ def open_candidates(
         ValueError: If one cannot be had.
     """
     labels = unique_labels(names, [Path(name).name for name in names])
-    found = []
-    for name, label in zip(names, labels, strict=True):
-        bare = name.removesuffix(WITHOUT_GPA)
-        network = load_model(bare, scale=scale, gpa=gpa and bare == name, device=device)
-        found.append(Candidate(label, network))
-    return found
+    return [
+        open_candidate(name, scale, gpa=gpa, device=device, label=label)
+        for name, label in zip(names, labels, strict=True)
+    ]
 
 
 def evaluate_all(
@@ -137,19 +114,16 @@ def evaluate_all(
             raise ValueError(f"{path} is not a folder.")
     names = unique_labels(paths, [set_name(path) for path in paths])
     found = Evaluation()
-    digests = {c.label: network_digest(c.network) for c in candidates} if store else {}
     for name, path in zip(names, paths, strict=True):
         for candidate in candidates:
-            known = None
-            if store is not None:
-                known = _stored(store, name, candidate, digests[candidate.label])
+            known = None if store is None else _stored(store, name, candidate)
             try:
                 report = evaluate(
                     candidate.network, path, name=candidate.label, lpips=lpips,
                     progress=progress, known=known,
                 )  # fmt: skip
             except ValueError as error:
-                if len(candidates) == len(paths) == 1:  # there is nothing to go on with
+                if len(candidates) == len(paths) == 1:  # there is nothing else to measure
                     raise
                 _skip(found, candidate.label, name, str(error))
                 continue
@@ -162,8 +136,8 @@ def evaluate_all(
     return found
 
 
-def _stored(store: ResultStore, name: str, candidate: Candidate, digest: str) -> StoredModel:
-    device = next(candidate.network.parameters()).device.type
+def _stored(store: ResultStore, name: str, candidate: Candidate) -> StoredModel:
+    device, digest = next(candidate.network.parameters()).device.type, candidate.weights_sha256
     return StoredModel(store, name, candidate.label, digest, candidate.scale, device)
 
 
@@ -191,8 +165,8 @@ def multi_adds(network: nn.Module) -> int | None:
         return None
     with torch.device("meta"):
         shapes = HPINet(model.config).eval()
-        picture = torch.empty(1, 3, *(-(-side // model.scale) for side in OUTPUT))
-    return count_multi_adds(shapes, picture)
+        image = torch.empty(1, 3, *(-(-side // model.scale) for side in OUTPUT))
+    return count_multi_adds(shapes, image)
 
 
 def compare(report: dict[str, Any], network: nn.Module, name: str) -> dict[str, Any]:
@@ -205,11 +179,11 @@ def compare(report: dict[str, Any], network: nn.Module, name: str) -> dict[str, 
 
     Returns:
         The report and ``set``, ``params``, ``multi_adds`` (of a 1280x720 output, or None),
-        ``intervals`` (95% over the pictures, by metric, None below two), ``gain`` (over bicubic,
+        ``intervals`` (95% over the images, by metric, None below two), ``gain`` (over bicubic,
         mean by metric), ``gain_intervals`` (of the paired differences), ``paper`` (see
         `paper_tables.PaperResult`, or None) and ``paper_difference`` (measured less
         printed, by metric, None where either is missing). A paper's row is given only where the
-        set has as many pictures as the paper's.
+        set has as many images as the paper's.
     """
     rows = report["per_image"]
     gains = {key: _differences(rows, rows, key, f"bicubic_{key}") for key in METRICS}
@@ -241,16 +215,16 @@ def _paper(report: dict[str, Any], network: nn.Module, name: str) -> PaperResult
 
 
 def paired_differences(results: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """How networks of one scale differ on the same pictures.
+    """How networks of one scale differ on the same images.
 
-    Far narrower than the intervals of the means, since pictures differ more than networks do.
+    Far narrower than the intervals of the means, since images differ more than networks do.
 
     Args:
         results: Reports of `compare`.
 
     Yields:
         For every pair: ``set``, ``scale``, ``models`` (two), ``images`` (that both measured), and
-        by metric ``mean`` (first less second) and ``intervals`` (95%, None below two pictures).
+        by metric ``mean`` (first less second) and ``intervals`` (95%, None below two images).
     """
     for first, second in combinations(results, 2):
         if (first["set"], first["scale"]) != (second["set"], second["scale"]):

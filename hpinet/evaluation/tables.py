@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hpinet.data.tables import csv_text, markdown_table
 from hpinet.imaging.files import write_bytes
 
 from .evaluate import METRICS
@@ -45,7 +44,7 @@ def write_tables(folder: str | Path, found: Evaluation) -> list[Path]:
 def markdown(found: Evaluation) -> str:
     """All results as Markdown: for every set bicubic, the networks, the paper and the difference.
 
-    Means over the pictures; in brackets their 95% intervals (Student's t).
+    Means over the images; in brackets their 95% intervals (Student's t).
     """
     shown = _shown(found.results)
     heads = ["set", "scale", "model", "params", "multi-adds", *(_HEADS[key] for key in shown)]
@@ -58,17 +57,6 @@ def markdown(found: Evaluation) -> str:
     said = [*dict.fromkeys(notes), *(f"Skipped: {reason}" for reason in found.skipped)]
     lines += [line for note in said for line in ("", note)]
     return "\n".join(lines) + "\n"
-
-
-def markdown_table(heads: Sequence[str], rows: Iterator[Sequence[str]]) -> list[str]:
-    """The lines of a Markdown table, columns aligned for readers of the plain text."""
-    cells = [list(heads), *(list(row) for row in rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(heads))]
-    lines = [
-        "| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |"
-        for row in cells
-    ]
-    return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
 
 
 def _shown(results: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -137,12 +125,7 @@ def comma_separated(results: Sequence[Mapping[str, Any]]) -> str:
     95% interval; gain_psnr over bicubic alike; paper_model, paper_tables, paper_params (millions),
     paper_multi_adds (billions), paper_ and difference_ with each metric. Empty where undefined.
     """
-    rows = list(_flat(results))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_text(_flat(results))
 
 
 def _flat(results: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -1,11 +1,9 @@
-"""Writing files completely or not at all, and reading back the tables that the commands write."""
+"""Writing files so that a reader never meets half of one."""
 
 from __future__ import annotations
 
-import csv
 import os
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -37,21 +35,3 @@ def write_bytes(path: str | Path, data: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-
-
-def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]] | None:
-    """The rows of a CSV file (UTF-8) that has exactly these columns; None if it is another file.
-
-    A row with too few or too many cells holds None among its keys or values.
-
-    Raises:
-        OSError: If the file cannot be read.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-            header = tuple(reader.fieldnames or ())
-    except (UnicodeDecodeError, csv.Error):
-        return None
-    return rows if header == tuple(columns) else None

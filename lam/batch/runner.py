@@ -1,4 +1,4 @@
-"""Many pictures, several networks: what there is to compute, and what each map gives in numbers."""
+"""Many images, several networks: what there is to compute, and what each map gives in numbers."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from hpinet import HPINet
+from hpinet.data.result_store import Key, ResultStore, Row
+from hpinet.evaluation.candidates import Candidate
 from lam.attribution.local_attribution import LocalAttribution
 from lam.attribution.paths import GaussianBlurPath
 from lam.metrics.areas import area_report
 from lam.metrics.patch_shares import patches_of
 from lam.window import Window
 
-from .sources import Contender, Source
-from .table import Key, Row, Table, key_of, row_of
+from .sources import Source
+from .table import row_of
 from .window_choice import WindowChoice
 
 METHOD = "gausslegendre"
@@ -40,7 +42,7 @@ class Settings:
         scale: SR pixels per LR pixel.
         choice: Which windows are asked about.
         window_size: Their side in SR pixels, where the choice leaves it open.
-        size: LR pictures are cropped to their middle ``size`` pixels a side; None takes them whole.
+        size: LR images are cropped to their middle ``size`` pixels a side; None takes them whole.
         steps: Gradients for each map.
         detector: Name of the detector.
         matches: ``"live"`` or ``"frozen"``; a network without GPA has none to freeze.
@@ -66,18 +68,19 @@ class Settings:
         }
 
 
-def deal(
-    sources: Sequence[Source], contenders: Sequence[Contender], process: int, processes: int
-) -> Iterator[tuple[Source, Contender]]:
-    """What falls to one process: pairs are dealt out like cards, the same way every time.
+def share_of_work(
+    sources: Sequence[Source], candidates: Sequence[Candidate], process: int, processes: int
+) -> Iterator[tuple[Source, Candidate]]:
+    """The pairs of image and network that one process computes, the same at every run.
 
-    Every picture begins with another network, so that no process gets the slowest one each time.
+    Pair number k goes to process k modulo ``processes``. Every image begins with another network,
+    so that no process gets the slowest one each time.
     """
-    count = len(contenders)
+    count = len(candidates)
     for i, source in enumerate(sources):
         for j in range(count):
             if (i * count + j) % processes == process:
-                yield source, contenders[(i + j) % count]
+                yield source, candidates[(i + j) % count]
 
 
 @dataclass
@@ -88,26 +91,26 @@ class Survey:
         settings: What all maps share.
         known: Rows of earlier runs.
         table: Where new rows are written; may be ``known`` itself.
-        places: (picture, key) of all rows that belong to the run.
-        skipped: Names of pictures that could not be used, and why.
+        places: Keys of all rows that belong to the run, see `ResultStore.key`.
+        skipped: Names of images that could not be used, and why.
     """
 
     settings: Settings
-    known: Table
-    table: Table
-    places: list[tuple[str, Key]] = field(default_factory=list)
+    known: ResultStore
+    table: ResultStore
+    places: list[Key] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
 
-    def do(self, work: Sequence[tuple[Source, Contender]], show: bool) -> None:
-        """Compute what is not known yet; the table is written after every picture and network."""
+    def do(self, work: Sequence[tuple[Source, Candidate]], show: bool) -> None:
+        """Compute what is not known yet; the table is written after every image and network."""
         windows = self.settings.choice.windows
-        hidden = None if show else True  # None: hidden unless a person watches
+        hidden = None if show else True  # None: hidden where stderr is no terminal
         with tqdm(total=len(work) * windows, unit="map", disable=hidden) as bar:
-            for number, (source, contender) in enumerate(work, 1):
+            for number, (source, candidate) in enumerate(work, 1):
                 new = []
                 try:
-                    for row in self._rows(source, contender):
-                        place = (row["picture"], key_of(row))
+                    for row in self._rows(source, candidate):
+                        place = self.known.key(row)
                         self.places.append(place)
                         if place not in self.known.rows:
                             new.append(row)
@@ -118,34 +121,33 @@ class Survey:
                 if new:
                     self.table.add(new)
 
-    def _rows(self, source: Source, contender: Contender) -> Iterator[Row]:
+    def _rows(self, source: Source, candidate: Candidate) -> Iterator[Row]:
         options = self.settings
         lr = source.read(options.scale, options.size)
         for window in options.choice.choose(lr, options.scale, options.window_size):
             about = {
-                "lr_sha256": _picture_digest(lr),
-                "model": contender.label,
-                "weights_sha256": contender.weights_sha256,
+                "picture": source.name,
+                "lr_sha256": _image_digest(lr),
+                "model": candidate.label,
+                "weights_sha256": candidate.weights_sha256,
                 "left": str(window.left),
                 "top": str(window.top),
                 "window_size": str(window.size),
             }
-            found = self.known.find(source.name, key_of(about))
+            found = self.known.find(about)
             if found is None:
-                values = measure(contender.network, lr, window, options)
-                found = row_of(
-                    {"picture": source.name, **about, **values, "parameters": self.table.parameters}
-                )
+                values = measure(candidate.network, lr, window, options)
+                found = row_of({**about, **values, "parameters": self.table.parameters})
             yield found
 
     def _skip(self, name: str, error: Exception) -> None:
         if name not in self.skipped:  # or another network has met it before
             self.skipped[name] = " ".join(str(error).split()) or type(error).__name__
-            # At once, and in the clear of the bar: a run may take days.
+            # At once, above the progress bar: a run may take days.
             tqdm.write(f"lam: {name} is skipped: {self.skipped[name]}", file=sys.stderr)
 
 
-def _picture_digest(lr: Tensor) -> str:
+def _image_digest(lr: Tensor) -> str:
     pixels = repr(tuple(lr.shape)).encode() + lr.numpy().tobytes()
     return hashlib.sha256(pixels).hexdigest()[:16]
 
@@ -155,7 +157,7 @@ def measure(network: nn.Module, lr: Tensor, window: Window, settings: Settings) 
 
     Args:
         network: In evaluation mode, with ``.scale``.
-        lr: The LR picture, (1, 3, h, w) RGB in [0, 1].
+        lr: The LR image, (1, 3, h, w) RGB in [0, 1].
         window: In SR pixels.
         settings: How the map is computed.
 
@@ -187,7 +189,7 @@ def measure(network: nn.Module, lr: Tensor, window: Window, settings: Settings) 
 
 
 def _patches(network: nn.Module, lr: Tensor) -> Any:
-    """The matches of the sharp picture; without GPA the bare patches; None for other networks."""
+    """The matches of the sharp image; without GPA the bare patches; None for other networks."""
     if isinstance(network, HPINet) and network.config.gpa:
         with torch.no_grad():
             return network(lr.to(next(network.parameters()).device), return_matches=True)[1]

@@ -1,8 +1,8 @@
 """What a table of many maps says of the networks: means, intervals and paired differences.
 
-Pictures are the sample: windows of one picture are averaged first, since they are not independent.
-The diffusion index depends on the LR picture's size, so means are taken over pictures of one size
-only; a difference between two networks is taken on the same picture and window first, and may then
+Images are the sample: windows of one image are averaged first, since they are not independent.
+The diffusion index depends on the LR image's size, so means are taken over images of one size
+only; a difference between two networks is taken on the same image and window first, and may then
 be averaged over all.
 """
 
@@ -27,8 +27,8 @@ def summarise(rows: Iterable[Mapping[str, str]], models: Sequence[str]) -> dict[
 
     Returns:
         Plain values that fit into JSON. ``sizes``: a list, for every LR size ``width``, ``height``
-        and ``models``, each with ``model``, ``n`` (pictures with a diffusion index),
-        ``diffusion_index`` (mean), ``interval`` (95%, None below two pictures), ``area_80`` (mean
+        and ``models``, each with ``model``, ``n`` (images with a diffusion index),
+        ``diffusion_index`` (mean), ``interval`` (95%, None below two images), ``area_80`` (mean
         share of pixels) and ``residual`` (mean of the absolute residual, as a share of the
         detector's change). ``differences``: a list with ``models`` (two names), ``n``,
         ``diffusion_index`` (mean of the first less the second) and ``interval``. ``maps``: their
@@ -56,15 +56,15 @@ def _of_size(
     for model in models:
         size = (model, str(width), str(height))
         mine = [r for r in rows if (r["model"], r["lr_width"], r["lr_height"]) == size]
-        index = _by_picture(mine, "diffusion_index")
+        index = _by_image(mine, "diffusion_index")
         found.append(
             {
                 "model": model,
                 "n": len(index),
                 "diffusion_index": _mean(index),
                 "interval": interval(index),
-                "area_80": _mean(_by_picture(mine, "area_80")),
-                "residual": _mean(_by_picture(mine, "relative_residual")),
+                "area_80": _mean(_by_image(mine, "area_80")),
+                "residual": _mean(_by_image(mine, "relative_residual")),
             }
         )
     return found
@@ -76,10 +76,10 @@ def _difference(rows: Sequence[Mapping[str, str]], pair: tuple[str, str]) -> dic
         for model in pair
     )
     both = [place for place in first if first[place] and second.get(place)]
-    pictures = defaultdict(list)
+    images = defaultdict(list)
     for place in both:
-        pictures[place[:2]].append(float(first[place]) - float(second[place]))
-    values = [float(np.mean(differences)) for differences in pictures.values()]
+        images[place[:2]].append(float(first[place]) - float(second[place]))
+    values = [float(np.mean(differences)) for differences in images.values()]
     return {
         "models": list(pair),
         "n": len(values),
@@ -92,8 +92,8 @@ def _place(row: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(row[n] for n in ("picture", "lr_sha256", "left", "top", "window_size"))
 
 
-def _by_picture(rows: Iterable[Mapping[str, str]], column: str) -> list[float]:
-    """A number for each picture: the mean over its windows, sizes of signed ones."""
+def _by_image(rows: Iterable[Mapping[str, str]], column: str) -> list[float]:
+    """A number for each image: the mean over its windows, sizes of signed ones."""
     values = defaultdict(list)
     for row in rows:
         if row[column]:

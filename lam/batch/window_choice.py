@@ -1,10 +1,10 @@
-"""Which windows of a picture to ask about when nobody points at one.
+"""Which windows of an image to explain where none is given.
 
-The centre is the best single answer for comparing how far networks look: no border cuts the
-surroundings short, and nobody chose it. The window of strongest detail never leaves a detector
-without something to explain, but strong edges are restored from few pixels and may lie at the
-border: the released S-x4 has a diffusion index of 3 to 6 there, 18 to 22 in the centre, on the same
-three pictures. A grid averages over the picture.
+The centre is the best single answer for comparing how far networks reach: no border cuts the
+surroundings short, and it does not depend on the image. The window of strongest detail always has
+something to explain, but strong edges are restored from few pixels and may lie at the border: the
+released S-x4 has a diffusion index of 3 to 6 there, 18 to 22 in the centre, on the same three
+images. A grid averages over the image.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from lam.window import Window
 
 MAX_GRID = 64
-"""A finer grid than 64 x 64 windows a picture is a slip of the finger."""
+"""A finer grid than 64 x 64 windows an image is taken for a mistake."""
 
 
 @dataclass(frozen=True)
 class WindowChoice:
-    """How windows are chosen, the same for every picture; made by `parse_choice`.
+    """How windows are chosen, the same for every image; made by `parse_choice`.
 
     Attributes:
         kind: ``"centre"``, ``"detail"``, ``"grid"`` or ``"fixed"``.
@@ -41,19 +41,19 @@ class WindowChoice:
 
     @property
     def windows(self) -> int:
-        """How many windows each picture gets at most."""
+        """How many windows each image gets at most."""
         return self.count**2
 
     def choose(self, lr: Tensor, scale: int, size: int) -> list[Window]:
-        """The windows of one picture; the network has no say, so all get the same.
+        """The windows of one image; they do not depend on the network, so all get the same.
 
         Args:
-            lr: The LR picture, (1, 3, h, w) RGB in [0, 1].
+            lr: The LR image, (1, 3, h, w) RGB in [0, 1].
             scale: SR pixels per LR pixel.
             size: Side of the windows in SR pixels; a fixed window brings its own.
 
         Raises:
-            ValueError: If they do not fit into the picture.
+            ValueError: If they do not fit into the image.
         """
         from lam.window import Window
 
@@ -66,7 +66,7 @@ class WindowChoice:
             raise ValueError(f"the window's size must be at least 1 pixel, not {size}")
         if size > min(height, width):
             raise ValueError(
-                f"a window of {size} pixels does not fit into the super-resolved picture "
+                f"a window of {size} pixels does not fit into the super-resolved image "
                 f"({width} pixels wide, {height} high)"
             )
         if self.kind == "detail":
@@ -74,7 +74,7 @@ class WindowChoice:
 
             enlarged = bicubic(lr, scale)[0].permute(1, 2, 0).numpy()
             return [Window(*most_detailed(enlarged, size), size)]
-        corners = dict.fromkeys(grid(height, width, self.count, size))  # tiny pictures repeat some
+        corners = dict.fromkeys(grid(height, width, self.count, size))  # tiny images repeat some
         return [Window(left, top, size) for left, top in corners]
 
 
@@ -106,10 +106,10 @@ def grid(height: int, width: int, count: int, size: int) -> list[tuple[int, int]
     """Corners (left, top) of ``count`` x ``count`` windows, centred in equal cells, row by row.
 
     Args:
-        height: Rows of the SR picture in pixels.
+        height: Rows of the SR image in pixels.
         width: Its columns.
         count: Windows a side; 1 is the one in the centre.
-        size: Their side in pixels, at most that of the picture. Where cells are smaller than
+        size: Their side in pixels, at most that of the image. Where cells are smaller than
             windows they overlap, and those at the border are moved inside.
     """
     tops, lefts = (
@@ -122,16 +122,16 @@ def grid(height: int, width: int, count: int, size: int) -> list[tuple[int, int]
     return [(left, top) for top in tops for left in lefts]
 
 
-def most_detailed(picture: ArrayLike, size: int) -> tuple[int, int]:
+def most_detailed(image: ArrayLike, size: int) -> tuple[int, int]:
     """Corner (left, top) of the window with the most detail, nearest to the centre among equals.
 
     Detail is what LAM's detector measures, the sum of the gradient's magnitude.
 
     Args:
-        picture: (H, W, 3); enlarged bicubically, so that no network is favoured.
-        size: Side of the window in pixels, at most that of the picture.
+        image: (H, W, 3); enlarged bicubically, so that no network is favoured.
+        size: Side of the window in pixels, at most that of the image.
     """
-    values = np.asarray(picture, np.float64)
+    values = np.asarray(image, np.float64)
     down = np.diff(values, axis=0, append=values[-1:])
     across = np.diff(values, axis=1, append=values[:, -1:])
     magnitude = np.hypot(down, across).sum(2)

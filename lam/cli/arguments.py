@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from hpinet.cli import options as shared
+
 if TYPE_CHECKING:
     from lam.attribution.paths import AttributionPath
 
@@ -18,54 +20,31 @@ def make_parser() -> argparse.ArgumentParser:
     """The parser of ``python -m lam IMAGE``."""
     parser = argparse.ArgumentParser(
         prog="python -m lam",
-        description="Local attribution map: the pixels that a window of the restored picture uses.",
-        epilog="In IMAGE's place: dataset (many pictures), benchmark (time and memory), explore "
-        "(matches), intervene (change matches), knockout (take them away); each has a --help.",
+        description="Local attribution map: the pixels that a window of the restored image uses.",
+        epilog="In IMAGE's place: dataset (many images), explore (matches), intervene (change "
+        "matches), knockout (take them away); each has a --help.",
     )
     add = parser.add_argument
-    add("image", metavar="IMAGE", help="the low-resolution picture")
-    add(
-        "--window",
-        nargs=3,
-        type=int,
-        required=True,
-        metavar=("LEFT", "TOP", "SIZE"),
-        help="the window, in pixels of the super-resolved picture",
+    add("image", metavar="IMAGE", help="the low-resolution image")
+    shared.add_window(parser, required=True)
+    shared.add_model(
+        parser,
+        "a bundled model, bicubic, a checkpoint, or with spandrel installed a file of "
+        "another architecture (S)",
+        scales=None,
+        gpa=True,
+        device=False,
     )
-    _add_model(parser)
+    shared.add_matches(parser)
     _add_method(parser)
     add(
         "--faithfulness",
         action="store_true",
         help="also deletion and insertion curves, against random orders",
     )
-    add("-o", "--output", metavar="DIR", help="write map.npz, map.png and params.json there")
-    add("--json", action="store_true", help="print one JSON object")
+    shared.add_output(parser, "write map.npz, map.png and params.json there")
+    shared.add_json(parser)
     return parser
-
-
-def _add_model(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add(
-        "--model",
-        default="S",
-        metavar="NAME|FILE",
-        help="a bundled model, bicubic, a checkpoint, or with spandrel installed a file of "
-        "another architecture (S)",
-    )
-    add("--scale", type=int, help="4 for a name; for a file, what the file holds")
-    add(
-        "--no-gpa",
-        action="store_true",
-        help="without Global Pixel Access: for a name the twin trained without it, "
-        "for a checkpoint trained with it every patch as its own match",
-    )
-    add(
-        "--matches",
-        choices=("live", "frozen"),
-        default="live",
-        help="matches decided at every step, or the sharp picture's throughout (live)",
-    )
 
 
 def _add_method(parser: argparse.ArgumentParser) -> None:
@@ -81,7 +60,7 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
     add(
         "--path",
         choices=("blur", "straight", "black"),
-        help="LAM's path: less and less blurred, straight from the blurred picture, or straight "
+        help="LAM's path: less and less blurred, straight from the blurred image, or straight "
         "from black (blur)",
     )
     add(
@@ -96,22 +75,8 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="stop LAM when refining changes the map by less than this, relatively (never)",
     )
-    add(
-        "--memory",
-        type=amount_of_memory,
-        metavar="SIZE",
-        help="what LAM may use beside the weights, such as 500M or 2G (half of what is free)",
-    )
-
-
-def amount_of_memory(text: str) -> int:
-    """Bytes from text such as ``500M`` or ``2 GiB``, for argparse."""
-    from hpinet.modeling.memory import parse_bytes
-
-    try:
-        return parse_bytes(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    told = "what LAM may use beside the weights, such as 500M or 2G (half of what is free)"
+    shared.add_memory(parser, told)
 
 
 def lam_options(options: argparse.Namespace) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The command line: ``python -m lam IMAGE --window LEFT TOP SIZE``, and sub-commands."""
+"""``python -m lam IMAGE --window LEFT TOP SIZE``: the map of one window."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import argparse
 import io
 import json
 import sys
-from collections.abc import Sequence
-from importlib import import_module
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from hpinet.cli.errors import parse_and_run
+from hpinet.cli.options import output_folder
 
 from .arguments import lam_options, make_parser
 
@@ -22,17 +25,9 @@ if TYPE_CHECKING:  # the heavy imports wait until the arguments are known to be 
 
     Result = LocalAttributionResult | MethodResult
 
-_COMMANDS = {
-    "dataset": ("dataset", "main"),
-    "explore": ("explore", "main"),
-    "intervene": ("intervene", "main"),
-    "knockout": ("knockout", "knockout_main"),
-}
-"""Sub-commands: module and function, imported when asked for."""
-
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Compute one map, or run a sub-command.
+    """Compute one map.
 
     Args:
         argv: Arguments without the program's name; those of the process by default.
@@ -40,21 +35,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, or 1 after one sentence on stderr. Wrong usage exits with 2.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments and arguments[0] in _COMMANDS:
-        module, function = _COMMANDS[arguments[0]]
-        command = getattr(import_module(f"lam.cli.{module}"), function)
-        return int(command(arguments[1:]))
-    options = make_parser().parse_args(arguments)
-
-    from hpinet.cli.errors import run_command
-
-    return run_command("lam", lambda: _run(options))
+    return parse_and_run("lam", make_parser(), _run, argv)
 
 
 def _run(options: argparse.Namespace) -> int:
     for_lam = lam_options(options)
-    folder = _folder(options.output)
+    folder = None if options.output is None else output_folder(options.output)
 
     from hpinet import HPINet, read_picture
     from hpinet.networks.names import open_model
@@ -64,8 +50,8 @@ def _run(options: argparse.Namespace) -> int:
 
     window = Window(*options.window)
     get_detector(options.detector)
-    picture = read_picture(options.image)
-    for note in picture.notes:
+    image = read_picture(options.image)
+    for note in image.notes:
         print(f"lam: {Path(options.image).name}: {note}", file=sys.stderr)
     model = open_model(options.model, scale=options.scale, gpa=not options.no_gpa)
     gpa = isinstance(model, HPINet) and model.config.gpa
@@ -73,61 +59,50 @@ def _run(options: argparse.Namespace) -> int:
     matches = options.matches if gpa else "live"
     common = {"detector": options.detector, "matches": matches}
     result = _follow(
-        explain_progressively(model, picture.rgb, window, options.method, **common, **for_lam)
+        explain_progressively(model, image.rgb, window, options.method, **common, **for_lam)
     )
     curves = None
     if options.faithfulness:
         path = for_lam.get("path")
-        curves = _curves(model, picture, window, result, {**common, "path": path})
+        curves = _curves(model, image, window, result, {**common, "path": path})
     if folder is not None:
         asked = {"image": str(options.image), "model": options.model, "gpa": gpa}
-        _write(folder, picture, window, result, curves, asked)
+        _write(folder, image, window, result, curves, asked)
     _report(result, curves, options)
     return 0
 
 
-def _folder(name: str | None) -> Path | None:
-    """The output folder, made now: better to fail before the work than after it."""
-    if name is None:
-        return None
-    folder = Path(name)
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file, not a folder: choose another place for the output")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 def _follow(results: Any) -> Result:
-    from tqdm import tqdm
-
-    with tqdm(total=100, unit="%", leave=False, disable=None, bar_format="{l_bar}{bar}|") as bar:
+    with _percent_bar() as show:
         for result in results:
-            bar.update(int(100 * result.progress) - bar.n)
+            show(result.progress)
     last: Result = result
     return last
 
 
 def _curves(
-    model: nn.Module, picture: Picture, window: Any, result: Result, options: dict[str, Any]
+    model: nn.Module, image: Picture, window: Any, result: Result, options: dict[str, Any]
 ) -> FaithfulnessResult:
-    from tqdm import tqdm
-
     from lam.validation.faithfulness import faithfulness_curves
 
-    with tqdm(total=100, unit="%", leave=False, disable=None, bar_format="{l_bar}{bar}|") as bar:
+    with _percent_bar() as show:
         return faithfulness_curves(
-            model,
-            picture.rgb,
-            window,
-            result.importance,
-            progress=lambda share: bar.update(int(100 * share) - bar.n),
-            **options,
+            model, image.rgb, window, result.importance, progress=show, **options
         )
+
+
+@contextmanager
+def _percent_bar() -> Iterator[Callable[[float], Any]]:
+    """A progress bar on stderr, hidden where stderr is no terminal; takes shares from 0 to 1."""
+    from tqdm import tqdm
+
+    with tqdm(total=100, unit="%", leave=False, disable=None, bar_format="{l_bar}{bar}|") as bar:
+        yield lambda share: bar.update(int(100 * share) - bar.n)
 
 
 def _write(
     folder: Path,
-    picture: Picture,
+    image: Picture,
     window: Any,
     result: Result,
     curves: FaithfulnessResult | None,
@@ -137,23 +112,20 @@ def _write(
 
     from hpinet.imaging.files import write_bytes
 
+    from .output import write_json, write_png
+
     arrays = io.BytesIO()
     np.savez(arrays, attribution=result.attribution, importance=result.importance)
-    params = {**asked, **result.params, "result": result.summary()}
     write_bytes(folder / "map.npz", arrays.getvalue())
-    write_bytes(folder / "map.png", _drawn(picture, window, result))
-    write_bytes(folder / "params.json", _json(params))
+    write_png(folder / "map.png", _drawn(image, window, result))
+    write_json(folder / "params.json", {**asked, **result.params, "result": result.summary()})
     if curves is not None:
         found = {**curves.summary(), **curves.curves(), "params": curves.params}
-        write_bytes(folder / "faithfulness.json", _json(found))
+        write_json(folder / "faithfulness.json", found)
 
 
-def _json(values: dict[str, Any]) -> bytes:
-    return (json.dumps(values, indent=2, allow_nan=False) + "\n").encode()
-
-
-def _drawn(picture: Picture, window: Any, result: Result) -> bytes:
-    """The map over the LR picture, enlarged to SR size, with the window's outline; a PNG."""
+def _drawn(image: Picture, window: Any, result: Result) -> Any:
+    """The map over the LR image, enlarged to SR size, with the window's outline; (sh, sw, 3)."""
     import numpy as np
     from PIL import Image
 
@@ -161,11 +133,9 @@ def _drawn(picture: Picture, window: Any, result: Result) -> bytes:
     from lam.figures.heatmaps import draw_window, heatmap_overlay
 
     height, width = result.params["sr_size"]
-    overlay = Image.fromarray(heatmap_overlay(to_uint8(picture.rgb), result.importance))
+    overlay = Image.fromarray(heatmap_overlay(to_uint8(image.rgb), result.importance))
     enlarged = overlay.resize((width, height), Image.Resampling.NEAREST)
-    file = io.BytesIO()
-    Image.fromarray(draw_window(np.array(enlarged), window)).save(file, "PNG")
-    return file.getvalue()
+    return draw_window(np.array(enlarged), window)
 
 
 def _report(result: Result, curves: FaithfulnessResult | None, options: argparse.Namespace) -> None:

@@ -1,9 +1,9 @@
-"""``python -m lam dataset DIR``: maps of many pictures by several networks, as a CSV.
+"""``python -m lam dataset DIR``: maps of many images by several networks, as a CSV.
 
 On one device as it is; on many with the launcher of training, ``accelerate launch -m lam dataset``
-or ``torchrun -m lam dataset``, all with one folder for the CSV. Pictures and networks are dealt out
-like cards, each process writes a part file next to the CSV, and the first merges them at the end.
-What a killed run leaves behind the next one takes up.
+or ``torchrun -m lam dataset``, all with one folder for the CSV. Each process computes its share of
+the pairs of image and network and writes a part file next to the CSV; the first merges them at the
+end. A run that finds part files of a killed one merges them first.
 """
 
 from __future__ import annotations
@@ -17,15 +17,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpinet.cli import options as shared
+from hpinet.cli.errors import SKIPPED, parse_and_run
 from lam.batch.window_choice import WindowChoice, parse_choice
 
 if TYPE_CHECKING:  # the heavy imports wait until the arguments are known to be good
+    from hpinet.data.result_store import Row
+    from hpinet.evaluation.candidates import Candidate
     from lam.batch.runner import Survey
-    from lam.batch.sources import Contender
-    from lam.batch.table import Row
-
-SKIPPED = 3
-"""Exit code when some pictures could not be used and all others are done."""
 
 _LONG = timedelta(days=30)  # processes wait for the slowest; the usual half hour is too short
 
@@ -37,26 +36,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments after ``dataset``; those of the process by default.
 
     Returns:
-        The exit code: 0; 1 after one sentence on stderr, whole rows are kept; 3 if pictures were
+        The exit code: 0; 1 after one sentence on stderr, whole rows are kept; 3 if images were
         skipped, each named on stderr, and all others are done (0 for a process of several). Wrong
         usage exits with 2.
     """
-    options = _parser().parse_args(argv)
-    from hpinet.cli.errors import run_command
-
-    return run_command("lam", lambda: _run(options))
+    return parse_and_run("lam", _parser(), _run, argv)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m lam dataset",
-        description="Diffusion index, areas and completeness of many pictures for several networks."
-        " A CSV that exists is gone on with: known rows are not computed again.",
-        epilog="Exits with 0; with 1 after an error, whole rows are kept; with 3 if pictures were "
+        description="Diffusion index, areas and completeness of many images for several networks."
+        " A CSV that exists is resumed: known rows are not computed again.",
+        epilog="Exits with 0; with 1 after an error, whole rows are kept; with 3 if images were "
         "skipped, each named, and all others are done (0 under a launcher).",
     )
     add = parser.add_argument
-    add("folder", metavar="DIR", help="low-resolution pictures; with --hr originals")
+    add("folder", metavar="DIR", help="low-resolution images; with --hr originals")
     add(
         "--window",
         nargs="+",
@@ -70,48 +66,53 @@ def _parser() -> argparse.ArgumentParser:
         "--model",
         action="append",
         metavar="NAME|FILE[:no-gpa]",
-        help="a network; repeat for several; :no-gpa means what --no-gpa means for one picture (S)",
+        help="a network; repeat for several; :no-gpa means what --no-gpa means for one image (S)",
     )
-    add("--scale", type=int, help="4 for names; for files, what the file holds")
-    add("--hr", action="store_true", help="DIR holds originals: LR by MATLAB's bicubic, or DIR/LR")
-    add("--size", type=int, metavar="N", help="crop every LR picture to its middle N x N pixels")
+    shared.add_scale(parser, None)
+    add("--hr", action="store_true", help=shared.HR)
+    add("--size", type=int, metavar="N", help="crop every LR image to its middle N x N pixels")
     add("--steps", type=int, default=50, metavar="N", help="gradients a map (50)")
     add("--detector", default="gradient", help="what is asked about the window (gradient)")
-    add("--matches", choices=("live", "frozen"), default="live", help="as for one picture (live)")
+    shared.add_matches(parser)
     add("--device", choices=("auto", "cpu"), default="auto", help="auto: GPUs where there are any")
-    add("--json", action="store_true", help="print the summary as one JSON object")
-    add("-o", "--output", required=True, metavar="OUT.csv", help="the table")
+    shared.add_json(parser, "print the summary as one JSON object")
+    shared.add_output(parser, "the table", metavar="OUT.csv", required=True)
     return parser
 
 
 def _run(options: argparse.Namespace) -> int:
     choice, out, labels = _checked(options)
 
+    from hpinet.evaluation.candidates import open_candidate
+    from hpinet.networks.names import open_model
     from lam.attribution.detectors import get_detector
     from lam.attribution.quadrature import quadrature
-    from lam.batch.runner import METHOD, Settings, Survey, deal
-    from lam.batch.sources import find_sources, open_contender
-    from lam.batch.table import Table
+    from lam.batch.runner import METHOD, Settings, Survey, share_of_work
+    from lam.batch.sources import find_sources
+    from lam.batch.table import map_store
 
     quadrature(METHOD, options.steps)
     get_detector(options.detector)
     team = _team(options.device)
-    contenders = [open_contender(label, options.scale, team.device) for label in labels]
+    candidates = [
+        open_candidate(label, options.scale, device=team.device, opener=open_model)
+        for label in labels
+    ]
     settings = Settings(
-        _common_scale(contenders), choice, options.window_size, options.size,
+        _common_scale(candidates), choice, options.window_size, options.size,
         options.steps, options.detector, options.matches,
     )  # fmt: skip
     sources = find_sources(options.folder, settings.scale, options.hr)
     if team.is_main_process:
-        Table(out, settings.parameters()).absorb(_parts(out))
+        map_store(out, settings.parameters()).absorb(_parts(out))
     team.wait_for_everyone()
-    known = Table(out, settings.parameters())
+    known = map_store(out, settings.parameters())
     team.wait_for_everyone()  # nobody writes before all have read
     table = known
     if team.num_processes > 1:
-        table = Table(_part(out, team.process_index), settings.parameters())
+        table = map_store(_part(out, team.process_index), settings.parameters())
     survey = Survey(settings, known, table)
-    mine = list(deal(sources, contenders, team.process_index, team.num_processes))
+    mine = list(share_of_work(sources, candidates, team.process_index, team.num_processes))
     survey.do(mine, show=team.is_main_process)
     return _conclude(team, survey, out, labels, options.json)
 
@@ -153,13 +154,13 @@ def _checked(options: argparse.Namespace) -> tuple[WindowChoice, Path, list[str]
     return choice, out, labels
 
 
-def _common_scale(contenders: Sequence[Contender]) -> int:
-    if len({c.scale for c in contenders}) > 1:
-        listed = ", ".join(f"{c.label} x{c.scale}" for c in contenders)
+def _common_scale(candidates: Sequence[Candidate]) -> int:
+    if len({c.scale for c in candidates}) > 1:
+        listed = ", ".join(f"{c.label} x{c.scale}" for c in candidates)
         raise ValueError(
             f"networks of different scales would be asked about different windows: {listed}"
         )
-    return contenders[0].scale
+    return candidates[0].scale
 
 
 def _part(out: Path, process: int) -> Path:
@@ -174,13 +175,13 @@ def _conclude(team: Any, survey: Survey, out: Path, labels: list[str], as_json: 
     """Merge what all processes did and let the first say what came of it."""
     from accelerate.utils import gather_object
 
-    from lam.batch.table import Table
+    from lam.batch.table import map_store
 
     team.wait_for_everyone()
     places = gather_object(survey.places)
     skipped = dict(gather_object(list(survey.skipped.items())))
     if team.is_main_process:
-        table = Table(out, survey.settings.parameters())
+        table = map_store(out, survey.settings.parameters())
         table.absorb(_parts(out))
         _report([table.rows[place] for place in places], labels, sorted(skipped), as_json)
     team.wait_for_everyone()
@@ -199,7 +200,7 @@ def _report(rows: list[Row], labels: list[str], skipped: list[str], as_json: boo
         print(format_summary(summary))
     sys.stdout.flush()
     if skipped:
-        count = "1 picture was" if len(skipped) == 1 else f"{len(skipped)} pictures were"
+        count = "1 image was" if len(skipped) == 1 else f"{len(skipped)} images were"
         print(f"lam: {count} skipped: {', '.join(skipped)}", file=sys.stderr)
 
 

@@ -1,4 +1,4 @@
-"""``python -m lam intervene`` and ``python -m lam knockout``: matches taken away or exchanged."""
+"""``python -m lam intervene``: matches of one image taken away or exchanged."""
 
 from __future__ import annotations
 
@@ -9,25 +9,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .explore import add_network, open_network
+from hpinet.cli import options as shared
+from hpinet.cli.errors import parse_and_run
+
+from .networks import LATER_HELP, add_network, open_network
 
 if TYPE_CHECKING:  # the heavy imports wait until the arguments are known to be good
     from hpinet import HPINet
     from hpinet.analysis.interventions import Intervention
     from hpinet.modeling.hpinet import Trace
 
-
 _KINDS = ("off", "random", "second", "hr", "forced", "recorded")
-
-
-_LATER_HELP = (
-    "what blocks do that are left alone: decide anew on the features that the change made (live), "
-    "or keep the normal matches (frozen); live by default"
-)
+"""`hpinet.analysis.interventions.KINDS`, which takes seconds to import."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Intervene in one picture.
+    """Intervene in one image.
 
     Args:
         argv: Arguments after ``intervene``; those of the process by default.
@@ -35,33 +32,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, or 1 after one sentence on stderr. Wrong usage exits with 2.
     """
-    options = _parser().parse_args(argv)
-    from hpinet.cli.errors import run_command
-
-    return run_command("lam", lambda: _run(options))
+    return parse_and_run("lam", _parser(), _run, argv)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m lam intervene",
-        description="Super-resolve a picture with other matches in some blocks, weights untouched.",
+        description="Super-resolve an image with other matches in some blocks, weights untouched.",
         epilog="Files written: sr.png, difference.png, effect.csv, effect.json (parameters and "
         "numbers). off: every patch its own match. hr: the patch whose true pixels correlate most.",
     )
     add = parser.add_argument
-    add("image", metavar="IMAGE", help="the low-resolution picture")
+    add("image", metavar="IMAGE", help="the low-resolution image")
     add("--kind", choices=_KINDS, default="off", help="what is done to the matches (off)")
     add("--blocks", nargs="+", type=int, metavar="N", help="block numbers from 1 (all)")
     add("--but", type=int, metavar="N", help="all blocks but this one")
     add("--force", nargs="+", type=_pair, metavar="PATCH:TARGET", help="for --kind forced")
     add("--seed", type=int, default=0, metavar="N", help="for --kind random (0)")
-    add("--later", choices=("live", "frozen"), default="live", help=_LATER_HELP)
-    add("--hr", metavar="FILE", help="the true picture: for PSNR, and for --kind hr")
-    add("--window", nargs=3, type=int, metavar=("LEFT", "TOP", "SIZE"), help="in SR pixels")
+    add("--later", choices=("live", "frozen"), default="live", help=LATER_HELP)
+    add("--hr", metavar="FILE", help="the true image: for PSNR, and for --kind hr")
+    shared.add_window(parser)
     add("--steps", type=int, metavar="N", help="also the window's diffusion index, by N gradients")
     add_network(parser)
-    add("--json", action="store_true", help="print one JSON object")
-    add("-o", "--output", metavar="DIR", required=True, help="folder for the files")
+    shared.add_json(parser)
+    shared.add_output(parser, required=True)
     return parser
 
 
@@ -93,11 +87,9 @@ def _intervention(options: argparse.Namespace, count: int) -> Intervention:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from .output import output_folder
-
     if options.steps is not None and options.window is None:
         raise ValueError("--steps asks for the diffusion index of a window: give --window, too")
-    out = output_folder(options.output)
+    out = shared.output_folder(options.output)
 
     from hpinet import read_picture
     from hpinet.analysis.intervention_effect import effect

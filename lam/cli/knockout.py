@@ -6,60 +6,54 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .dataset import SKIPPED
-from .explore import add_network, open_network
+from hpinet.cli import options as shared
+from hpinet.cli.errors import SKIPPED, parse_and_run
 
-if TYPE_CHECKING:  # the heavy imports wait until the arguments are known to be good
-    pass
-from .intervene import _LATER_HELP
+from .networks import LATER_HELP, add_network, open_network
 
 _EXPERIMENTS = ("off", "off elsewhere", "random", "second", "hr")
+"""`lam.match_analysis.knockout.EXPERIMENTS`, which takes seconds to import."""
 
 
-def knockout_main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """The knock-out table of a folder.
 
     Args:
         argv: Arguments after ``knockout``; those of the process by default.
 
     Returns:
-        The exit code: 0; 1 after one sentence on stderr; 3 if pictures were skipped, each named.
+        The exit code: 0; 1 after one sentence on stderr; 3 if images were skipped, each named.
         Wrong usage exits with 2.
     """
-    options = _knockout_parser().parse_args(argv)
-    from hpinet.cli.errors import run_command
-
-    return run_command("lam", lambda: _run_knockout(options))
+    return parse_and_run("lam", _parser(), _run, argv)
 
 
-def _knockout_parser() -> argparse.ArgumentParser:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m lam knockout",
-        description="Which block's global access matters: mean change of PSNR-Y over pictures when "
+        description="Which block's global access matters: mean change of PSNR-Y over images when "
         "matches are taken away or exchanged, with 95%% intervals (Student's t of the paired "
         "differences).",
-        epilog="Files written with -o: knockout.csv (a row a picture, with the windows that lose "
+        epilog="Files written with -o: knockout.csv (a row an image, with the windows that lose "
         "and gain most), summary.csv, knockout.json (parameters and table), knockout.png. Exits "
-        "with 3 if pictures were skipped.",
+        "with 3 if images were skipped.",
     )
     add = parser.add_argument
     add("--data", metavar="DIR", required=True, help="holds HR/ and LR/, or originals alone")
     add_network(parser)
     add("--experiments", nargs="+", choices=_EXPERIMENTS, default=_EXPERIMENTS, help="(all)")
-    add("--later", choices=("live", "frozen"), default="live", help=_LATER_HELP)
+    add("--later", choices=("live", "frozen"), default="live", help=LATER_HELP)
     add("--seed", type=int, default=0, metavar="N", help="of random matches (0)")
     add("--window", type=int, default=48, metavar="N", help="of which the extremes are told (48)")
-    add("--json", action="store_true", help="print one JSON object")
-    add("-o", "--output", metavar="DIR", help="folder for the files")
+    shared.add_json(parser)
+    shared.add_output(parser)
     return parser
 
 
-def _run_knockout(options: argparse.Namespace) -> int:
-    from .output import output_folder
-
-    out = None if options.output is None else output_folder(options.output)
+def _run(options: argparse.Namespace) -> int:
+    out = None if options.output is None else shared.output_folder(options.output)
 
     from lam.match_analysis.knockout import Knockout, format_knockout, summarise_knockout
 
@@ -68,7 +62,7 @@ def _run_knockout(options: argparse.Namespace) -> int:
     work = Knockout(network, *asked)
     rows, skipped = work.folder(options.data, show=True)
     if not rows:
-        raise ValueError(f"no picture of {options.data} could be used")
+        raise ValueError(f"no image of {options.data} could be used")
     summary = summarise_knockout(rows)
     parameters = {
         **about,
@@ -80,12 +74,12 @@ def _run_knockout(options: argparse.Namespace) -> int:
     }
     report = {"parameters": parameters, "summary": summary, "skipped": skipped}
     if out is not None:
-        _write_knockout(out, report, rows)
+        _write(out, report, rows)
     print(json.dumps(report, allow_nan=False) if options.json else format_knockout(summary))
     return SKIPPED if skipped else 0
 
 
-def _write_knockout(out: Path, report: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+def _write(out: Path, report: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     from lam.figures.match_plots import knockout_plot
 
     from .output import write_csv, write_figure, write_json
@@ -93,7 +87,7 @@ def _write_knockout(out: Path, report: dict[str, Any], rows: list[dict[str, Any]
     about = report["parameters"]
     title = (
         f"{about['model']} x{about['scale']}: mean change of PSNR-Y over {about['pictures']} "
-        f"pictures of {about['data']}, 95% intervals, later blocks {about['later']}"
+        f"images of {about['data']}, 95% intervals, later blocks {about['later']}"
     )
     flat = []
     for row in report["summary"]:

@@ -1,8 +1,7 @@
-"""What commands write: tables, parameters and pictures, each completely or not at all."""
+"""What commands write: tables, parameters and images, each completely or not at all."""
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
+from hpinet.data.tables import csv_text
 from hpinet.imaging.files import write_bytes
 
 if TYPE_CHECKING:
@@ -21,32 +21,9 @@ if TYPE_CHECKING:
 DPI = 110
 
 
-def output_folder(name: str | Path) -> Path:
-    """The folder for results, made now: better to fail before the work than after it.
-
-    Raises:
-        ValueError: If there is a file of that name.
-    """
-    folder = Path(name)
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file, not a folder: choose another place for the output")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Rows under the names of the first one; nothing where a value is None.
-
-    Raises:
-        ValueError: If there are no rows, so no columns are known.
-    """
-    if not rows:
-        raise ValueError(f"there are no rows to write to {path}")
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n", restval="")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_bytes(path, text.getvalue().encode())
+    """Rows under the names of the first one, see `hpinet.data.tables.csv_text`."""
+    write_bytes(path, csv_text(rows).encode())
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -55,7 +32,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def write_png(path: Path, picture: ArrayLike) -> None:
-    """Pixels, uint8 (H, W, 3)."""
+    """Pixels, uint8 (H, W, 3), as PNG."""
     file = io.BytesIO()
     Image.fromarray(np.asarray(picture)).save(file, "PNG")
     write_bytes(path, file.getvalue())

@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from lam.attribution.methods import explain
-from lam.attribution.quadrature import Array
 from lam.window import Window
 
 
@@ -118,13 +117,9 @@ def rank_correlation(a: ArrayLike, b: ArrayLike) -> float:
     Returns:
         A number in [-1, 1]; NaN where all of ``a`` or all of ``b`` are equal.
     """
-    ranks = [_ranks(np.asarray(values).ravel()) for values in (a, b)]
-    x, y = (r - r.mean() for r in ranks)
-    size = math.sqrt((x @ x) * (y @ y))
-    return float(x @ y) / size if size > 0 else math.nan
+    from scipy.stats import spearmanr
 
-
-def _ranks(values: NDArray[Any]) -> Array:
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    mean_rank: Array = np.cumsum(counts) - (counts - 1) / 2
-    return mean_rank[place]
+    x, y = np.ravel(a), np.ravel(b)
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return math.nan
+    return float(spearmanr(x, y).statistic)

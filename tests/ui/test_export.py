@@ -15,7 +15,7 @@ from PIL import Image
 from hpinet import HPINet, HPINetConfig, Picture, read_picture
 from hpinet.checkpoints.loading import save_checkpoint
 from lam import Window
-from lam.cli.attribute import main as lam_main
+from lam.cli.main import main as lam_main
 from ui.compute import attribution
 from ui.export import maps as export
 from ui.export import matches

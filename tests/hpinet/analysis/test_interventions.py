@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import torch
 
-from benchmarks.exploration_cost import exploration_cost, format_exploration_cost
 from hpinet import HPINet, HPINetConfig, load_model, own_matches
 from hpinet.analysis.intervention_effect import effect, extreme_windows, window_psnrs
 from hpinet.analysis.interventions import (
@@ -21,8 +18,6 @@ from hpinet.analysis.interventions import (
     random_matches,
     second_best,
 )
-from hpinet.checkpoints.loading import save_checkpoint
-from hpinet.cli.main import main
 from hpinet.data.pairs import find_pairs, load_pair
 from hpinet.metrics.psnr_ssim import psnr_y
 
@@ -231,22 +226,6 @@ def test_the_report_of_an_intervention_counts_from_one():
     assert all_but(1, 3) == (0, 2)
 
 
-def test_the_cost_is_told_in_passes(network):
-    found = exploration_cost(network, size=(24, 24), repeats=1)
-    assert len(found["intervention"]) == 3 and found["exploration"] > 0
-    assert "off in block 3" in format_exploration_cost(found)
-
-
-def test_the_benchmark_command_prints_both_ratios(network, tmp_path, capsys):
-    save_checkpoint(network, tmp_path / "tiny.safetensors")
-    words = ["benchmark", "--model", str(tmp_path / "tiny.safetensors"), "--interventions"]
-    assert main([*words, "--size", "24x24", "--json"]) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert report["size"] == [24, 24] and len(report["intervention"]) == 3
-    assert main([*words, "--batch", "2"]) == 1
-    assert "one picture" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -271,7 +250,6 @@ def test_the_benchmark_command_prints_both_ratios(network, tmp_path, capsys):
         (lambda n, t, hr: effect(t.sr, t.sr[..., 1:]), "size"),
         (lambda n, t, hr: effect(t.sr, t.sr, hr, 2, (90, 0, 8)), "outside"),
         (lambda n, t, hr: window_psnrs(t.sr, t.sr, hr, 73), "windows of 73"),
-        (lambda n, t, hr: exploration_cost(n, size=(0, 8)), "0x8"),
     ],
 )
 def test_input_that_does_not_fit_is_one_sentence(network, normal, hr, call, words):
@@ -281,12 +259,8 @@ def test_input_that_does_not_fit_is_one_sentence(network, normal, hr, call, word
 
 def test_a_network_without_access_has_nothing_to_intervene_in(lr):
     twin = HPINet(TINY.without_gpa()).eval()
-    for call in (
-        lambda: intervene(twin, twin.trace(lr), Intervention("off", (0,))),
-        lambda: exploration_cost(twin, size=(24, 24)),
-    ):
-        with pytest.raises(ValueError, match="no Global Pixel Access"):
-            call()
+    with pytest.raises(ValueError, match="no Global Pixel Access"):
+        intervene(twin, twin.trace(lr), Intervention("off", (0,)))
 
 
 @pytest.mark.slow

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor as ThreadPool
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from hpinet import HPINet, HPINetConfig
-from hpinet.benchmark import comparison
+from hpinet.benchmark import comparison, training_cost
 from hpinet.benchmark.cost import benchmark, fitted_exponent
 from hpinet.checkpoints.loading import save_checkpoint
 from hpinet.cli.benchmark import AGAINST
@@ -247,8 +246,8 @@ def test_benchmark_of_several_sizes(weights, capsys):
 
 
 def test_benchmark_against_others(weights, capsys, monkeypatch):
-    # Memory is measured in a fresh process, which takes seconds to start: here in a thread.
-    monkeypatch.setattr(comparison, "ProcessPoolExecutor", lambda n, mp_context: ThreadPool(n))
+    # A network in a process of its own takes seconds to start: its memory is not measured here.
+    monkeypatch.setattr(comparison, "in_new_process", lambda *_: (100, "made up"))
     monkeypatch.setitem(
         comparison.OTHERS,
         "rcan",
@@ -266,24 +265,28 @@ def test_benchmark_against_others(weights, capsys, monkeypatch):
     # As many multiply-adds as its convolutions have, apart from its two one-pixel layers.
     counted = count_multi_adds(comparison.other_architecture("rcan", 2), torch.rand(1, 3, 16, 16))
     assert rcan["multi_adds"] == pytest.approx(counted, rel=0.01)
-    assert main([*argv, "--plain", "--precision", "fp32"]) == 0
+    assert main([*argv, "--against", "rcan", "--precision", "fp32"]) == 0
     out = capsys.readouterr().out
-    assert "hpinet against plain: time x" in out
+    assert "hpinet against rcan: time x" in out
     assert "bf16" not in out
-    small = failure(capsys, "benchmark", "--model", weights, "--plain", "--size", "4x4")
-    assert "at least 8 pixels a side" in small
 
 
-def test_benchmark_of_a_training_step(weights, capsys):
-    argv = ["benchmark", "--model", weights, "--crop", "32"]
-    step = ["--training", "--rounds", "1", "--batch", "2", "--precision", "fp32", "--json"]
-    assert main([*argv, *step]) == 0
+def test_benchmark_of_a_training_step(weights, capsys, monkeypatch):
+    monkeypatch.setattr(training_cost, "in_new_process", lambda *_: (100, "made up"))
+    argv = ["benchmark", "--model", weights, "--training", "--size", "8x8", "--rounds", "1"]
+    assert main([*argv, "--batch", "1", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["hpinet"]["time_ratio"] == 1 and report["hpinet_bf16"]["time_ratio"] > 0
+    assert (report["size"], report["batch"]) == ([8, 8], 1)
+    assert main([*argv, "--batch", "1"]) == 0
+    assert "HPINet, bfloat16" in capsys.readouterr().out
+    assert "at least 8 pixels" in failure(capsys, *argv[:-3], "4x4")
+    argv = ["benchmark", "--model", weights, "--crop", "32", "--training", "--rounds", "1"]
+    assert main([*argv, "--batch", "2", "--precision", "fp32", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["size"], report["batch"]) == ([16, 16], 2)
-    seconds = [report[name]["seconds"] for name in ("plain", "hpinet")]
-    assert report["hpinet"]["time_ratio"] == seconds[1] / seconds[0]
     assert "hpinet_bf16" not in report
-    message = failure(capsys, *argv, "--size", "8x8", "--training")
+    message = failure(capsys, *argv, "--size", "8x8")
     assert "--crop is the size of --training, and stands instead of --size" in message
 
 
@@ -295,3 +298,31 @@ def test_benchmark_without_spandrel_says_how_to_get_it(weights, capsys, monkeypa
 
 def test_the_names_to_compare_with_are_those_there_are():
     assert tuple(comparison.OTHERS) == AGAINST
+
+
+def test_memory_of_a_network_alone():
+    one = comparison.TimedNetwork("hpinet", lambda: HPINet(TINY), "cpu")
+    memory, meaning = one.peak_memory(1, (64, 64))
+    assert memory is None or memory >= 0
+    assert meaning
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["--help"], "COMMAND"),
+        (["upscale", "--help"], "--precision"),
+        (["evaluate", "--help"], "--lpips"),
+        (["benchmark", "--help"], "--against"),
+        (["upscale", "in.png"], "usage:"),
+    ],
+)
+def test_help_and_wrong_usage_do_not_load_torch(words, shown):
+    code = (
+        "import sys, hpinet.cli.main as m\n"
+        f"try: m.main({words!r})\n"
+        "finally: print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert shown in done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "False"

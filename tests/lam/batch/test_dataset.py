@@ -104,7 +104,7 @@ def test_a_bad_file_is_named_and_skipped(run, place, tmp_path, capsys):
     captured = capsys.readouterr()
     assert [r["picture"] for r in rows(run.out)] == ["good.png"] * 2
     assert captured.err.count("lam: bad.png is skipped: ") == 1
-    assert captured.err.splitlines()[-1] == "lam: 1 picture was skipped: bad.png"
+    assert captured.err.splitlines()[-1] == "lam: 1 image was skipped: bad.png"
     assert "18x18" in captured.out
 
 
@@ -271,13 +271,15 @@ def test_processes_that_do_not_find_each_other_stop(run, monkeypatch, capsys):
     assert not run.out.exists()
 
 
-def test_work_is_dealt_out_whole_and_mixed():
+def test_shares_of_the_work_are_all_of_it_and_mixed():
     everything = [(i, j) for i in range(5) for j in range(3)]
     for processes in (1, 2, 3, 7):
-        hands = [list(runner.deal(range(5), range(3), k, processes)) for k in range(processes)]
-        assert sorted(pair for hand in hands for pair in hand) == everything
-        assert max(map(len, hands)) - min(map(len, hands)) <= 1
-    first = list(runner.deal(range(6), range(3), 0, 3))
+        shares = [
+            list(runner.share_of_work(range(5), range(3), k, processes)) for k in range(processes)
+        ]
+        assert sorted(pair for share in shares for pair in share) == everything
+        assert max(map(len, shares)) - min(map(len, shares)) <= 1
+    first = list(runner.share_of_work(range(6), range(3), 0, 3))
     assert {network for _, network in first} == {0, 1, 2}  # not always the same, perhaps slow one
 
 

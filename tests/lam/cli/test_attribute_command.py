@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from helpers.foreign import foreign, saved
 from PIL import Image
 
 import lam.cli.arguments
-from lam.cli.attribute import main
+from lam.cli.main import COMMANDS, main
 
 FIELDS = [
     "diffusion_index",
@@ -163,12 +164,14 @@ def test_foreign_file(picture, tmp_path, capsys):
     assert "diffusion index" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["dataset", "explore", "intervene", "knockout"])
-def test_sub_commands_get_their_arguments(name, capsys):
-    with pytest.raises(SystemExit) as end:
-        main([name, "--help"])
-    assert end.value.code == 0
-    assert capsys.readouterr().out.startswith(f"usage: python -m lam {name} ")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_sub_commands_get_their_arguments(name, monkeypatch):
+    seen = []
+    module = types.ModuleType(f"lam.cli.{name}")
+    module.main = lambda argv: seen.append(argv) or 5
+    monkeypatch.setitem(sys.modules, f"lam.cli.{name}", module)
+    assert main([name, "DIR", "--json"]) == 5
+    assert seen == [["DIR", "--json"]]
 
 
 def test_twin_without_gpa(picture, capsys):
@@ -257,12 +260,23 @@ def test_bad_files_get_one_sentence(picture, tmp_path, capsys):
     assert text.read_text() == "no picture"
 
 
-def test_help_does_not_load_torch():
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["--help"], "--window LEFT TOP SIZE"),
+        (["explore", "--help"], "--runners-up"),
+        (["intervene", "--help"], "PATCH:TARGET"),
+        (["knockout", "--help"], "--experiments"),
+        (["x.png"], "--window"),
+        (["intervene", "x.png"], "--output"),
+    ],
+)
+def test_help_and_wrong_usage_do_not_load_torch(words, shown):
     code = (
-        "import sys, lam.cli.attribute as m\n"
-        "try: m.main(['--help'])\n"
+        "import sys, lam.cli.main as m\n"
+        f"try: m.main({words!r})\n"
         "finally: print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "--window LEFT TOP SIZE" in done.stdout
+    assert shown in done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == "False"

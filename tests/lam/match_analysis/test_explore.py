@@ -14,7 +14,7 @@ from hpinet import HPINet, HPINetConfig, load_model, read_picture
 from hpinet.analysis.interventions import Intervention, intervene
 from hpinet.checkpoints.loading import save_checkpoint
 from lam import LocalAttribution, Window
-from lam.cli.attribute import main
+from lam.cli.main import main
 from lam.match_analysis.diffusion_change import ForcedMatches, diffusion_change
 from lam.match_analysis.knockout import (
     EXPERIMENTS,
@@ -218,7 +218,7 @@ def test_forced_blocks_hold_while_others_are_set(place):
     ("words", "sentence"),
     [
         (("explore", "small.png", "--pixel", "64", "0"), "x 64, y 0 lies outside"),
-        (("explore", "data", "--hr", "--pixel", "1", "1"), "one picture"),
+        (("explore", "data", "--hr", "--pixel", "1", "1"), "one image"),
         (("explore", "small.png", "--runners-up", "-1"), "-1"),
         (("explore", "nothing.png"), "nothing.png"),
         (("intervene", "small.png", "--blocks", "3"), "no block 3"),

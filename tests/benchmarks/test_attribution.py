@@ -1,4 +1,4 @@
-"""``python -m lam benchmark``: what it measures, what must hold whatever the clock says."""
+"""``python -m benchmarks attribution``: what must hold whatever the clock says."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks.attribution_command import main, photograph
-from benchmarks.attribution_cost import attention_cost, memory_cost, time_ratios, timeline
-from benchmarks.attribution_report import format_costs
+from benchmarks.__main__ import main
+from benchmarks.attribution import photograph
 from benchmarks.lam_demo import DemoProcedure, accuracy, distance, map_alone
+from benchmarks.map_cost import attention_cost, memory_cost, time_rows, timeline
+from benchmarks.runner import as_text
 from hpinet import HPINet, HPINetConfig
 from hpinet.imaging.images import from_uint8
 from hpinet.networks.adapter import Bicubic
@@ -68,34 +69,38 @@ def test_a_timeline_goes_forward_to_the_final_map(picture):
 
 def test_more_nodes_are_more_accurate_where_matches_cannot_switch(picture):
     seen = []
-    found = accuracy(
+    rows, equal = accuracy(
         tiny(gpa=False), picture, WINDOW, nodes=(1, 4, 16), demo_steps=10, reference_steps=100,
         progress=lambda: seen.append(1),
     )  # fmt: skip
-    errors = [row["error"] for row in found["nodes"]]
+    assert [row["steps"] for row in rows] == [10, 1, 4, 16, 1]
+    demo, *errors, plain = (row["error"] for row in rows)
     assert errors[0] > errors[1] >= errors[2]
-    assert found["demo_error"] > errors[2]
-    assert found["equal_nodes"] in (4, 16)
-    assert found["plain_difference"] < 1e-4
+    assert demo > errors[2]
+    assert equal in (4, 16)
+    assert plain < 1e-4
     assert len(seen) == 5
 
 
 def test_no_number_of_nodes_may_do(picture):
-    found = accuracy(
+    rows, equal = accuracy(
         tiny(gpa=False), picture, WINDOW, nodes=(1, 2), demo_steps=20, reference_steps=20
     )
-    assert found["demo_error"] == 0
-    assert found["equal_nodes"] is None
+    assert rows[0]["error"] == 0
+    assert equal is None
 
 
 def test_ratios_of_rounds(picture):
-    found = time_ratios(tiny(), picture, WINDOW, nodes=4, steps=16, demo_steps=10, rounds=2)
-    for name in ("demo_step", "step", "step_ratio", "map_ratio", "result_ratio"):
-        assert 0 < found[name]["min"] <= found[name]["median"] <= found[name]["max"]
-    assert found["map_ratio"]["median"] <= found["result_ratio"]["max"]
-    level = found["progressive"]["level"]
-    assert level["steps"] == 2
-    assert 0 < level["share"]["median"] <= level["share_of_map"]["max"] <= 1
+    rows = time_rows(tiny(), picture, WINDOW, nodes=4, steps=16, demo_steps=10, rounds=2)
+    demo, *others = rows
+    assert demo["what"] == "step of the demo, plain formulas" and demo["ratio"] is None
+    for row in others:
+        for found in (row["seconds"], row["ratio"]):
+            assert 0 < found["min"] <= found["median"] <= found["max"]
+    step, whole_map, result, first, level = others
+    assert (step["steps"], whole_map["steps"], level["steps"]) == (1, 4, 2)
+    assert whole_map["ratio"]["median"] <= result["ratio"]["max"]
+    assert first["ratio"]["min"] <= level["ratio"]["max"] <= 1
     assert 0 < level["error"] < 1
 
 
@@ -111,13 +116,8 @@ def test_memory_is_measured_in_a_process_of_its_own(picture):
     found = memory_cost(tiny, picture, WINDOW, 2**30)
     assert (found["size"], found["budget"]) == ([20, 22], 2**30)
     assert found["steps_at_once"] == 16 and not found["recompute"]
-    if found["peak"] is not None:
-        assert found["share"] == found["peak"] / 2**30 < 1
-    text = format_costs(
-        {"model": "S", "scale": 2, "size": [20, 22], "picture": "x.png", "window": [14, 10, 8],
-         "device": "cpu", "threads": 1, "torch": "2", "memory": [found]}
-    )  # fmt: skip
-    assert "of 1024 MiB, 16 steps at once" in text
+    if found["peak_memory"] is not None:
+        assert found["share"] == found["peak_memory"] / 2**30 < 1
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,7 @@ def test_accounts_of_a_folder(folder):
 
 
 def test_nothing_to_explain_is_no_share(tmp_path):
-    Image.new("RGB", (40, 40), (90, 90, 90)).save(tmp_path / "flat.png")
+    Image.new("RGB", (40, 40)).save(tmp_path / "flat.png")  # black: no rounding either
     found = completeness(Bicubic(2), tmp_path, parse_choice(["centre"]), scale=2, steps=2)
     assert found["maps"][0]["relative_residual"] is None
     assert found["worst"] == {"live": None}
@@ -174,47 +174,50 @@ def test_the_command(capsys):
     arguments += ["--steps", "8", "--rounds", "1"]
     for part in ("accuracy", "time", "attention"):
         arguments += ["--only", part]
-    assert main([*arguments, "--json"]) == 0
+    assert main(["attribution", *arguments, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert (report["size"], report["window"], report["scale"]) == ([16, 20], [4, 4, 8], 2)
-    assert {"accuracy", "time", "attention"} <= set(report)
-    assert report["attention"] is None and not report["time"]["plain"]
-    text = format_costs(report)
-    assert "as accurate as the demo" in text and "ratio" in text
+    setting = report["setting"]
+    assert (setting["size"], setting["window"], setting["scale"]) == ([16, 20], [4, 4, 8], 2)
+    accuracy_title, time_title = report["tables"]  # bicubic has no attention
+    assert report["tables"][time_title][0]["what"] == "step of the demo, the network as it is"
+    text = as_text(report)
+    assert "the demo's" in text and "| first map " in text and accuracy_title in text
 
 
-def test_one_part_of_a_picture_of_ones_own(tmp_path, capsys):
+def test_one_part_of_an_image_from_a_file(tmp_path, capsys):
     path = tmp_path / "mine.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (30, 26, 3), np.uint8)).save(path)
-    assert main(["--picture", str(path), "--only", "attention", "--rounds", "1", "--json"]) == 0
+    words = ["--image", str(path), "--only", "attention", "--rounds", "1", "--json"]
+    assert main(["attribution", *words]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["size"] == [30, 26] and "time" not in report
-    assert [row["patch_size"] for row in report["attention"]] == [12, 16, 20, 24]
+    assert report["setting"]["size"] == [30, 26]
+    [rows] = report["tables"].values()
+    assert [row["patch_size"] for row in rows] == [12, 16, 20, 24]
 
 
 def test_completeness_by_the_command(folder, capsys):
-    arguments = ["--model", "bicubic", "--scale", "2", "--completeness", str(folder)]
+    arguments = ["completeness", str(folder), "--model", "bicubic", "--scale", "2"]
     assert main([*arguments, "--steps", "20"]) == 0
-    assert "worst, live" in capsys.readouterr().out
+    assert "worst without jumps" in capsys.readouterr().out
     assert main([*arguments, "--steps", "2", "--json"]) == 0
-    assert len(json.loads(capsys.readouterr().out)["maps"]) == 2
+    assert len(json.loads(capsys.readouterr().out)["tables"]["maps"]) == 2
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--size", "0x5"], "1 or more"),
-        (["--rounds", "0"], "1 or more"),
-        (["--steps", "0"], "number of steps"),
-        (["--window", "grid", "2"], "grid is for --completeness"),
-        (["--window", "here"], "not understood"),
-        (["--window", "250", "0", "16"], "reaches outside"),
-        (["--model", "XXL"], "XXL"),
-        (["--picture", "nothing.png"], "nothing.png"),
-        (["--completeness", "nowhere"], "not a folder"),
-        (["--device", "cuda:99"], "cuda:99"),
-        (["--only", "memory", "--memory", "1k"], "raise the budget"),
-        (["--size", "16x16", "--only", "time"], "at least 24 LR pixels"),
+        (["attribution", "--size", "0x5"], "1 or more"),
+        (["attribution", "--rounds", "0"], "1 or more"),
+        (["attribution", "--steps", "0"], "number of steps"),
+        (["attribution", "--window", "grid", "2"], "grid is for"),
+        (["attribution", "--window", "here"], "not understood"),
+        (["attribution", "--window", "250", "0", "16"], "reaches outside"),
+        (["attribution", "--model", "XXL"], "XXL"),
+        (["attribution", "--image", "nothing.png"], "nothing.png"),
+        (["completeness", "nowhere"], "not a folder"),
+        (["attribution", "--device", "cuda:99"], "cuda:99"),
+        (["attribution", "--only", "memory", "--memory", "1k"], "raise the budget"),
+        (["attribution", "--size", "16x16", "--only", "time"], "at least 24 LR pixels"),
     ],
 )
 def test_mistakes_get_one_sentence(arguments, message, capsys):
@@ -227,13 +230,13 @@ def test_mistakes_get_one_sentence(arguments, message, capsys):
 
 def test_a_bad_file_among_the_originals_is_named(tmp_path, capsys):
     (tmp_path / "text.png").write_text("no picture")
-    assert main(["--completeness", str(tmp_path)]) == 1
+    assert main(["completeness", str(tmp_path)]) == 1
     assert "text.png" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("size", ["64", "ax7", "3x4x5"])
 def test_sizes_that_are_none_are_wrong_usage(size, capsys):
     with pytest.raises(SystemExit) as stopped:
-        main(["--size", size])
+        main(["attribution", "--size", size])
     assert stopped.value.code == 2
     assert "HxW" in capsys.readouterr().err

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchmarks.lam_demo import DEMO_STEPS, DemoProcedure, distance, timed
-from hpinet.benchmark.cost import peak_memory
+from benchmarks.lam_demo import DEMO_STEPS, DemoProcedure, distance
+from benchmarks.runner import Rows, Tick, compare
+from hpinet.benchmark.rounds import in_new_process, in_turns, peak_memory, spread
 from hpinet.config import HPINetConfig
 from hpinet.modeling.attention import attend
 from hpinet.modeling.patches import division
@@ -29,23 +28,17 @@ from lam.window import Window
 
 _WARM_UP = 24  # LR pixels a side, a patch of the largest size
 _TIMED_STEPS = 4  # of the demo, in every round: they are all alike
-_GROWN = ("first", "level")
-
-
-def spread(values: Sequence[float]) -> dict[str, float]:
-    """Median, least and greatest of the rounds."""
-    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """When what of a map was there.
+    """When which part of a map was there.
 
     Attributes:
         first: Seconds to the first map, after one batch of steps.
         level: Seconds to the map of the first level, about an eighth of the steps.
         map: Seconds to the final map.
-        whole: Seconds to the result with all that it says of itself.
+        whole: Seconds to the result with the jumps at switched matches.
         maps: The three maps, (3, h, w) each.
         steps: Steps behind them.
     """
@@ -58,94 +51,91 @@ class Timeline:
     steps: tuple[int, ...]
 
 
-def timeline(model: nn.Module, picture: Tensor, window: Window, n_steps: int) -> Timeline:
-    """Compute a map and watch it grow; arguments as in `LocalAttribution.attribute`."""
+def timeline(model: nn.Module, image: Tensor, window: Window, n_steps: int) -> Timeline:
+    """Compute a map and time how it grows; arguments as in `LocalAttribution.attribute`."""
     marks = (1, len(quadrature("gausslegendre", n_steps).levels()[0]), n_steps)
     began = time.perf_counter()
     seen: list[tuple[float, LocalAttributionResult]] = []
-    for result in LocalAttribution(model).attribute_progressively(picture, window, n_steps=n_steps):
+    for result in LocalAttribution(model).attribute_progressively(image, window, n_steps=n_steps):
         now = time.perf_counter() - began
         while len(seen) < len(marks) and result.steps_done >= marks[len(seen)]:
             seen.append((now, result))
     whole = time.perf_counter() - began
-    first, grown, final = (seconds for seconds, _ in seen)
-    return Timeline(
-        first=first,
-        level=grown,
-        map=final,
-        whole=whole,
-        maps=tuple(result.attribution for _, result in seen),
-        steps=tuple(result.steps_done for _, result in seen),
-    )
+    first, level, final = (seconds for seconds, _ in seen)
+    maps = tuple(result.attribution for _, result in seen)
+    steps = tuple(result.steps_done for _, result in seen)
+    return Timeline(first, level, final, whole, maps, steps)
 
 
-def time_ratios(
+def time_rows(
     model: nn.Module,
-    picture: Tensor,
+    image: Tensor,
     window: Window,
     *,
     nodes: int,
     steps: int = 50,
     demo_steps: int = DEMO_STEPS,
     rounds: int = 5,
-    progress: Callable[[], Any] = lambda: None,
-) -> dict[str, Any]:
+    progress: Tick = lambda: None,
+) -> Rows:
     """Time of maps against the demo's, in rounds.
 
-    Both take turns in every round and are compared within it, so that a machine that is busy for a
-    while slows both down. All steps of the demo cost the same: a few are timed.
+    All steps of the demo cost the same: a few are timed.
 
     Args:
         model: The network.
-        picture: (1, 3, h, w), where it is.
+        image: (1, 3, h, w), where it is.
         window: In SR pixels.
         nodes: Gauss-Legendre nodes of the map to be compared with the demo's.
-        steps: Steps of the map that is watched while it grows.
+        steps: Steps of the map whose progress is timed.
         demo_steps: Steps of the demo's map.
         rounds: Timed rounds, after one to warm up.
         progress: Called after every round.
 
     Returns:
-        ``plain``, ``nodes``, ``demo_steps``; of the rounds median, min and max of ``demo_step`` and
-        ``step`` in seconds, ``step_ratio``, ``map_ratio`` (to the map of ``nodes`` steps, against
-        the demo's ``demo_steps``) and ``result_ratio`` (also with the jumps at switched matches);
-        ``progressive``: the first map and that of the first level, each with ``steps``, ``share``
-        (of the time to the whole result of ``steps`` gradients), ``share_of_map`` (of the time to
-        its map alone) and ``error`` (relative distance from the final map).
+        Rows ``what``, ``seconds``, ``ratio`` and ``of`` (what the ratio is to), ``steps`` and
+        ``error`` (relative distance from the final map of ``steps``): a step of the demo (by the
+        plain formulas, or by the network as it is); a step here; the map of ``nodes`` steps
+        against ``demo_steps`` of the demo, without and with the jumps at switched matches; and of
+        the map of ``steps`` the first one and that of the first level, against the time to the
+        whole result.
     """
-    demo = DemoProcedure(model, picture, window)
-    found = []
-    for number in range(rounds + 1):
-        demo_step = demo.seconds(_TIMED_STEPS if number else 1)
-        equal = timeline(model, picture, window, nodes)
-        grown = timeline(model, picture, window, steps)
-        if number:
-            found.append((demo_step, equal, grown))
-        progress()
-    return {
-        "plain": demo.plain,
-        "nodes": nodes,
-        "demo_steps": demo_steps,
-        "demo_step": spread([d for d, _, _ in found]),
-        "step": spread([e.map / nodes for _, e, _ in found]),
-        "step_ratio": spread([e.map / nodes / d for d, e, _ in found]),
-        "map_ratio": spread([e.map / (demo_steps * d) for d, e, _ in found]),
-        "result_ratio": spread([e.whole / (demo_steps * d) for d, e, _ in found]),
-        "progressive": {
-            "steps": steps,
-            **{name: _growth([g for _, _, g in found], i) for i, name in enumerate(_GROWN)},
-        },
+    demo = DemoProcedure(model, image, window)
+    calls: dict[str, Callable[[], Any]] = {
+        "demo": partial(demo.seconds, _TIMED_STEPS),
+        "equal": partial(timeline, model, image, window, nodes),
+        "grown": partial(timeline, model, image, window, steps),
     }
+    found = in_turns(calls, rounds, progress)
+    step = [one["demo"] for one in found]
+    equal: list[Timeline] = [one["equal"] for one in found]
+    grown: list[Timeline] = [one["grown"] for one in found]
+    kind = "plain formulas" if demo.plain else "the network as it is"
+    against, row = f"{demo_steps} steps of the demo", _time_row
+    return [
+        row(f"step of the demo, {kind}", step, None, ""),
+        row("step", [one.map / nodes for one in equal], step, "step of the demo"),
+        row("map", [o.map for o in equal], [demo_steps * d for d in step], against, nodes),
+        row("result with jumps", [o.whole for o in equal], [demo_steps * d for d in step], against,
+            nodes),
+        *(
+            {
+                **row(what, [getattr(o, name) for o in grown], [o.whole for o in grown],
+                      f"result of {steps} steps", grown[-1].steps[k]),
+                "error": distance(grown[-1].maps[k], grown[-1].maps[2]),
+            }
+            for k, (name, what) in enumerate([("first", "first map"), ("level", "first level")])
+        ),
+    ]  # fmt: skip
 
 
-def _growth(rounds: Sequence[Timeline], number: int) -> dict[str, Any]:
-    name, last = _GROWN[number], rounds[-1]
-    return {
-        "steps": last.steps[number],
-        "share": spread([getattr(t, name) / t.whole for t in rounds]),
-        "share_of_map": spread([getattr(t, name) / t.map for t in rounds]),
-        "error": distance(last.maps[number], last.maps[2]),
-    }
+def _time_row(
+    what: str, mine: Sequence[float], base: Sequence[float] | None, of: str, steps: int | None = 1
+) -> dict[str, Any]:
+    found: dict[str, Any] = {"what": what, "steps": steps, "seconds": spread(mine), "ratio": None}
+    if base is not None:
+        found["ratio"] = spread([a / b for a, b in zip(mine, base, strict=True)])
+    return {**found, "of": of}
 
 
 def attention_cost(
@@ -155,7 +145,7 @@ def attention_cost(
     batch: int = 2,
     rounds: int = 5,
     device: str | torch.device = "cpu",
-) -> list[dict[str, Any]]:
+) -> Rows:
     """Attention forward and backward, unfused against fused, at a network's patch sizes.
 
     Args:
@@ -167,23 +157,24 @@ def attention_cost(
 
     Returns:
         For each patch size ``patch_size``, ``patches``, ``unfused`` and ``fused`` in seconds and
-        ``ratio``, fused over unfused (median, min and max of the rounds).
+        ``ratio``, fused over unfused.
     """
     height, width = (max(side, max(config.patch_sizes)) for side in size)
     found = []
     for patch_size in sorted(set(config.patch_sizes)):
         patches = division(height, width, patch_size, config.overlap).count
-        calls = [
-            _attention(config, batch, patches, patch_size**2, f, device) for f in (False, True)
-        ]
-        times = [[timed(call) for call in calls] for _ in range(rounds + 1)][1:]
+        calls = {
+            name: _attention(config, batch, patches, patch_size**2, name == "fused", device)
+            for name in ("unfused", "fused")
+        }
+        unfused, fused = compare(calls, "unfused", rounds)
         found.append(
             {
                 "patch_size": patch_size,
                 "patches": patches,
-                "unfused": spread([row[0] for row in times]),
-                "fused": spread([row[1] for row in times]),
-                "ratio": spread([row[1] / row[0] for row in times]),
+                "unfused": unfused["seconds"],
+                "fused": fused["seconds"],
+                "ratio": fused["ratio"],
             }
         )
     return found
@@ -208,41 +199,37 @@ def _attention(
 
 
 def memory_cost(
-    load: Callable[[], nn.Module], picture: Tensor, window: Window, memory: int
+    load: Callable[[], nn.Module], image: Tensor, window: Window, memory: int
 ) -> dict[str, Any]:
     """What a map takes at its peak, beside the weights, under a budget; in a fresh process.
 
     Args:
         load: Loads the network there: a function that can be pickled.
-        picture: (1, 3, h, w).
+        image: (1, 3, h, w).
         window: In SR pixels.
         memory: The budget in bytes.
 
     Returns:
-        ``size`` (LR height and width), ``budget``, ``peak`` in bytes (None where the system cannot
-        tell), ``peak_is``, ``share`` (peak over budget), ``steps_at_once`` and ``recompute``.
+        ``size`` (LR height and width), ``budget``, ``peak_memory`` in bytes (None where the system
+        cannot tell), ``share`` (peak over budget), ``steps_at_once``, ``recompute`` and
+        ``peak_memory_is``.
 
     Raises:
         ValueError: If not even one step fits into the budget.
     """
-    pixels, threads = picture.cpu().numpy(), torch.get_num_threads()
+    pixels = image.cpu().numpy()
     # Planning leaves memory behind that the process would use again unseen: it gets one of its own.
-    plan = _alone(_plan, load, pixels, window, memory)
-    peak, meaning = _alone(_peak, load, pixels, window, memory, plan.batch, threads)
+    plan = in_new_process(_plan, load, pixels, window, memory)
+    peak, meaning = in_new_process(_peak, load, pixels, window, memory, plan.batch)
     return {
-        "size": list(picture.shape[-2:]),
+        "size": list(image.shape[-2:]),
         "budget": memory,
-        "peak": peak,
-        "peak_is": meaning,
+        "peak_memory": peak,
         "share": None if peak is None else peak / memory,
         "steps_at_once": plan.batch,
         "recompute": plan.recompute,
+        "peak_memory_is": meaning,
     }
-
-
-def _alone(call: Callable[..., Any], *arguments: Any) -> Any:
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        return process.submit(call, *arguments).result()
 
 
 def _plan(
@@ -258,23 +245,21 @@ def _peak(
     window: Window,
     memory: int,
     batch: int,
-    threads: int,
 ) -> tuple[int | None, str]:
-    torch.set_num_threads(threads)
-    model, picture = load(), torch.from_numpy(pixels)
-    device = _warm_up(model, picture)
+    model, image = load(), torch.from_numpy(pixels)
+    device = _warm_up(model, image)
     steps = 2 * batch  # the last level has half of them: a whole batch
 
     def call() -> None:
-        LocalAttribution(model).attribute(picture, window, n_steps=steps, memory=memory)
+        LocalAttribution(model).attribute(image, window, n_steps=steps, memory=memory)
 
     peak, meaning = peak_memory(call, device)
     return peak, f"{meaning}, after a step on {_WARM_UP} pixels a side that loads the libraries"
 
 
-def _warm_up(model: nn.Module, picture: Tensor) -> torch.device:
-    """Load what every later step needs, whatever the picture; says where the network is."""
-    small = Subject(model, picture[..., :_WARM_UP, :_WARM_UP], Window(0, 0, 1), "sum", "live")
+def _warm_up(model: nn.Module, image: Tensor) -> torch.device:
+    """Load what every later step needs, whatever the image; says where the network is."""
+    small = Subject(model, image[..., :_WARM_UP, :_WARM_UP], Window(0, 0, 1), "sum", "live")
     for recompute in {False, small.network.can_recompute > 0}:
         small.network.recompute = recompute
         small.gradient(small.picture)
