@@ -4,8 +4,8 @@
 >>> picture = upscale(load_model("S", scale=4), read_picture("small.png"))
 """
 
+from hpinet.checkpoints.file_plan import WeightsError
 from hpinet.checkpoints.loading import load_model
-from hpinet.checkpoints.reading import WeightsError
 from hpinet.config import VARIANTS, HPINetConfig, get_config
 from hpinet.imaging.images import Picture, PictureError, read_picture, to_pil, write_picture
 from hpinet.inference.upscale import bicubic, upscale

@@ -1,6 +1,6 @@
 """What weights exist and how they become a model: bundled, downloaded, or a file of your own.
 
-Files are read without pickle's code execution: safetensors, or ``torch.load(weights_only=True)``.
+How files are read: `hpinet.checkpoints.reading`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from hpinet.config import VARIANTS, get_config
 from hpinet.imaging.files import write_bytes
 from hpinet.modeling.hpinet import HPINet, OwnPatches
 
-from .reading import _CONFIG_KEY, WeightsError, read_checkpoint
+from .configuration import CONFIG_KEY
+from .file_plan import WeightsError
+from .reading import read_checkpoint
 
 BUNDLED = Path(__file__).parents[1] / "weights"
 """Folder of the weights that come with the package; MODEL_CARD.md there says how they were made."""
@@ -83,7 +85,7 @@ def save_checkpoint(
         OSError: If the file cannot be written, for example on a full disk.
     """
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-    header = {**(metadata or {}), _CONFIG_KEY: json.dumps(asdict(model.config))}
+    header = {**(metadata or {}), CONFIG_KEY: json.dumps(asdict(model.config))}
     write_bytes(path, save(state, header))
 
 
