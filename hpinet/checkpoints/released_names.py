@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import TypeVar
 
 import torch
@@ -45,11 +46,16 @@ _TO_RELEASED = (
 
 def from_released(state: Mapping[str, Entry]) -> dict[str, Entry]:
     """A state dict under our names; names that are not the authors' stay as they are."""
-    scale = 4 if "upconv1.weight" in state else 2
-    ours = {}
-    # L has the most blocks; names do not depend on the width.
+    ours = _our_names(4 if "upconv1.weight" in state else 2)
+    return {ours.get(name, name): tensor for name, tensor in state.items()}
+
+
+@cache
+def _our_names(scale: int) -> dict[str, str]:
+    """By the authors' names, ours. Names do not depend on the width; L has the most blocks."""
+    names: dict[str, str] = {}
     for config in (VARIANTS["M"], VARIANTS["L"]):
         with torch.device("meta"):
-            names = HPINet(config.with_scale(scale)).state_dict()
-        ours.update({released_name(name, scale): name for name in names})
-    return {ours.get(name, name): tensor for name, tensor in state.items()}
+            model = HPINet(config.with_scale(scale))
+        names.update({released_name(name, scale): name for name in model.state_dict()})
+    return names
