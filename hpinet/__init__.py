@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hpinet.checkpoints.file_plan import WeightsError
     from hpinet.checkpoints.loading import load_model
-    from hpinet.checkpoints.reading import WeightsError
     from hpinet.config import VARIANTS, HPINetConfig, get_config
     from hpinet.imaging.images import Picture, PictureError, read_picture, to_pil, write_picture
     from hpinet.inference.own_patches import OwnPatches
@@ -43,7 +43,7 @@ __all__ = [
 
 _HOMES = {
     "checkpoints.loading": ("load_model",),
-    "checkpoints.reading": ("WeightsError",),
+    "checkpoints.file_plan": ("WeightsError",),
     "config": ("VARIANTS", "HPINetConfig", "get_config"),
     "imaging.images": ("Picture", "PictureError", "read_picture", "to_pil", "write_picture"),
     "inference.upscale": ("bicubic", "upscale"),

@@ -1,6 +1,6 @@
 """From a name or a file to a network with its weights, and back to a file.
 
-Files are read without pickle's code execution: safetensors, or ``torch.load(weights_only=True)``.
+How files are read: `hpinet.checkpoints.reading`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from hpinet.imaging.files import write_bytes
 from hpinet.inference.own_patches import OwnPatches
 from hpinet.modeling.hpinet import HPINet
 
-from .reading import CONFIG_KEY, WeightsError, read_checkpoint
+from .configuration import CONFIG_KEY
+from .file_plan import WeightsError
+from .reading import read_checkpoint
 
 BUNDLED = Path(__file__).parents[1] / "weights"
 """Folder of the weights that come with the package; MODEL_CARD.md there says how they were made."""

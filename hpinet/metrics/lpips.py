@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hpinet.checkpoints.reading import WeightsError, read_tensors
+from hpinet.checkpoints.file_plan import WeightsError
+from hpinet.checkpoints.reading import read_tensors
 from hpinet.imaging.images import from_uint8
 
 from .psnr_ssim import Pixels, check_sizes, eight_bit
@@ -123,7 +124,7 @@ def _read_backbone(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise ValueError(f"{BACKBONE_VARIABLE} names {path}, which is not a file.")
     try:
-        return read_tensors(path)[0]
+        return read_tensors(path)
     except WeightsError as error:
         raise ValueError(
             f"{BACKBONE_VARIABLE} names {path.name}, which holds no weights: {error}."

@@ -7,8 +7,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from hpinet.checkpoints.file_plan import WeightsError
 from hpinet.checkpoints.loading import load_model
-from hpinet.checkpoints.reading import WeightsError, read_checkpoint, read_tensors
+from hpinet.checkpoints.reading import plan_checkpoint, plan_file
 
 from .adapter import BICUBIC, Bicubic, ModelError
 from .spandrel import recognise
@@ -45,10 +46,10 @@ def open_model(
     path = Path(name_or_path)
     if path.is_file():
         try:
-            read_checkpoint(path)
+            plan_checkpoint(path)
         except WeightsError as error:
-            # Of a damaged file, or one that wants to run code, read_tensors says so.
-            network = recognise(path, read_tensors(path)[0], error)
+            # A damaged or dangerous file ends here, with a sentence of its own.
+            network = recognise(plan_file(path), error)
             _check_gpa(gpa, path.name)
             if scale not in (None, network.scale):
                 raise ModelError(

@@ -10,7 +10,8 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpinet.checkpoints.reading import WeightsError
+from hpinet.checkpoints.file_plan import FilePlan, WeightsError
+from hpinet.checkpoints.state_dicts import namings
 
 from .adapter import ModelError
 
@@ -57,8 +58,12 @@ class ForeignNetwork(nn.Module):
         return sr[..., : height * self.scale, : width * self.scale]
 
 
-def recognise(path: Path, tensors: dict[str, Tensor], unknown: WeightsError) -> ForeignNetwork:
+def recognise(plan: FilePlan, unknown: WeightsError) -> ForeignNetwork:
     """The network behind a state dict that is not HPINet's.
+
+    Args:
+        plan: The file.
+        unknown: Why it is no HPINet; said where spandrel does not know it either.
 
     Raises:
         ModelError: If spandrel is not there, or does not know it, or it is no SR network.
@@ -70,18 +75,22 @@ def recognise(path: Path, tensors: dict[str, Tensor], unknown: WeightsError) -> 
             f"{unknown}; for networks of other architectures install spandrel: "
             f"pip install 'spandrel>=0.4'"
         ) from None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # raised by the architectures' code in spandrel
-            found = spandrel.ModelLoader().load_from_state_dict(tensors)
-    except spandrel.UnsupportedModelError:
-        raise ModelError(f"{unknown}; nor does spandrel know the architecture") from None
-    except Exception as error:  # a file recognised wrongly can fail anywhere in spandrel
-        raise ModelError(
-            f"{path.name} looks like a network that spandrel knows, but its tensors do not fit: "
-            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
-        ) from error
-    return _wrapped(path, found)
+    loader = spandrel.ModelLoader()
+    for naming in namings(plan.read()):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of the architectures' own code
+                return _wrapped(plan.path, loader.load_from_state_dict(naming))
+        except spandrel.UnsupportedModelError:
+            continue
+        except ModelError:
+            raise
+        except Exception as error:  # it may take a file for what it is not, and fail anywhere
+            raise ModelError(
+                f"{plan.path.name} looks like a network that spandrel knows, but its tensors do "
+                f"not fit: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+            ) from error
+    raise ModelError(f"{unknown}; nor does spandrel know the architecture")
 
 
 def _wrapped(path: Path, found: Any) -> ForeignNetwork:

@@ -12,14 +12,15 @@ from safetensors.torch import save_file
 
 from hpinet import HPINet, HPINetConfig
 from hpinet.checkpoints.loading import save_checkpoint
-from ui.state.uploaded_models import OwnNetworks
+from hpinet.networks.sandbox import try_here
+from ui.state.uploaded_models import UploadedModels
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
 
 
 @pytest.fixture
 def own():
-    return OwnNetworks()
+    return UploadedModels(try_here)
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ def test_whatever_else_is_wrong_is_a_sentence(own, tmp_path, monkeypatch):
     for name, sentence in (
         ("text.pth", "no file of plain weights"),
         ("text.safetensors", "damaged or of another kind"),
-        ("notes.txt", r"no weights file by its name: \.safetensors, \.pth, \.pt"),
+        ("notes.txt", "no file of plain weights"),
         ("strange.safetensors", "not an HPINet checkpoint"),
         ("nan.safetensors", "not finite: its weights are damaged"),
     ):

@@ -11,7 +11,7 @@ from hpinet.networks.names import open_model
 
 from .cache import Cache
 from .network import BOTH, OWN, TWIN, Network
-from .uploaded_models import SUFFIXES, OwnNetworks
+from .uploaded_models import SUFFIXES, UploadedModels
 
 __all__ = ["BOTH", "OWN", "TWIN", "Catalogue", "Network"]
 
@@ -34,7 +34,7 @@ class Catalogue:
     def __init__(self, weights_dir: Path | None = None) -> None:
         if weights_dir is not None and not weights_dir.is_dir():
             raise ValueError(f"there is no folder {weights_dir}: --weights-dir names one")
-        self.own = OwnNetworks()
+        self.own = UploadedModels()
         self._paths: dict[str, Path] = {}
         # The first is what the page opens with: one that can be compared with its twin.
         for path in sorted(_weights(BUNDLED), key=lambda path: self._twin(path) is None):

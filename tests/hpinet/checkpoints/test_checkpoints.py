@@ -4,12 +4,16 @@ import pickle
 
 import pytest
 import torch
+from helpers.foreign import foreign
 from helpers.seeded import seeded_model
 from safetensors.torch import save_file
 
-from hpinet import HPINet, OwnPatches, WeightsError, get_config, load_model
+from hpinet import HPINet, HPINetConfig, OwnPatches, WeightsError, get_config, load_model
+from hpinet.checkpoints.configuration import infer_config
 from hpinet.checkpoints.loading import bundled_path, save_checkpoint
-from hpinet.checkpoints.reading import infer_config, read_checkpoint, released_name
+from hpinet.checkpoints.reading import read_checkpoint
+from hpinet.checkpoints.released_names import released_name
+from hpinet.networks.names import open_model
 
 
 def released_state(model, prefix=""):
@@ -40,6 +44,83 @@ def test_the_authors_names_tell_variant_scale_and_gpa(tmp_path, name, scale, pre
     x = torch.rand(1, 3, 25, 27)
     with torch.inference_mode():
         assert loaded(x).equal(model.eval()(x))
+
+
+TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
+
+
+@pytest.fixture(scope="module")
+def state_of_s():
+    return HPINet(get_config("S")).state_dict()
+
+
+def wrapped(state, *prefixes):
+    return {"".join(prefixes) + name: value for name, value in state.items()}
+
+
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "module._orig_mod.", "model.net.", "a.b.c."])
+@pytest.mark.parametrize(
+    "container",
+    [
+        *("params_ema", "params-ema", "params", "state_dict", "model_state_dict", "model"),
+        *("ema", "ema_model", "model_ema", "net_g", "generator", "net", None),
+    ],
+)
+def test_weights_are_found_where_people_put_them(tmp_path, state_of_s, prefix, container):
+    state = wrapped(state_of_s, prefix)
+    saved = state if container is None else {container: state, "epoch": 3, "optimizer": {}}
+    torch.save(saved, tmp_path / "a.pth")
+    config, loaded = read_checkpoint(tmp_path / "a.pth")
+    assert config == get_config("S") and set(loaded) == set(state_of_s)
+    assert all(value.equal(state_of_s[name]) for name, value in loaded.items())
+
+
+def test_averaged_weights_come_before_the_others(tmp_path):
+    ours, averaged = HPINet(get_config("S")), HPINet(get_config("S"))
+    torch.save(
+        {"params": ours.state_dict(), "params_ema": averaged.state_dict()}, tmp_path / "a.pth"
+    )
+    assert load_model(tmp_path / "a.pth").last.weight.equal(averaged.last.weight)
+
+
+def test_an_averaged_model_and_lightnings_checkpoint_load(tmp_path):
+    model = HPINet(get_config("S"))
+    averaged = torch.optim.swa_utils.AveragedModel(model)
+    torch.save(averaged.state_dict(), tmp_path / "averaged.pth")
+    lightning = {**wrapped(model.state_dict(), "net."), "loss.features.weight": torch.zeros(3, 3)}
+    torch.save(
+        {"state_dict": lightning, "hyper_parameters": {"lr": 1}, "callbacks": {}},
+        tmp_path / "lightning.ckpt",
+    )
+    for name in ("averaged.pth", "lightning.ckpt"):
+        assert load_model(tmp_path / name).last.weight.equal(model.last.weight)
+
+
+@pytest.mark.parametrize("name", ["X.SAFETENSORS", "weights", "a.pth", "b.bin"])
+def test_the_first_bytes_tell_what_a_file_is(tmp_path, name):
+    torch.manual_seed(0)
+    model = HPINet(TINY)
+    save_checkpoint(model, tmp_path / name)
+    assert load_model(tmp_path / name).config == TINY
+    torch.save(HPINet(get_config("S")).state_dict(), tmp_path / "c.safetensors")
+    assert load_model(tmp_path / "c.safetensors").config == get_config("S")
+
+
+def test_other_architectures_are_found_behind_prefixes_too(tmp_path):
+    network = foreign("Compact")
+    torch.save({"net_g": wrapped(network.state_dict(), "module.")}, tmp_path / "a.ckpt")
+    x = torch.rand(1, 3, 16, 16)
+    with torch.inference_mode():
+        torch.testing.assert_close(open_model(tmp_path / "a.ckpt")(x), network.eval()(x))
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("name", ["orig_mod", "params-ema"])
+def test_files_that_were_refused_load(shared, name):
+    network = open_model(shared / "cases" / "checkpoints" / f"{name}.pth")
+    with torch.inference_mode():
+        sr = network(torch.rand(1, 3, 12, 10))
+    assert sr.shape == (1, 3, 12 * network.scale, 10 * network.scale)
 
 
 @pytest.mark.reference
