@@ -110,10 +110,13 @@ class WeightsUnpickler(pickle.Unpickler):
             UnpicklingError: If one asks for more than `torch.save` ever does.
         """
         start = self._file.tell()
-        for count, (code, argument, _) in enumerate(pickletools.genops(self._file)):
-            remembers = code.name in ("PUT", "BINPUT", "LONG_BINPUT")
-            if code.name in _UNUSED or (remembers and int(argument or 0) > count):
-                raise pickle.UnpicklingError(f"an unexpected instruction {code.name}")
+        try:
+            for count, (code, argument, _) in enumerate(pickletools.genops(self._file)):
+                remembers = code.name in ("PUT", "BINPUT", "LONG_BINPUT")
+                if code.name in _UNUSED or (remembers and int(argument or 0) > count):
+                    raise pickle.UnpicklingError(f"an unexpected instruction {code.name}")
+        except ValueError as error:
+            raise pickle.UnpicklingError(str(error)) from error
         self._file.seek(start)
 
     def find_class(self, module: str, name: str) -> Any:
