@@ -21,7 +21,7 @@ from hpinet import HPINet
 from lam.attribution.detectors import gradient_detector
 from lam.attribution.local_attribution import LocalAttribution
 from lam.attribution.paths import GaussianBlurPath
-from lam.attribution.target import Subject
+from lam.attribution.target import Target
 from lam.window import Window
 
 DEMO_STEPS = 50
@@ -149,7 +149,7 @@ def accuracy(
             break
         equal = n
     halfway = GaussianBlurPath().at(picture, np.array([0.5]))
-    ours = Subject(model, picture, window, "gradient", "live").gradient(halfway)[2][0]
+    ours = Target(model, picture, window, "gradient", "live").gradient(halfway)[2][0]
     plain = DemoProcedure(model, picture, window).gradient(0.5)
     return {
         "reference_steps": reference_steps,

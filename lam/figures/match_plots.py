@@ -131,11 +131,11 @@ _PANELS = (
 def statistics_plot(rows: Sequence[Mapping[str, Any]], title: str = "") -> Figure:
     """How matches spread in every block, over the images of a folder.
 
-    A dot a image, a line through the means; shares of each image's own number of patches, since
+    A dot an image, a line through the means; shares of each image's own number of patches, since
     images differ in size.
 
     Args:
-        rows: A row a image and block, as `BlockStatistics.summary`.
+        rows: A row an image and block, as `BlockStatistics.summary`.
         title: Written above.
 
     Raises:

@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from lam.attribution.methods import explain
-from lam.attribution.quadrature import Array
 from lam.window import Window
 
 
@@ -22,7 +21,7 @@ from lam.window import Window
 class RandomisationResult:
     """The sanity check of Adebayo et al. (2018): maps of the network and of random ones.
 
-    A method whose maps hardly change when the weights are drawn anew shows the picture, not what
+    A method whose maps hardly change when the weights are drawn anew shows the image, not what
     the network has learnt: rank correlations should fall towards 0.
 
     Attributes:
@@ -54,7 +53,7 @@ def weight_randomisation(
 
     Args:
         network: The trained network; it is not changed.
-        inputs: The LR picture, (1, 3, h, w) or (3, h, w).
+        inputs: The LR image, (1, 3, h, w) or (3, h, w).
         window: In SR pixels.
         shares: Shares of the layers that are randomised, counted from the output, each in (0, 1]:
             (1.0,) draws all weights anew, several make Adebayo's cascade.
@@ -118,13 +117,9 @@ def rank_correlation(a: ArrayLike, b: ArrayLike) -> float:
     Returns:
         A number in [-1, 1]; NaN where all of ``a`` or all of ``b`` are equal.
     """
-    ranks = [_ranks(np.asarray(values).ravel()) for values in (a, b)]
-    x, y = (r - r.mean() for r in ranks)
-    size = math.sqrt((x @ x) * (y @ y))
-    return float(x @ y) / size if size > 0 else math.nan
+    from scipy.stats import spearmanr  # takes a second to import
 
-
-def _ranks(values: NDArray[Any]) -> Array:
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    mean_rank: Array = np.cumsum(counts) - (counts - 1) / 2
-    return mean_rank[place]
+    x, y = (np.asarray(values).ravel() for values in (a, b))
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return math.nan
+    return float(spearmanr(x, y).statistic)
