@@ -24,7 +24,7 @@ from .target import Target
 _PROBE = 64  # LR pixels a side: large enough for patches of every size, small enough to be quick
 _SMALL_PROBE = 32  # where the larger one might itself be too much; it overrates by a sixth
 _SMALL_BUDGET = 2**29
-_ALWAYS_FITS = 96 * 96  # LR pixels below which the default budget need not be looked at
+_ALWAYS_FITS = 96 * 96  # LR pixels up to which free memory is not asked for: a step is small
 # Both measured: the peak of a step over what its forward pass keeps; and, with recomputing, over
 # one block's share of that (the block itself, all blocks' inputs, and gradients).
 _TRANSIENT = 1.5

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_STEPS = 1000
-"""More steps than this change no digit that anyone looks at, and take hours."""
+"""More steps than this change no printed digit, and take hours."""
 
 METHODS = (
     "gausslegendre",

@@ -99,7 +99,7 @@ class LocalAttributionResult(AttributionMap):
         detector_start: The detector where the path begins (blurred).
         detector_end: The detector on the image itself.
         match_jumps: Sum of the jumps at switches of matches. 0 where matches cannot switch; NaN in
-            an unfinished result, which has not looked at them yet.
+            an unfinished result, which has not computed them yet.
         non_finite: How many elements of the gradients were not finite; they count as 0 in the map.
         seconds: Time spent computing.
         n_steps: Steps asked for.

@@ -26,13 +26,7 @@ _LINE_HEIGHT, _MARGIN = 20, 4
 
 
 def joined(images: Sequence[ArrayLike], axis: int, gap: int = GAP) -> Pixels:
-    """Images one after another along an axis, aligned at their upper left corners.
-
-    Args:
-        images: uint8 (H_i, W_i, 3) each, at least one.
-        axis: 0, below one another; 1, beside one another.
-        gap: Pixels between them.
-    """
+    """Images below (axis 0) or beside one another (axis 1), aligned at their upper left corners."""
     cells = [checked(image) for image in images]
     across = max(cell.shape[1 - axis] for cell in cells)
     padded = []
@@ -51,11 +45,8 @@ def side_by_side(
 
     Args:
         images: uint8 (H, W_i, 3) each.
-        labels: One an image.
+        labels: One an image; letters shrink where one is wider than its image.
         gap: Pixels between images.
-
-    Returns:
-        uint8.
 
     Raises:
         ValueError: If there is none, heights differ or labels do not match in number.
@@ -75,14 +66,7 @@ def side_by_side(
 
 
 def stacked(images: Sequence[ArrayLike], gap: int = GAP) -> Pixels:
-    """Images below one another.
-
-    Args:
-        images: uint8 (H_i, W_i, 3) each.
-        gap: Pixels between them.
-
-    Returns:
-        uint8, as wide as the widest.
+    """Images, uint8 (H_i, W_i, 3), below one another; as wide as the widest.
 
     Raises:
         ValueError: If there is none.
@@ -93,12 +77,10 @@ def stacked(images: Sequence[ArrayLike], gap: int = GAP) -> Pixels:
 
 
 def text_cell(text: str, size: tuple[int, int], anchor: str = "mm") -> Pixels:
-    """Lines of text on a white image.
+    """Lines of text on a white image of a size (width, height) in pixels.
 
-    Args:
-        text: Letters shrink, to 8 pixels at the least, where a line is wider than the image.
-        size: Width and height in pixels.
-        anchor: As Pillow's: ``"mm"`` in the middle, ``"lm"`` at the left, ``"ma"`` at the top.
+    Letters shrink, to 8 pixels at the least, where a line is wider than the image. The anchor is
+    Pillow's: ``"mm"`` in the middle, ``"lm"`` at the left, ``"ma"`` at the top.
     """
     width, height = size
     longest = max(font(TEXT_SIZE).getlength(line) for line in text.split("\n"))
@@ -112,15 +94,7 @@ def text_cell(text: str, size: tuple[int, int], anchor: str = "mm") -> Pixels:
 
 
 def captioned(image: ArrayLike, text: str) -> Pixels:
-    """An image with text below, such as the parameters that made it.
-
-    Args:
-        image: uint8 (H, W, 3).
-        text: Broken into lines where it is wider than the image.
-
-    Returns:
-        uint8, as wide and higher.
-    """
+    """An image with text below, broken into lines where it is wider than the image."""
     pixels, letters = checked(image), font(TEXT_SIZE)
     width, lines = pixels.shape[1], [""]
     for word in text.split():
@@ -140,11 +114,8 @@ def with_legend(image: ArrayLike, entries: Sequence[tuple[ArrayLike | None, str]
     """An image with lines below that say what its colours and outlines mean.
 
     Args:
-        image: uint8 (H, W, 3).
+        image: uint8 (H, W, 3); its pixels stay where they are.
         entries: A sample, uint8 (h, w, 3) or None, and the words beside it, a line each.
-
-    Returns:
-        uint8, at least as wide and higher; the image's pixels stay where they are.
     """
     lines = []
     for sample, words in entries:

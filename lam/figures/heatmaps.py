@@ -133,10 +133,10 @@ def heatmap_overlay(
         image: uint8 (H, W, 3), H and W the same whole multiple of h and w.
         importance: (h, w), finite and not negative. A map of zeros draws as zeros.
         strength: 0 shows the image alone, 1 the map alone.
-        vmax: Value that takes the last colour; from `colour_limit` by default.
-        percentile: For that default.
-        root: Colour by the square root, which lifts faint values.
-        colours: Name of a matplotlib colour map.
+        vmax: As in `heatmap`.
+        percentile: As in `heatmap`.
+        root: As in `heatmap`.
+        colours: As in `heatmap`.
 
     Returns:
         uint8 (H, W, 3).

@@ -18,29 +18,10 @@ from lam.metrics.patch_shares import patch_at
 from .composition import joined, text_cell
 from .drawing import canvas_of, cross, font, outline, tag, tag_size
 from .matches import crop
-from .palette import (
-    BLUE,
-    DARK,
-    GREEN,
-    ORANGE,
-    PURPLE,
-    SKY_BLUE,
-    VERMILION,
-    WHITE,
-    YELLOW,
-    Colour,
-    Pixels,
-)
+from .palette import BLOCK_COLOURS, DARK, WHITE, Colour, Pixels
 
 if TYPE_CHECKING:
     from hpinet import Matches
-
-BLOCK_COLOURS: tuple[Colour, ...] = (
-    *(ORANGE, SKY_BLUE, GREEN, YELLOW),
-    *(BLUE, VERMILION, PURPLE, WHITE),
-)
-"""A colour a block. With more blocks than colours they begin anew, so a block's number always
-stands beside its colour."""
 
 _TEXT_WIDTH, _FRAME = 180, 3
 

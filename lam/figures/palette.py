@@ -33,6 +33,10 @@ HIGHLIGHT: Colour = (255, 176, 0)
 SEQUENTIAL, DIVERGING, COUNTS = "inferno", "RdBu_r", "viridis"
 """Names of matplotlib's colour maps: of importance, of signed values, of counts."""
 
+BLOCK_COLOURS = (ORANGE, SKY_BLUE, GREEN, YELLOW, BLUE, VERMILION, PURPLE, WHITE)
+"""A colour a block. With more blocks than colours they begin anew, so a block's number always
+stands beside its colour."""
+
 _SERIES = (BLUE, ORANGE, GREEN, PURPLE, SKY_BLUE, VERMILION)
 _MARKERS = "os^Dvx"
 _LINE_STYLES = ("-", "--", "-.", ":")

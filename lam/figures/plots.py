@@ -152,7 +152,7 @@ def completeness_figure(
 
     Args:
         integral: Sum of the attribution.
-        match_jumps: Sum of the jumps where matches switched; NaN if nobody looked yet.
+        match_jumps: Sum of the jumps where matches switched; NaN if not computed yet.
         residual: What remains; NaN likewise.
         change: The detector's change, which the three make up.
         title: Written above.
@@ -174,19 +174,11 @@ def completeness_figure(
         if not np.isfinite(value):
             axes.text(begin, row, " not computed", va="center")
             continue
-        axes.barh(
-            row,
-            value,
-            left=begin,
-            color=hexadecimal(colour),
-            hatch=hatch,
-            edgecolor="black",
-            lw=0.8,
-        )
-        axes.text(
-            max(begin, begin + value), row, " " + _amount(value, change), va="center", fontsize=9
-        )
+        style = {"color": hexadecimal(colour), "hatch": hatch, "edgecolor": "black", "lw": 0.8}
+        axes.barh(row, value, left=begin, **style)
         start = begin + value
+        said = f" {value:.4g}" + (f" ({value / change:.1%})" if change else "")
+        axes.text(max(begin, start), row, said, va="center", fontsize=9)
         ends.append(start)
         if row < 3:  # each bar begins where the one above it ended
             axes.plot([start, start], [row, row + 1], color="black", lw=0.8, ls=":")
@@ -197,10 +189,6 @@ def completeness_figure(
     axes.set_yticks(range(4), [name for name, *_ in parts])
     axes.invert_yaxis()
     return figure
-
-
-def _amount(value: float, change: float) -> str:
-    return f"{value:.4g}" + (f" ({value / change:.1%})" if change else "")
 
 
 def path_figure(
