@@ -21,7 +21,7 @@ from hpinet.benchmark.rounds import timed
 from lam.attribution.detectors import gradient_detector
 from lam.attribution.local_attribution import LocalAttribution
 from lam.attribution.paths import GaussianBlurPath
-from lam.attribution.target import Subject
+from lam.attribution.target import Target
 from lam.window import Window
 
 DEMO_STEPS = 50
@@ -142,7 +142,7 @@ def accuracy(
             break
         equal = n
     halfway = GaussianBlurPath().at(image, np.array([0.5]))
-    ours = Subject(model, image, window, "gradient", "live").gradient(halfway)[2][0]
+    ours = Target(model, image, window, "gradient", "live").gradient(halfway)[2][0]
     plain = DemoProcedure(model, image, window).gradient(0.5)
     difference = distance(ours.double().cpu().numpy(), plain)
     rows = [

@@ -23,7 +23,7 @@ from lam.attribution.local_attribution import LocalAttribution
 from lam.attribution.memory_plan import Plan, make_plan
 from lam.attribution.quadrature import quadrature
 from lam.attribution.results import LocalAttributionResult
-from lam.attribution.target import Subject
+from lam.attribution.target import Target
 from lam.window import Window
 
 _WARM_UP = 24  # LR pixels a side, a patch of the largest size
@@ -235,8 +235,8 @@ def memory_cost(
 def _plan(
     load: Callable[[], nn.Module], pixels: NDArray[np.float32], window: Window, memory: int
 ) -> Plan:
-    subject = Subject(load(), torch.from_numpy(pixels), window, "gradient", "live")
-    return make_plan(subject, None, memory)
+    target = Target(load(), torch.from_numpy(pixels), window, "gradient", "live")
+    return make_plan(target, None, memory)
 
 
 def _peak(
@@ -259,8 +259,8 @@ def _peak(
 
 def _warm_up(model: nn.Module, image: Tensor) -> torch.device:
     """Load what every later step needs, whatever the image; says where the network is."""
-    small = Subject(model, image[..., :_WARM_UP, :_WARM_UP], Window(0, 0, 1), "sum", "live")
+    small = Target(model, image[..., :_WARM_UP, :_WARM_UP], Window(0, 0, 1), "sum", "live")
     for recompute in {False, small.network.can_recompute > 0}:
         small.network.recompute = recompute
-        small.gradient(small.picture)
-    return small.picture.device
+        small.gradient(small.image)
+    return small.image.device

@@ -62,33 +62,33 @@ __all__ = [
     "weight_randomisation",
 ]
 
+# Module of every name. Torch takes seconds to import: `python -m lam --help` and bad arguments need
+# not wait for it, so a module is imported when one of its names is first used.
 _HOMES = {
-    "metrics.areas": ("AreaOfInterest", "area_of_interest", "area_report"),
-    "attribution.local_attribution": ("LocalAttribution",),
-    "attribution.detectors": ("DETECTORS", "GaborDetector"),
-    "metrics.diffusion": (
+    "hpinet.networks.names": ("open_model",),
+    "lam.attribution.detectors": ("DETECTORS", "GaborDetector"),
+    "lam.attribution.local_attribution": ("LocalAttribution",),
+    "lam.attribution.matching_network": ("MATCHES",),
+    "lam.attribution.methods": ("ATTRIBUTION_METHODS", "explain", "explain_progressively"),
+    "lam.attribution.paths": ("AttributionPath", "GaussianBlurPath", "LinearPath"),
+    "lam.attribution.quadrature": ("MAX_STEPS", "METHODS"),
+    "lam.attribution.results": ("LocalAttributionResult", "MatchSwitches", "MethodResult"),
+    "lam.metrics.areas": ("AreaOfInterest", "area_of_interest", "area_report"),
+    "lam.metrics.diffusion": (
         "area_fractions",
         "diffusion_index",
         "gini",
         "importance_map",
         "mean_distance",
     ),
-    "validation.faithfulness": ("FaithfulnessResult", "faithfulness_curves"),
-    "attribution.methods": ("ATTRIBUTION_METHODS", "explain", "explain_progressively"),
-    "attribution.matching_network": ("MATCHES",),
-    "attribution.paths": ("AttributionPath", "GaussianBlurPath", "LinearPath"),
-    "attribution.quadrature": ("MAX_STEPS", "METHODS"),
-    "validation.randomisation": ("RandomisationResult", "weight_randomisation"),
-    "attribution.results": ("LocalAttributionResult", "MatchSwitches", "MethodResult"),
-    "window": ("Window",),
+    "lam.validation.faithfulness": ("FaithfulnessResult", "faithfulness_curves"),
+    "lam.validation.randomisation": ("RandomisationResult", "weight_randomisation"),
+    "lam.window": ("Window",),
 }
 
 
 def __getattr__(name: str) -> Any:
-    # Torch takes seconds to import: `python -m lam --help` and bad arguments need not wait for it.
-    if name == "open_model":
-        return getattr(import_module("hpinet.networks.names"), name)
     for module, names in _HOMES.items():
         if name in names:
-            return getattr(import_module(f".{module}", __name__), name)
+            return getattr(import_module(module), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Window:
-    """A square of the super-resolved picture.
+    """A square of the super-resolved image.
 
     Attributes:
         left: Columns from the left border to the window, in SR pixels.
@@ -38,15 +38,15 @@ class Window:
             raise ValueError(f"the window's size must be at least 1 pixel, not {self.size}")
         if self.left < 0 or self.top < 0:
             raise ValueError(
-                f"the window begins outside the picture, at left {self.left}, top {self.top}: "
+                f"the window begins outside the image, at left {self.left}, top {self.top}: "
                 f"count pixels from 0 at the upper left corner"
             )
 
     def check_inside(self, height: int, width: int) -> None:
-        """Make sure that the window lies in an SR picture.
+        """Make sure that the window lies in an SR image.
 
         Args:
-            height: Rows of the SR picture in pixels.
+            height: Rows of the SR image in pixels.
             width: Its columns.
 
         Raises:
@@ -55,10 +55,10 @@ class Window:
         if self.left + self.size > width or self.top + self.size > height:
             raise ValueError(
                 f"the window of {self.size} pixels at left {self.left}, top {self.top} reaches "
-                f"outside the super-resolved picture ({width} pixels wide, {height} high)"
+                f"outside the super-resolved image ({width} pixels wide, {height} high)"
             )
 
     def crop(self, sr: Tensor, halo: int = 0) -> Tensor:
-        """The window of (B, C, H, W) pictures, and ``halo`` pixels more at its right and bottom."""
+        """The window of (B, C, H, W) images, and ``halo`` pixels more at its right and bottom."""
         side = self.size + halo
         return sr[..., self.top : self.top + side, self.left : self.left + side]

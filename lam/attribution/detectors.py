@@ -1,12 +1,12 @@
-"""What is asked about a window of the super-resolved picture, as one number.
+"""What is asked about a window of the super-resolved image, as one number.
 
-A detector is any function of the SR pictures (B, 3, H, W) and a `Window` that returns (B,) numbers
+A detector is any function of the SR images (B, 3, H, W) and a `Window` that returns (B,) numbers
 and can be differentiated.
 
 It may carry an attribute ``halo``: how many SR pixels around the window it reads, on each side. All
-detectors with a name have one. Then it may be given any part of the SR picture that holds window
-and halo, as far as the halo lies inside the picture, so that the rest need not be computed; without
-the attribute it is given the whole SR picture.
+detectors with a name have one. Then it may be given any part of the SR image that holds window
+and halo, as far as the halo lies inside the image, so that the rest need not be computed; without
+the attribute it is given the whole SR image.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def gradient_detector(sr: Tensor, window: Window) -> Tensor:
     """Sum of the gradient's magnitude over window and channels: is there an edge or texture?
 
     LAM's detector, with forward differences as its demo takes them: a pixel in the last row or
-    column of the whole picture has none and does not count. Cropped first, so that what lies
-    outside the window cannot disturb its gradient; where the picture is flat the derivative is 0,
+    column of the whole image has none and does not count. Cropped first, so that what lies
+    outside the window cannot disturb its gradient; where the image is flat the derivative is 0,
     not NaN.
 
     Args:
@@ -52,8 +52,10 @@ def gradient_detector(sr: Tensor, window: Window) -> Tensor:
         window: A window inside.
 
     Returns:
-        (B,), in units of the picture's range.
+        (B,), in units of the image's range.
     """
+    # |grad|[y, x] = sqrt((I[y + 1, x] - I[y, x]) ** 2 + (I[y, x + 1] - I[y, x]) ** 2): one row and
+    # one column more than the window, where the image has them. (B, 3, size + 1, size + 1)
     crop = window.crop(sr, halo=1)
     here = crop[..., :-1, :-1]
     square = (crop[..., 1:, :-1] - here) ** 2 + (crop[..., :-1, 1:] - here) ** 2
@@ -61,7 +63,12 @@ def gradient_detector(sr: Tensor, window: Window) -> Tensor:
 
 
 def _root(square: Tensor) -> Tensor:
-    """The square root, with a derivative of 0 instead of infinity at 0."""
+    """The square root, with a derivative of 0 instead of infinity at 0.
+
+    d sqrt(x) / dx = 1 / (2 sqrt(x)) is infinite at 0, and the chain rule's infinity times 0 (the
+    derivative of the square) would be NaN. Zeros are replaced before the root, and again after it,
+    which also stops their gradient.
+    """
     zero = square == 0
     return square.masked_fill(zero, 1).sqrt().masked_fill(zero, 0)
 
@@ -87,9 +94,9 @@ class GaborDetector:
     cosine's mean is taken out, so that a plain area answers 0. Magnitudes are summed over pixels,
     channels and orientations. A grating of amplitude 1 at wavelength and orientation answers 1 a
     pixel and channel (for one orientation; up to the truncation of the Gaussian). Where the
-    magnitude is 0 its derivative is 0. Beyond the border of the picture its last pixel is repeated.
+    magnitude is 0 its derivative is 0. Beyond the border of the image its last pixel is repeated.
 
-    The default wavelength of 8 SR pixels is the finest that the LR picture of a x4 network can
+    The default wavelength of 8 SR pixels is the finest that the LR image of a x4 network can
     hold, 2 of its pixels; sigma is then half of it, a bandwidth of about one octave.
 
     Attributes:
@@ -131,11 +138,13 @@ class GaborDetector:
         return {"name": "gabor", **asdict(self), "orientations": list(self.orientations)}
 
     def __call__(self, sr: Tensor, window: Window) -> Tensor:
-        """The detector's values (B,) for SR pictures (B, 3, H, W), in units of their range."""
-        around = _surroundings(sr, window, self.halo)
+        """The detector's values (B,) for SR images (B, 3, H, W), in units of their range."""
+        around = _surroundings(sr, window, self.halo)  # (B, 3, size + 2 halo, size + 2 halo)
         kernels = self._kernels().to(sr)
+        # Channels are filtered one by one: (3B, 1, ...) to (3B, 2 * orientations, size, size).
         waves = F.conv2d(around.flatten(0, 1)[:, None], kernels)
         cosine, sine = waves.chunk(2, dim=1)
+        # The magnitude does not depend on the phase, as cos ** 2 + sin ** 2 does not.
         return _root(cosine**2 + sine**2).sum((1, 2, 3)).unflatten(0, sr.shape[:2]).sum(1)
 
     @property
@@ -147,26 +156,29 @@ class GaborDetector:
         """All cosines, then all sines: (2 * orientations, 1, 2 * halo + 1, 2 * halo + 1)."""
         steps = torch.arange(-self.halo, self.halo + 1, dtype=torch.float64)
         gauss = torch.exp(-(steps**2) / (2 * self._sigma**2))
-        envelope = gauss[:, None] * gauss
+        envelope = gauss[:, None] * gauss  # exp(-(x ** 2 + y ** 2) / (2 sigma ** 2))
         envelope = envelope / envelope.sum()
         cosines, sines = [], []
         for orientation in self.orientations:
             angle = math.radians(orientation)
             phase = math.cos(angle) * steps + math.sin(angle) * steps[:, None]
             phase = 2 * math.pi / self.wavelength * phase
-            # Half of a real wave's amplitude is in the frequency that the pair listens to.
+            # A cos(p) = A / 2 (exp(ip) + exp(-ip)): the pair answers to one of the two terms, so a
+            # factor of 2 makes the answer A.
             cosine = 2 * envelope * phase.cos()
+            # Without its mean, so that a plain area answers 0; the sine's is 0 by symmetry.
             cosines.append(cosine - envelope * cosine.sum())
             sines.append(2 * envelope * phase.sin())
         return torch.stack(cosines + sines)[:, None]
 
 
 def _surroundings(sr: Tensor, window: Window, halo: int) -> Tensor:
-    """The window and ``halo`` pixels on every side, the picture's last pixels repeated beyond."""
+    """The window and ``halo`` pixels on every side, the image's last pixels repeated beyond."""
     height, width = sr.shape[-2:]
     top, left = max(0, window.top - halo), max(0, window.left - halo)
     bottom, right = window.top + window.size + halo, window.left + window.size + halo
     crop = sr[..., top:bottom, left:right]
+    # (left, top), (right, bottom): what of the halo lies beyond the border of the image.
     before = (left - window.left + halo, top - window.top + halo)
     after = (max(0, right - width), max(0, bottom - height))
     if not any((*before, *after)):
@@ -227,13 +239,13 @@ def detect(detector: Detector, sr: Tensor, window: Window) -> Tensor:
         (B,).
 
     Raises:
-        ValueError: If the detector returns anything but one number a picture.
+        ValueError: If the detector returns anything but one number per image.
     """
     values = detector(sr, window)
     if not isinstance(values, torch.Tensor) or values.shape != (len(sr),):
         found = tuple(values.shape) if isinstance(values, torch.Tensor) else type(values).__name__
         raise ValueError(
-            f"a detector must return one number a picture, of shape ({len(sr)},), not {found}: "
+            f"a detector must return one number per image, of shape ({len(sr)},), not {found}: "
             f"reduce over channels and pixels only"
         )
     return values

@@ -16,14 +16,14 @@ from .memory_plan import make_plan
 from .path_integral import Integration
 from .paths import AttributionPath, GaussianBlurPath
 from .quadrature import quadrature
-from .results import LocalAttributionResult
-from .target import Subject
+from .results import LocalAttributionResult, last
+from .target import Target
 
 
 class LocalAttribution(GradientAttribution):
-    """Integrated gradients of a detector along a path of pictures, for any SR network.
+    """Integrated gradients of a detector along a path of images, for any SR network.
 
-    Follows captum's conventions, with one picture at a time and a result that also says how far it
+    Follows captum's conventions, with one image at a time and a result that also says how far it
     can be trusted.
 
     >>> result = LocalAttribution(model).attribute(lr, window=Window(left=110, top=150, size=16))
@@ -77,7 +77,7 @@ class LocalAttribution(GradientAttribution):
         """The map of one window.
 
         Args:
-            inputs: The LR picture, (1, 3, h, w) or (3, h, w), RGB float in [0, 1].
+            inputs: The LR image, (1, 3, h, w) or (3, h, w), RGB float in [0, 1].
             window: What is asked about, in SR pixels.
             return_convergence_delta: Also return captum's delta, a tensor of shape (1,): the
                 integral less the detector's change, jumps of matches not counted.
@@ -89,12 +89,9 @@ class LocalAttribution(GradientAttribution):
             The result; with ``return_convergence_delta`` also the delta.
 
         Raises:
-            ValueError: If the picture, the window or an option does not fit.
+            ValueError: If the image, the window or an option does not fit.
         """
-        work = self._prepare(inputs, window, **options)
-        for _ in work.advance():
-            pass
-        result = work.result()
+        result = last(self.attribute_progressively(inputs, window, **options))
         if not return_convergence_delta:
             return result
         return result, torch.tensor([result.integral - result.change])
@@ -113,7 +110,7 @@ class LocalAttribution(GradientAttribution):
         tolerance: float | None = None,
         memory: int | None = None,
     ) -> Iterator[LocalAttributionResult]:
-        """The map of one window, refined while one watches.
+        """The map of one window, refined step by step.
 
         Yields after every batch of steps. From an eighth of the steps on, the map is a usable
         estimate with evenly spread steps; each later level halves the gaps. The last result is
@@ -121,16 +118,17 @@ class LocalAttribution(GradientAttribution):
         frees its memory.
 
         Args:
-            inputs: The LR picture, (1, 3, h, w) or (3, h, w), RGB float in [0, 1].
+            inputs: The LR image, (1, 3, h, w) or (3, h, w), RGB float in [0, 1].
             window: What is asked about, in SR pixels.
             path: From where to where; `GaussianBlurPath` by default.
-            detector: ``"gradient"``, ``"sum"``, ``"mean_colour"`` or a function of the SR pictures
+            detector: ``"gradient"``, ``"sum"``, ``"mean_colour"`` or a function of the SR images
                 (B, 3, H, W) and the window to (B,).
             n_steps: Gradients to take, 1 to 1000.
             method: One of `quadrature.METHODS`; Gauss-Legendre is the most accurate.
-            matches: Who decides a network's hard matches: ``"live"``, ``"frozen"`` (the sharp
-                picture's throughout) or ``"own"`` (Global Pixel Access off).
-            internal_batch_size: Steps computed at once; by default by the picture's size. Halved
+            matches: The rule for a network's hard matches: ``"live"`` (chosen anew at every step),
+                ``"frozen"`` (the sharp image's throughout) or ``"own"`` (GPA off: each patch
+                matched to itself).
+            internal_batch_size: Steps computed at once; by default by the image's size. Halved
                 when memory runs out.
             tolerance: Stop refining when a level changes the map by less than this, relatively
                 (`LocalAttributionResult.map_change`), with fewer than ``n_steps`` gradients.
@@ -141,33 +139,14 @@ class LocalAttribution(GradientAttribution):
             A generator of results.
 
         Raises:
-            ValueError: At once, if the picture, the window or an option does not fit.
+            ValueError: At once, if the image, the window or an option does not fit.
         """
-        work = self._prepare(
-            inputs, window, path, detector, n_steps, method, matches, internal_batch_size,
-            tolerance, memory,
-        )  # fmt: skip
-        return _watch(work)
-
-    def _prepare(
-        self,
-        inputs: Tensor,
-        window: Window,
-        path: AttributionPath | None = None,
-        detector: str | Detector = "gradient",
-        n_steps: int = 50,
-        method: str = "gausslegendre",
-        matches: str = "live",
-        internal_batch_size: int | None = None,
-        tolerance: float | None = None,
-        memory: int | None = None,
-    ) -> Integration:
         path = path or GaussianBlurPath()
         rule = quadrature(method, n_steps, getattr(path, "clock", None))
         if tolerance is not None and not 0 <= tolerance < 1:
             raise ValueError(f"the tolerance is a relative change from 0 to 1, not {tolerance}")
-        subject = Subject(self.forward_func, inputs, window, detector, matches)
-        plan = make_plan(subject, internal_batch_size, memory)
+        target = Target(self.forward_func, inputs, window, detector, matches)
+        plan = make_plan(target, internal_batch_size, memory)
         params = {
             "path": path.describe(),
             "n_steps": int(n_steps),
@@ -175,10 +154,4 @@ class LocalAttribution(GradientAttribution):
             "tolerance": tolerance,
             "internal_batch_size": plan.batch,
         }
-        return Integration(subject, path, rule, plan, tolerance, params)
-
-
-def _watch(work: Integration) -> Iterator[LocalAttributionResult]:
-    for _ in work.advance():
-        yield work.result()
-    yield work.result()
+        return Integration(target, path, rule, plan, tolerance, params).results()

@@ -1,4 +1,4 @@
-"""A network as attribution sees it: pictures in, pictures out, and who decides the matches."""
+"""A network under one rule for its matches: live, frozen, or GPA off."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 MATCHES = ("live", "frozen", "own")
-"""Who decides which patch each patch looks at: the network anew at every picture (``"live"``), the
-network once, at the sharp picture (``"frozen"``), or nobody: every patch is its own match, which
-switches Global Pixel Access off with the weights as they are (``"own"``)."""
+"""Which patch each query patch attends to: the match that the network finds on every image anew
+(``"live"``), the match that it finds on the sharp image (``"frozen"``), or itself, which switches
+Global Pixel Access off with the weights as they are (``"own"``)."""
 
 Choice = tuple[Tensor | None, ...]
-"""The matches of one picture: (1, N) patch numbers for each block."""
+"""The matches of one image: (1, N) patch numbers for each block."""
 
 
 class MatchingNetwork:
@@ -29,7 +29,7 @@ class MatchingNetwork:
 
     Args:
         forward_func: The function or module. A module must be in evaluation mode if that matters.
-        picture: (1, 3, h, w), the sharp picture.
+        image: (1, 3, h, w), the sharp image.
         matches: One of `MATCHES`.
 
     Attributes:
@@ -42,19 +42,19 @@ class MatchingNetwork:
         ValueError: If matches are to be set in a network that has none, or it is in training mode.
     """
 
-    def __init__(self, forward_func: Callable[..., Any], picture: Tensor, matches: str) -> None:
+    def __init__(self, forward_func: Callable[..., Any], image: Tensor, matches: str) -> None:
         if matches not in MATCHES:
             raise ValueError(f"matches must be one of {', '.join(MATCHES)}, not {matches!r}")
         names = _parameters(forward_func)
-        seam = {"matches", "return_matches"} <= names
-        if matches != "live" and not seam:
+        has_matches = {"matches", "return_matches"} <= names
+        if matches != "live" and not has_matches:
             raise ValueError(
                 f"this network has no matches to make {matches!r}: "
                 f"only matches='live' applies to it"
             )
-        _check_evaluation(forward_func, seam)
+        _check_evaluation(forward_func, has_matches)
         self._forward = forward_func
-        self._live = seam and matches == "live"
+        self._live = has_matches and matches == "live"
         self._known: Any = None
         self._fixed: Any = None
         self.region: tuple[int, int, int, int] | None = None
@@ -62,10 +62,10 @@ class MatchingNetwork:
         self.can_crop = "region" in names
         blocks = getattr(forward_func, "blocks", ())
         self.can_recompute = len(blocks) if "checkpoint" in names else 0
-        if seam and matches != "live":
+        if has_matches and matches != "live":
             # Matches made in inference mode could not take part in a backward pass later.
             with torch.inference_mode(False), torch.no_grad():
-                _, known = forward_func(picture, return_matches=True)
+                _, known = forward_func(image, return_matches=True)
             self._fixed = known if matches == "frozen" else known.own()
 
     @property
@@ -73,38 +73,39 @@ class MatchingNetwork:
         """Whether matches may change along a path; known after the first call."""
         return self._known is not None and any(b is not None for b in self._known.blocks)
 
-    def __call__(self, pictures: Tensor) -> tuple[Tensor, list[Choice]]:
-        """Super-resolve (B, 3, h, w); also each picture's matches, empty unless they may switch."""
+    def __call__(self, images: Tensor) -> tuple[Tensor, list[Choice]]:
+        """Super-resolve (B, 3, h, w); also each image's matches, empty unless they may switch."""
         if not self._live:
             keywords = {} if self._fixed is None else {"matches": self._fixed}
-            return self._run(pictures, **keywords), [()] * len(pictures)
-        sr, used = self._forward(pictures, return_matches=True, **self._options())
+            return self._run(images, **keywords), [()] * len(images)
+        sr, used = self._forward(images, return_matches=True, **self._options())
         if self._known is None:
             self._known = used.image(0)
+        # (B, N) patch numbers a block to (1, N) a block and image.
         indices = [None if b is None else b.index.detach() for b in used.blocks]
         choices = [
             tuple(None if index is None else index[i : i + 1] for index in indices)
-            for i in range(len(pictures))
+            for i in range(len(images))
         ]
-        return _checked(sr, pictures), choices
+        return _checked(sr, images), choices
 
-    def with_choices(self, pictures: Tensor, choices: Sequence[Choice]) -> Tensor:
-        """Super-resolve (B, 3, h, w) with given matches, one choice a picture."""
+    def with_choices(self, images: Tensor, choices: Sequence[Choice]) -> Tensor:
+        """Super-resolve (B, 3, h, w) with given matches, one choice an image."""
         matches = self._known
         for block in range(len(matches.blocks)):
             chosen = [index for c in choices if (index := c[block]) is not None]
             if chosen:
                 matches = matches.with_block(block, torch.cat(chosen))
-        return self._run(pictures, matches=matches)
+        return self._run(images, matches=matches)
 
-    def probe(self, pictures: Tensor) -> None:
-        """A pass like those to come, but on pictures of any size, to see what it costs."""
-        # What holds matches of one picture would refuse another size: the network behind it then.
+    def probe(self, images: Tensor) -> None:
+        """A pass like those to come, but on images of any size, to measure its memory."""
+        # Given matches fit one size only: where a wrapper holds some, the network inside it.
         forward = getattr(self._forward, "free", self._forward)
-        forward(pictures, **({} if self.region is None else {"region": (0, 0, 1, 1)}))
+        forward(images, **({} if self.region is None else {"region": (0, 0, 1, 1)}))
 
-    def _run(self, pictures: Tensor, **keywords: Any) -> Tensor:
-        return _checked(self._forward(pictures, **keywords, **self._options()), pictures)
+    def _run(self, images: Tensor, **keywords: Any) -> Tensor:
+        return _checked(self._forward(images, **keywords, **self._options()), images)
 
     def _options(self) -> dict[str, Any]:
         options: dict[str, Any] = {} if self.region is None else {"region": self.region}
@@ -129,21 +130,21 @@ def _parameters(forward_func: Callable[..., Any]) -> set[str]:
         return set()
 
 
-def _check_evaluation(forward_func: Callable[..., Any], seam: bool) -> None:
+def _check_evaluation(forward_func: Callable[..., Any], has_matches: bool) -> None:
     if not isinstance(forward_func, nn.Module) or not forward_func.training:
         return
-    moody = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
-    if seam or any(isinstance(m, moody) for m in forward_func.modules()):
+    random = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+    if has_matches or any(isinstance(m, random) for m in forward_func.modules()):
         raise ValueError(
-            "the network is in training mode, where it answers by chance: call .eval()"
+            "the network is in training mode, where its output is random: call .eval()"
         )
 
 
-def _checked(sr: Any, pictures: Tensor) -> Tensor:
-    if not isinstance(sr, torch.Tensor) or sr.ndim != 4 or len(sr) != len(pictures):
+def _checked(sr: Any, images: Tensor) -> Tensor:
+    if not isinstance(sr, torch.Tensor) or sr.ndim != 4 or len(sr) != len(images):
         found = tuple(sr.shape) if isinstance(sr, torch.Tensor) else type(sr).__name__
         raise ValueError(
-            f"the network must return pictures of shape (B, 3, sH, sW) "
-            f"for {tuple(pictures.shape)}, not {found}"
+            f"the network must return images of shape (B, 3, sH, sW) "
+            f"for {tuple(images.shape)}, not {found}"
         )
     return sr

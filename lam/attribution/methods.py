@@ -6,9 +6,8 @@ All give a map (3, h, w) whose importance is taken as LAM's is: the absolute sum
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,17 +20,15 @@ from .detectors import Detector
 from .local_attribution import LocalAttribution
 from .memory_plan import batch_size
 from .paths import GaussianBlurPath
-from .results import LocalAttributionResult, MethodResult
-from .target import Subject, check_differentiable
-
-Result = TypeVar("Result")
+from .results import LocalAttributionResult, MethodResult, last
+from .target import Target, check_differentiable
 
 ATTRIBUTION_METHODS = ("lam", "saliency", "input_x_gradient", "occlusion")
 """What `explain` can do, by name."""
 
 BASELINES = ("blurred", "black", "mean")
-"""What Occlusion puts in a pixel's place: the picture as LAM's path begins it (blurred, so that
-only detail is taken away and no edge is added), black, or the picture's mean colour."""
+"""What Occlusion puts in a pixel's place: the image as LAM's path begins it (blurred, so that
+only detail is taken away and no edge is added), black, or the image's mean colour."""
 
 
 def explain(
@@ -45,7 +42,7 @@ def explain(
 
     Args:
         forward_func: A network, or any function, from (B, 3, h, w) RGB in [0, 1] to (B, 3, sh, sw).
-        inputs: The LR picture, (1, 3, h, w) or (3, h, w).
+        inputs: The LR image, (1, 3, h, w) or (3, h, w).
         window: What is asked about, in SR pixels.
         method: One of `ATTRIBUTION_METHODS`.
         **options: ``detector`` and ``matches`` for all, and what the method alone takes: LAM's of
@@ -53,9 +50,9 @@ def explain(
             of `occlusion`.
 
     Raises:
-        ValueError: If there is no such method, or the picture, window or an option does not fit.
+        ValueError: If there is no such method, or the image, window or an option does not fit.
     """
-    return _last(explain_progressively(forward_func, inputs, window, method, **options))
+    return last(explain_progressively(forward_func, inputs, window, method, **options))
 
 
 def explain_progressively(
@@ -81,38 +78,24 @@ def explain_progressively(
     )
 
 
-def _last(results: Iterator[Result]) -> Result:
-    return deque(results, maxlen=1).pop()
-
-
 def saliency(
-    forward_func: Callable[..., Any],
-    inputs: Tensor,
-    window: Window,
-    *,
-    detector: str | Detector = "gradient",
-    matches: str = "live",
+    forward_func: Callable[..., Any], inputs: Tensor, window: Window, **options: Any
 ) -> MethodResult:
-    """Saliency (Simonyan et al. 2014): the detector's gradient at the picture, with its sign.
+    """Saliency (Simonyan et al. 2014): the detector's gradient at the image, with its sign.
 
     Captum's with ``abs=False``: importance is the absolute value of the channels' sum, as in LAM's
     maps, not the sum of absolute values. Arguments as in `explain`.
     """
-    subject = Subject(forward_func, inputs, window, detector, matches)
-    return _by_gradient(subject, "saliency", lambda f, x: Saliency(f).attribute(x, abs=False))
+    target = Target(forward_func, inputs, window, **options)
+    return _by_gradient(target, "saliency", lambda f, x: Saliency(f).attribute(x, abs=False))
 
 
 def input_x_gradient(
-    forward_func: Callable[..., Any],
-    inputs: Tensor,
-    window: Window,
-    *,
-    detector: str | Detector = "gradient",
-    matches: str = "live",
+    forward_func: Callable[..., Any], inputs: Tensor, window: Window, **options: Any
 ) -> MethodResult:
     """Input times gradient (Shrikumar et al. 2016), captum's. Arguments as in `explain`."""
-    subject = Subject(forward_func, inputs, window, detector, matches)
-    return _by_gradient(subject, "input_x_gradient", lambda f, x: InputXGradient(f).attribute(x))
+    target = Target(forward_func, inputs, window, **options)
+    return _by_gradient(target, "input_x_gradient", lambda f, x: InputXGradient(f).attribute(x))
 
 
 def occlusion(
@@ -127,9 +110,9 @@ def occlusion(
         **options: As in `occlusion_progressively`.
 
     Raises:
-        ValueError: If the picture, the window or an option does not fit.
+        ValueError: If the image, the window or an option does not fit.
     """
-    return _last(occlusion_progressively(forward_func, inputs, window, **options))
+    return last(occlusion_progressively(forward_func, inputs, window, **options))
 
 
 def occlusion_progressively(
@@ -159,14 +142,14 @@ def occlusion_progressively(
         size: Side of the square, in LR pixels.
         stride: From one square to the next, in LR pixels; ``size`` by default: no overlap.
         baseline: One of `BASELINES`.
-        internal_batch_size: Passes computed at once; by default by the picture's size.
+        internal_batch_size: Passes computed at once; by default by the image's size.
 
     Raises:
-        ValueError: At once, if the picture, the window or an option does not fit.
+        ValueError: At once, if the image, the window or an option does not fit.
     """
     stride = size if stride is None else stride
-    subject = Subject(forward_func, inputs, window, detector, matches)
-    sides = subject.picture.shape[-2:]
+    target = Target(forward_func, inputs, window, detector, matches)
+    sides = target.image.shape[-2:]
     if not 1 <= size <= min(sides):
         raise ValueError(f"the square must have a side of 1 to {min(sides)} LR pixels, not {size}")
     if not 1 <= stride <= size:
@@ -174,16 +157,22 @@ def occlusion_progressively(
             f"the stride must be 1 to {size} pixels, not {stride}: "
             f"with a longer one some pixels would never be covered"
         )
-    batch = batch_size(internal_batch_size, subject.picture)
-    cover = _baseline(subject.picture, baseline)
-    subject.params.update(method="occlusion", size=size, stride=stride, baseline=baseline)
-    return _occlude(subject, cover, subject.evaluate(), size, stride, batch)
+    batch = batch_size(internal_batch_size, target.image)
+    cover = _baseline(target.image, baseline)
+    target.params.update(method="occlusion", size=size, stride=stride, baseline=baseline)
+    return _occlude(target, cover, target.evaluate(), size, stride, batch)
 
 
 def _occlude(
-    subject: Subject, cover: Tensor, end: float, size: int, stride: int, batch: int
+    target: Target, cover: Tensor, end: float, size: int, stride: int, batch: int
 ) -> Iterator[MethodResult]:
-    height, width = subject.picture.shape[-2:]
+    """The maps after each row of squares; captum's Occlusion, given one row of squares at a time.
+
+    With a(p) = mean over the squares q that cover pixel p of detector(image) - detector(q covered),
+    ``total`` (3, h, w) sums the falls and ``count`` (1, h, 1) the rows of squares over each pixel;
+    captum itself takes the mean over the squares of one row that overlap.
+    """
+    height, width = target.image.shape[-2:]
     tops = range(0, height - size + stride, stride)  # the last square may be cut off by the border
     total = np.zeros((3, height, width))
     count = np.zeros((1, height, 1))
@@ -192,10 +181,10 @@ def _occlude(
         began = time.perf_counter()
         rows = slice(top, min(top + size, height))
         high = rows.stop - rows.start
-        # Captum is shown the rows of these squares; what it makes of them is put into the picture.
+        # Captum sees the rows under these squares alone; `_of_rows` puts them into the image.
         with torch.inference_mode(False), torch.no_grad():
-            fall = Occlusion(_of_rows(subject, rows)).attribute(
-                subject.picture[:, :, rows],
+            fall = Occlusion(_of_rows(target, rows)).attribute(
+                target.image[:, :, rows],
                 sliding_window_shapes=(3, high, size),
                 strides=(3, high, stride),
                 baselines=cover[:, :, rows],
@@ -204,32 +193,32 @@ def _occlude(
         total[:, rows] += fall[0].double().cpu().numpy() / 3
         count[:, rows] += 1
         seconds += time.perf_counter() - began
-        yield subject.result(total / np.maximum(count, 1), end, seconds, done / len(tops))
+        yield target.result(total / np.maximum(count, 1), end, seconds, done / len(tops))
 
 
-def _of_rows(subject: Subject, rows: slice) -> Callable[[Tensor], Tensor]:
-    """The detector as a function of some rows (B, 3, rows, w) of the picture alone."""
+def _of_rows(target: Target, rows: slice) -> Callable[[Tensor], Tensor]:
+    """The detector as a function of some rows (B, 3, rows, w) of the image alone."""
 
     def function(part: Tensor) -> Tensor:
-        pictures = subject.picture.repeat(len(part), 1, 1, 1)
-        pictures[:, :, rows] = part
-        return subject(pictures)
+        images = target.image.repeat(len(part), 1, 1, 1)
+        images[:, :, rows] = part
+        return target(images)
 
     return function
 
 
-def _baseline(picture: Tensor, baseline: str) -> Tensor:
+def _baseline(image: Tensor, baseline: str) -> Tensor:
     if baseline == "blurred":
-        return GaussianBlurPath().at(picture, np.zeros(1))
+        return GaussianBlurPath().at(image, np.zeros(1))
     if baseline == "black":
-        return torch.zeros_like(picture)
+        return torch.zeros_like(image)
     if baseline == "mean":
-        return picture.mean((2, 3), keepdim=True).expand_as(picture)
+        return image.mean((2, 3), keepdim=True).expand_as(image)
     raise ValueError(f"there is no baseline {baseline!r}: choose one of {', '.join(BASELINES)}")
 
 
 def _by_gradient(
-    subject: Subject,
+    target: Target,
     method: str,
     attribute: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor],
 ) -> MethodResult:
@@ -237,15 +226,15 @@ def _by_gradient(
     began = time.perf_counter()
     values: list[Tensor] = []
 
-    def function(pictures: Tensor) -> Tensor:
-        value = subject(pictures)
+    def function(images: Tensor) -> Tensor:
+        value = target(images)
         check_differentiable(value)
         values.append(value.detach())
         return value
 
     # Callers may be in threads or modes where gradients are off.
     with torch.inference_mode(False), torch.enable_grad():
-        found = attribute(function, subject.picture.clone().requires_grad_())
-    subject.params["method"] = method
+        found = attribute(function, target.image.clone().requires_grad_())
+    target.params["method"] = method
     attribution = found[0].detach().double().cpu().numpy()
-    return subject.result(attribution, values[0].item(), time.perf_counter() - began, 1.0)
+    return target.result(attribution, values[0].item(), time.perf_counter() - began, 1.0)

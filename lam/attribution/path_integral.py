@@ -1,4 +1,15 @@
-"""The integral of a detector's gradient along a path, step by step, and the jumps it cannot see."""
+"""The integral of a detector's gradient along a path, step by step, and the jumps at switches.
+
+LAM's path integrated gradient (Gu & Dong 2021): with the path g from the blurred image g(0) to the
+image g(1) and the detector F of the network's output, channel c of LR pixel (y, x) contributes
+
+    A[c, y, x] = integral over alpha from 0 to 1 of dF/dx[c, y, x] at g(alpha) * dg[c, y, x]/dalpha,
+
+here a weighted sum over nodes alpha_k. Where matches switch, F jumps and has no gradient: the jumps
+are measured one by one, so that
+
+    F(g(1)) - F(g(0)) = sum of A + sum of jumps + residual.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +28,7 @@ from .memory_plan import Plan
 from .paths import AttributionPath
 from .quadrature import Array, Quadrature
 from .results import LocalAttributionResult, MatchSwitches
-from .target import Subject
+from .target import Target
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -26,10 +37,10 @@ _GRADIENT_COST = 3  # a gradient takes about as long as three forward passes
 
 
 class Integration:
-    """One attribution under way.
+    """The integral of one target along one path.
 
     Args:
-        subject: The picture, network, window and detector.
+        target: The image, network, window and detector.
         path: From where to where.
         rule: Where gradients are taken and with what weight.
         plan: How many steps to compute at once.
@@ -40,16 +51,16 @@ class Integration:
 
     def __init__(
         self,
-        subject: Subject,
+        target: Target,
         path: AttributionPath,
         rule: Quadrature,
         plan: Plan,
         tolerance: float | None,
         params: dict[str, Any],
     ) -> None:
-        self.subject, self.path, self.rule, self.batch = subject, path, rule, plan.batch
+        self.target, self.path, self.rule, self.batch = target, path, rule, plan.batch
         self.tolerance, self.params = tolerance, params
-        subject.network.recompute = plan.recompute
+        target.network.recompute = plan.recompute
         self.seconds = 0.0
         self.done: dict[int, tuple[float, Choice]] = {}  # detector and matches at each node
         self.non_finite = 0
@@ -57,14 +68,21 @@ class Integration:
         self.finished = False
         self.map_change = float("nan")
         self._steps = len(rule.nodes)  # to be taken, as far as is known
-        self._sum: NDArray[np.float64] = np.zeros(tuple(subject.picture.shape[1:]), np.float64)
-        self._share = 0.0
+        self._sum: NDArray[np.float64] = np.zeros(tuple(target.image.shape[1:]), np.float64)
+        self._share = 0.0  # of the path, that the nodes in the sum stand for
         self._map = self._sum
         self.start, self.end = self._ends()
-        self._looked = 0  # forward passes done to see what switches of matches did
-        self._looks = 2 * (self._steps + 1) if subject.network.switches else 0  # at most
+        self._jump_passes_done = 0
+        # Two forward passes a knot at the most: the detector with the old and the new matches.
+        self._jump_passes = 2 * (self._steps + 1) if target.network.switches else 0
 
-    def advance(self) -> Iterator[None]:
+    def results(self) -> Iterator[LocalAttributionResult]:
+        """Do the work: a result after every batch, and the final one."""
+        for _ in self._advance():
+            yield self.result()
+        yield self.result()
+
+    def _advance(self) -> Iterator[None]:
         """Do the work, pausing after every batch."""
         for number, level in enumerate(self.rule.levels()):
             left = len(level)
@@ -74,19 +92,24 @@ class Integration:
                     self._sum += self.rule.weights[node] * contribution
                     self._share += self.rule.shares[node]
                 left -= len(nodes)
-                # A level that is not complete knows one half of the path better than the other.
+                # An incomplete level covers a part of the path twice as densely as the rest: its
+                # nodes count once it is complete. The first level is all there is until then.
                 if number == 0 or not left:
                     self._refine(known=number > 0)
                 yield
             if self.tolerance is not None and self.map_change < self.tolerance:
                 self._steps = len(self.done)
                 break
-        if self.subject.network.switches:
+        if self.target.network.switches:
             yield from self._jumps()
         self.finished = True
 
     def _refine(self, known: bool) -> None:
-        """Take the steps done so far for the map, and see how far that moves one already known."""
+        """Set the map to the estimate of the nodes so far, and measure by how much that moves it.
+
+        The nodes of a level are evenly spread over the path, so the sum over them, divided by the
+        share of the path that they stand for, estimates the integral over all of it.
+        """
         before, self._map = self._map, self._sum / self._share
         if known:
             self.map_change = _relative_change(before, self._map)
@@ -94,7 +117,7 @@ class Integration:
     def result(self) -> LocalAttributionResult:
         """What is known so far."""
         nodes = sorted(self.done)
-        jumps = 0.0 if not self.subject.network.switches else float("nan")
+        jumps = 0.0 if not self.target.network.switches else float("nan")
         if self.switches is not None:
             jumps = float(self.switches.jumps.sum())
         return LocalAttributionResult(
@@ -111,20 +134,22 @@ class Integration:
             path_alphas=self.rule.nodes[nodes],
             path_values=np.array([self.done[node][0] for node in nodes]),
             switches=self.switches,
-            params={**self.subject.params, **self.params},
+            params={**self.target.params, **self.params},
         )
 
     def _progress(self) -> float:
         """The share of the work that is done, counted in forward passes."""
         if self.finished:
             return 1.0
-        done = _GRADIENT_COST * len(self.done) + self._looked
-        return min(0.999, done / (_GRADIENT_COST * self._steps + self._looks))
+        done = _GRADIENT_COST * len(self.done) + self._jump_passes_done
+        return min(0.999, done / (_GRADIENT_COST * self._steps + self._jump_passes))
 
     def _ends(self) -> tuple[tuple[float, Choice], tuple[float, Choice]]:
+        """Detector and matches at alpha = 0 and at alpha = 1."""
+
         def values(alphas: Sequence[float]) -> list[tuple[float, Choice]]:
-            pictures = self.path.at(self.subject.picture, np.array(alphas))
-            found, choices = self.subject.observe(pictures)
+            images = self.path.at(self.target.image, np.array(alphas))
+            found, choices = self.target.observe(images)
             return list(zip(found.tolist(), choices, strict=True))
 
         with torch.no_grad():
@@ -132,10 +157,10 @@ class Integration:
         return found[0], found[1]
 
     def _gradients(self, nodes: Sequence[int]) -> list[tuple[float, Choice, NDArray[np.float64]]]:
-        """Detector, matches and gradient times derivative of the path, at some nodes."""
-        alphas = self.rule.nodes[list(nodes)]
-        pictures = self.path.at(self.subject.picture, alphas)
-        values, choices, gradients = self.subject.gradient(pictures)
+        """Detector F, matches and dF/dg * dg/dalpha (3, h, w) at some nodes."""
+        alphas = self.rule.nodes[list(nodes)]  # (K,)
+        images = self.path.at(self.target.image, alphas)
+        values, choices, gradients = self.target.gradient(images)  # (K,), K, (K, 3, h, w)
         finite = torch.isfinite(gradients)
         self.non_finite += int((~finite).sum())
         gradients = gradients.masked_fill(~finite, 0)
@@ -143,40 +168,51 @@ class Integration:
         return list(zip(values.tolist(), choices, contributions, strict=True))
 
     def _derivative(self, alphas: Array) -> Tensor:
+        """dg/dalpha at K nodes, (K, 3, h, w); the demo's is the difference to the knot before."""
         if self.rule.method != "riemann_demo":
-            return self.path.derivative(self.subject.picture, alphas)
+            return self.path.derivative(self.target.image, alphas)
         n = len(self.rule.nodes)
-        before = self.path.at(self.subject.picture, alphas - 1 / n)
-        return (self.path.at(self.subject.picture, alphas) - before) * n
+        before = self.path.at(self.target.image, alphas - 1 / n)
+        return (self.path.at(self.target.image, alphas) - before) * n
 
     def _jumps(self) -> Iterator[None]:
         """Evaluate the detector with old and new matches wherever they switched.
 
-        Every node's matches are taken to hold in its cell, so switches lie at the knots between
-        cells. Integrals over the cells plus jumps at the knots then telescope to the whole change.
+        The matches m_k of node k are taken to hold in its cell, from knot t_k to t_(k + 1); before
+        t_0 = 0 those of the blurred image hold, after t_n = 1 those of the image. With F(t; m) the
+        detector at g(t) under matches m, the change telescopes:
+
+            F(1; m_n) - F(0; m_(-1))
+                = sum over cells k = 0 ... n - 1 of F(t_(k+1); m_k) - F(t_k; m_k)
+                + sum over knots k = 0 ... n of F(t_k; m_k) - F(t_k; m_(k-1)).
+
+        The first sum is the integral (no matches switch inside a cell), the second are the jumps.
         """
         nodes = sorted(self.done)
+        # n + 2 choices: choices[k] holds before knot k, choices[k + 1] after it.
         choices = [self.start[1], *(self.done[node][1] for node in nodes), self.end[1]]
-        knots = self.rule.thinned(nodes).knots
-        shares = np.stack([switched_shares(*pair) for pair in pairwise(choices)])
-        switched = np.flatnonzero(shares.any(1))
+        knots = self.rule.thinned(nodes).knots  # (n + 1,)
+        shares = np.stack([switched_shares(*pair) for pair in pairwise(choices)])  # (n + 1, blocks)
+        switched = np.flatnonzero(shares.any(1))  # elsewhere the jump is 0
         wanted = [(knots[k], choices[k + side]) for k in switched for side in (0, 1)]
-        self._looks = len(wanted)
+        self._jump_passes = len(wanted)
         values: list[float] = []
         for _, found in self._batches(wanted, self._with_choices):
             values += found
-            self._looked = len(values)
+            self._jump_passes_done = len(values)
             yield
         jumps = np.zeros(len(knots))
+        # (switches, 2): with the old matches, with the new ones.
         jumps[switched] = np.diff(np.reshape(values, (-1, 2)), axis=1)[:, 0]
         self.switches = MatchSwitches(knots, shares, jumps)
 
     def _with_choices(self, wanted: Sequence[tuple[float, Choice]]) -> list[float]:
+        """F(t; m) for pairs of position and matches."""
         with torch.no_grad():
             alphas = np.array([alpha for alpha, _ in wanted])
-            pictures = self.path.at(self.subject.picture, alphas)
+            images = self.path.at(self.target.image, alphas)
             choices = [choice for _, choice in wanted]
-            values: list[float] = self.subject.observe_with(pictures, choices).tolist()
+            values: list[float] = self.target.observe_with(images, choices).tolist()
         return values
 
     def _batches(
@@ -193,7 +229,7 @@ class Integration:
             except (RuntimeError, MemoryError) as error:
                 if len(chunk) == 1 or not _out_of_memory(error):
                     raise
-            # Only out here has the failed attempt let go of its tensors.
+            # The failed attempt's tensors are freed only after the except block has ended.
             self.seconds += time.perf_counter() - began
             if found is None:
                 self.batch = len(chunk) // 2

@@ -1,4 +1,4 @@
-"""Paths from a picture without detail (alpha = 0) to the picture itself (alpha = 1).
+"""Paths from an image without detail (alpha = 0) to the image itself (alpha = 1).
 
 LAM (Gu & Dong 2021) integrates gradients along a path. A path here is a value: it knows where it is
 at alpha and its exact derivative there.
@@ -16,18 +16,18 @@ from torch import Tensor
 from .quadrature import Array
 
 _SHARP = 1e-3  # below this sigma in pixels every neighbour's weight is 0 in float64
-_LEAST_LOG = -600.0  # exp of it is still a normal float64
+_LEAST_LOG = -600.0  # a logarithm of u whose exp is still a normal float64
 
 
 class AttributionPath(Protocol):
-    """What `lam.LocalAttribution` needs of a path. Pictures are (1, 3, h, w) RGB in [0, 1].
+    """What `lam.LocalAttribution` needs of a path. Images are (1, 3, h, w) RGB in [0, 1].
 
     A path may also have a method ``clock`` (`quadrature.Clock`), a variable in which it moves
     more evenly than in alpha; Gauss-Legendre nodes are then spread in that.
     """
 
     def at(self, picture: Tensor, alphas: Array) -> Tensor:
-        """The pictures (K, 3, h, w) at K positions in [0, 1]."""
+        """The images (K, 3, h, w) at K positions in [0, 1]."""
         ...
 
     def derivative(self, picture: Tensor, alphas: Array) -> Tensor:
@@ -43,7 +43,7 @@ class AttributionPath(Protocol):
 class GaussianBlurPath:
     """From blurred to sharp: the standard deviation falls linearly from ``sigma`` to 0.
 
-    LAM's progressive blurring path. The picture is mirrored at its border without repeating
+    LAM's progressive blurring path. The image is mirrored at its border without repeating
     the border pixel, as OpenCV's default does.
 
     Attributes:
@@ -64,24 +64,27 @@ class GaussianBlurPath:
             raise ValueError(f"the kernel must be an odd number of pixels, not {self.kernel}")
 
     def at(self, picture: Tensor, alphas: Array) -> Tensor:
-        """The pictures (K, 3, h, w) at K positions in [0, 1]."""
+        """The images (K, 3, h, w) at K positions in [0, 1]."""
         weights, _ = self._kernels(alphas)
         return _filter(picture, weights, weights)
 
     def derivative(self, picture: Tensor, alphas: Array) -> Tensor:
         """The derivatives d(path) / d(alpha), (K, 3, h, w)."""
-        weights, slopes = self._kernels(alphas)
-        # The kernel is a product of one along the rows and one along the columns.
+        weights, slopes = self._kernels(alphas)  # k(s) and k'(s) = dk/ds at s = sigma(alpha)
+        # The kernel is separable, K(s)[y, x] = k(s)[y] * k(s)[x], so by the product rule
+        # dK/ds = k'[y] * k[x] + k[y] * k'[x]. The image does not depend on s: filter it with both.
         both = _filter(picture, slopes, weights) + _filter(picture, weights, slopes)
+        # s = sigma * (1 - alpha), so ds/dalpha = -sigma.
         return -self.sigma * both
 
     def clock(self, times: Array) -> tuple[Array, Array]:
         """Positions at which a pixel's weight for its neighbour has fallen by equal parts.
 
-        That weight, ``u = exp(-1 / (2 sigma ** 2))``, is the natural variable of the path: the
-        kernel is a quotient of polynomials in u (``u ** (x * x)``, normalised), so that
-        Gauss-Legendre converges geometrically. As a function of alpha it is flat beyond all orders
-        at the sharp end, where a quarter of evenly spread nodes would find nothing to integrate.
+        That weight, ``u = exp(-1 / (2 s ** 2))`` at the standard deviation s, is the natural
+        variable of the path: the kernel at distance x is ``u ** (x * x)``, normalised, a quotient
+        of polynomials in u, so that Gauss-Legendre converges geometrically. As a function of alpha,
+        all derivatives of u vanish at the sharp end, and a quarter of evenly spread nodes would add
+        next to nothing.
 
         Args:
             times: (K,) in [0, 1].
@@ -89,11 +92,14 @@ class GaussianBlurPath:
         Returns:
             Positions alpha (K,), and d(alpha) / d(time), which grows without bound as time nears 1.
         """
-        first = -1 / (2 * self.sigma**2)
+        first = -1 / (2 * self.sigma**2)  # log of u_0, u where the path begins
         if first < _LEAST_LOG:  # such a blur changes nothing, at whatever pace
             return times, np.ones_like(times)
         with np.errstate(divide="ignore", invalid="ignore"):
+            # u falls linearly in time t: u = u_0 * (1 - t), and s = (-1 / (2 log u)) ** (1 / 2).
             sigma = np.sqrt(-1 / (2 * (first + np.log1p(-times))))
+            # alpha = 1 - s / sigma. From du/ds = u / s ** 3 and du/dt = -u_0 = -u / (1 - t):
+            # dalpha/dt = -(1 / sigma) * (ds/du) * (du/dt) = s ** 3 / (sigma * (1 - t)).
             return 1 - sigma / self.sigma, sigma**3 / (self.sigma * (1 - times))
 
     def describe(self) -> dict[str, Any]:
@@ -101,11 +107,16 @@ class GaussianBlurPath:
         return {"name": "gaussian_blur", **asdict(self)}
 
     def _kernels(self, alphas: Array) -> tuple[Array, Array]:
-        """One-dimensional kernels (K, kernel) and their derivatives with respect to sigma."""
+        """One-dimensional kernels k(s), (K, kernel), and their derivatives dk/ds.
+
+        At distance x from the middle, with r = exp(-x ** 2 / (2 s ** 2)) and R the sum of r over x:
+        k = r / R, dr/ds = r * x ** 2 / s ** 3 and, by the quotient rule, dk/ds = (r' - k R') / R.
+        """
         sigma = np.maximum(self.sigma * (1 - np.asarray(alphas, np.float64)), _SHARP)[:, None]
         squares = (np.arange(self.kernel) - self.kernel // 2) ** 2.0
         raw = np.exp(-squares / (2 * sigma**2))
         raw_slope = raw * squares / sigma**3
+        # (K, 1) each: sums over the kernel.
         total, total_slope = raw.sum(1, keepdims=True), raw_slope.sum(1, keepdims=True)
         weights = raw / total
         return weights, (raw_slope - weights * total_slope) / total
@@ -113,7 +124,7 @@ class GaussianBlurPath:
 
 @dataclass(frozen=True)
 class LinearPath:
-    """The straight line from a baseline to the picture: integrated gradients proper.
+    """The straight line from a baseline to the image: integrated gradients proper.
 
     Attributes:
         baseline: ``"blurred"`` (Gaussian, as `GaussianBlurPath` begins) or ``"black"``.
@@ -134,7 +145,7 @@ class LinearPath:
         GaussianBlurPath(self.sigma, self.kernel)
 
     def at(self, picture: Tensor, alphas: Array) -> Tensor:
-        """The pictures (K, 3, h, w) at K positions in [0, 1]."""
+        """The images (K, 3, h, w) at K positions in [0, 1]."""
         start = self._start(picture)
         steps = torch.as_tensor(np.asarray(alphas), dtype=picture.dtype, device=picture.device)
         return start + steps[:, None, None, None] * (picture - start)
@@ -156,20 +167,19 @@ class LinearPath:
 
 
 def _filter(picture: Tensor, down: Array, across: Array) -> Tensor:
-    """Filter a picture (1, 3, h, w) with K separable kernels (K, l) to (K, 3, h, w)."""
+    """Filter an image (1, 3, h, w) with K separable kernels (K, l) to (K, 3, h, w)."""
     length = down.shape[1]
     down_, across_ = (
         torch.as_tensor(k, dtype=picture.dtype, device=picture.device) for k in (down, across)
     )
-    windows = _mirror(picture, 2, length // 2).unfold(2, length, 1)
+    windows = _mirror(picture, 2, length // 2).unfold(2, length, 1)  # (1, 3, h, w, l)
     rows = torch.einsum("chwl,kl->kchw", windows[0], down_)
-    windows = _mirror(rows, 3, length // 2).unfold(3, length, 1)
+    windows = _mirror(rows, 3, length // 2).unfold(3, length, 1)  # (K, 3, h, w, l)
     return torch.einsum("kchwl,kl->kchw", windows, across_)
 
 
 def _mirror(x: Tensor, dim: int, pad: int) -> Tensor:
     """Mirror at both ends of an axis without repeating the border, however short the axis is."""
-    size = x.shape[dim]
-    period = max(1, 2 * (size - 1))
-    place = torch.arange(-pad, size + pad, device=x.device).remainder(period)
-    return x.index_select(dim, torch.minimum(place, period - place))
+    # Not torch's reflection padding, which needs an axis longer than the padding.
+    places = np.pad(np.arange(x.shape[dim]), pad, mode="reflect")
+    return x.index_select(dim, torch.as_tensor(places, device=x.device))

@@ -1,4 +1,16 @@
-"""Where along a path gradients are taken, and with what weight."""
+"""Where along a path gradients are taken, and with what weight.
+
+The integral over alpha in [0, 1] of f(alpha) becomes a sum over nodes: sum of w_k f(alpha_k).
+
+A path may move very unevenly in alpha. Substituting alpha = alpha(t), with t in [0, 1] the path's
+clock, leaves the integral as it is,
+
+    integral of f(alpha) dalpha = integral of f(alpha(t)) * (dalpha/dt) dt,
+
+and the integrand in t may be far smoother: Gauss-Legendre nodes t_k with weights v_k then give
+alpha_k = alpha(t_k) and w_k = v_k * (dalpha/dt)(t_k). The blur path's clock is linear in
+u = exp(-1 / (2 sigma ** 2)), see `paths.GaussianBlurPath.clock`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_STEPS = 1000
-"""More steps than this change no digit that anyone looks at, and take hours."""
+"""More steps than this change no printed digit, and take hours."""
 
 METHODS = (
     "gausslegendre",
@@ -58,9 +70,11 @@ class Quadrature:
         if len(done) == len(self.nodes):
             return self
         numbers = list(done)
-        share = self.shares[numbers] / self.shares[numbers].sum()
-        knots = np.concatenate([[0.0], np.cumsum(share)[:-1], [1.0]])
-        weights = self.weights[numbers] / self.shares[numbers].sum()
+        # The clock's shares v_k of the nodes kept are scaled to a sum of 1 again, and the weights
+        # w_k = v_k * dalpha/dt by the same factor.
+        held = self.shares[numbers].sum()
+        share, weights = self.shares[numbers] / held, self.weights[numbers] / held
+        knots = _knots(share)
         if self.clock is not None:
             knots = self.clock(knots)[0]
         return Quadrature(self.method, self.nodes[numbers], weights, share, knots, self.clock)
@@ -71,9 +85,11 @@ class Quadrature:
         The first level is about an eighth of all nodes, evenly spread.
         """
         n = len(self.nodes)
-        stride = min(8, 1 << (n.bit_length() - 1))
+        stride = min(8, 1 << (n.bit_length() - 1))  # the largest power of 2 up to n and 8
+        # 4, 12, 20 ...; then 0, 8, 16 ...; 2, 6, 10 ...; 1, 3, 5 ...: every number once.
         first = list(range(stride // 2, n, stride))
-        # Within the first level from coarse to fine too, so that its beginning is of some use.
+        # The first level in van der Corput's order (by the number's reversed binary digits), from
+        # coarse to fine, so that its beginning is evenly spread too.
         width = max(1, (len(first) - 1).bit_length())
         order = sorted(range(len(first)), key=lambda i: f"{i:0{width}b}"[::-1])
         levels = [[first[i] for i in order]]
@@ -106,20 +122,27 @@ def quadrature(method: str, n_steps: int, clock: Clock | None = None) -> Quadrat
     if not least <= n <= MAX_STEPS:
         raise ValueError(f"the number of steps must be {least} to {MAX_STEPS}, not {n}")
     nodes, shares = _rule(method, n)
-    knots = np.concatenate([[0.0], np.cumsum(shares)[:-1], [1.0]])
+    knots = _knots(shares)
     if method != "gausslegendre" or clock is None:
         return Quadrature(method, nodes, shares, shares, knots)
-    alphas, rates = clock(nodes)
+    alphas, rates = clock(nodes)  # alpha(t_k) and dalpha/dt there, (n,) each
     return Quadrature(method, alphas, shares * rates, shares, clock(knots)[0], clock)
 
 
+def _knots(shares: Array) -> Array:
+    """Borders of cells of given lengths, from exactly 0 to exactly 1."""
+    return np.concatenate([[0.0], np.cumsum(shares)[:-1], [1.0]])
+
+
 def _rule(method: str, n: int) -> tuple[Array, Array]:
+    """Nodes and weights on [0, 1] of a method, (n,) each; the weights sum to 1."""
     if method == "gausslegendre":
         nodes, weights = np.polynomial.legendre.leggauss(n)
-        return (nodes + 1) / 2, weights / 2
+        return (nodes + 1) / 2, weights / 2  # from [-1, 1], of length 2
     if method == "riemann_trapezoid":
         weights = np.full(n, 1 / (n - 1))
-        weights[[0, -1]] /= 2
+        weights[[0, -1]] /= 2  # the ends stand for half a cell each
         return np.linspace(0, 1, n), weights
+    # Cells of length 1 / n, with the node in the middle or at the right end.
     shift = 0.5 if method == "riemann_middle" else 1.0
     return (np.arange(n) + shift) / n, np.full(n, 1 / n)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lam.metrics.diffusion import diffusion_index, gini, importance_map
+
+Result = TypeVar("Result")
 
 _SUMMARY = (
     "diffusion_index",
@@ -24,6 +28,46 @@ _SUMMARY = (
 _SMALL_CHANGE = 1e-4  # of the detector's size: below it a relative residual is noise over noise
 
 
+class AttributionMap:
+    """What every method's map says of itself.
+
+    Attributes:
+        attribution: (3, h, w) float32, signed.
+        progress: Share of the work done, 1 for the final result.
+    """
+
+    attribution: NDArray[np.float32]
+    progress: float
+
+    @cached_property
+    def importance(self) -> NDArray[np.float32]:
+        """(h, w) float32: absolute sum over the channels, as in the LAM demo."""
+        return importance_map(self.attribution)
+
+    @cached_property
+    def gini(self) -> float:
+        """Gini coefficient of the importance; NaN for a map of zeros."""
+        return gini(self.importance)
+
+    @cached_property
+    def diffusion_index(self) -> float:
+        """``(1 - gini) * 100``: compare only maps of equal size. NaN for a map of zeros."""
+        return diffusion_index(self.importance)
+
+    @property
+    def finished(self) -> bool:
+        """Whether this is the final result."""
+        return self.progress >= 1
+
+    def summary(self) -> dict[str, float | int | None]:
+        """The figures that ``python -m lam --json`` prints.
+
+        None for what is undefined (NaN) and what the method does not have.
+        """
+        values = {name: getattr(self, name, None) for name in _SUMMARY}
+        return {k: v if v is not None and np.isfinite(v) else None for k, v in values.items()}
+
+
 @dataclass(frozen=True, eq=False)
 class MatchSwitches:
     """Where along the path a network changed its hard matches, and what each change did.
@@ -32,7 +76,7 @@ class MatchSwitches:
         alphas: (K,) positions of the knots, from 0 to 1.
         shares: (K, blocks) share of each block's patches that switched there, in [0, 1].
         jumps: (K,) detector with the new matches less the detector with the old ones, on the
-            picture at the knot; 0 where nothing switched.
+            image at the knot; 0 where nothing switched.
     """
 
     alphas: NDArray[np.float64]
@@ -41,7 +85,7 @@ class MatchSwitches:
 
 
 @dataclass(frozen=True, eq=False)
-class LocalAttributionResult:
+class LocalAttributionResult(AttributionMap):
     """A local attribution map.
 
     Completeness: an attribution should sum to the change of what it explains. Here
@@ -53,9 +97,9 @@ class LocalAttributionResult:
         attribution: (3, h, w) float32, signed contribution of each channel of each LR pixel, in
             units of the detector.
         detector_start: The detector where the path begins (blurred).
-        detector_end: The detector on the picture itself.
+        detector_end: The detector on the image itself.
         match_jumps: Sum of the jumps at switches of matches. 0 where matches cannot switch; NaN in
-            an unfinished result, which has not looked at them yet.
+            an unfinished result, which has not computed them yet.
         non_finite: How many elements of the gradients were not finite; they count as 0 in the map.
         seconds: Time spent computing.
         n_steps: Steps asked for.
@@ -85,21 +129,6 @@ class LocalAttributionResult:
     params: dict[str, Any]
 
     @cached_property
-    def importance(self) -> NDArray[np.float32]:
-        """(h, w) float32: absolute sum over the channels, as in the LAM demo."""
-        return importance_map(self.attribution)
-
-    @cached_property
-    def gini(self) -> float:
-        """Gini coefficient of the importance; NaN for a map of zeros."""
-        return gini(self.importance)
-
-    @cached_property
-    def diffusion_index(self) -> float:
-        """``(1 - gini) * 100``: compare only maps of equal size. NaN for a map of zeros."""
-        return diffusion_index(self.importance)
-
-    @cached_property
     def integral(self) -> float:
         """Sum of the attribution, in units of the detector."""
         return float(self.attribution.sum(dtype=np.float64))
@@ -122,25 +151,15 @@ class LocalAttributionResult:
             return float("nan")
         return self.residual / self.change
 
-    @property
-    def finished(self) -> bool:
-        """Whether this is the final result."""
-        return self.progress >= 1
-
-    def summary(self) -> dict[str, float | int | None]:
-        """The figures that ``python -m lam --json`` prints; None for what is undefined (NaN)."""
-        values = {name: getattr(self, name) for name in _SUMMARY}
-        return {name: value if np.isfinite(value) else None for name, value in values.items()}
-
 
 @dataclass(frozen=True, eq=False)
-class MethodResult:
+class MethodResult(AttributionMap):
     """A map by another method than LAM.
 
     Attributes:
         attribution: (3, h, w) float32, signed. Saliency: the detector's gradient, per unit of
             brightness. The others: in units of the detector.
-        detector_end: The detector on the picture itself.
+        detector_end: The detector on the image itself.
         non_finite: How many elements were not finite; they count as 0 in the map.
         seconds: Time spent computing.
         progress: Share of the work done, 1 for the final result.
@@ -154,36 +173,7 @@ class MethodResult:
     progress: float
     params: dict[str, Any]
 
-    @cached_property
-    def importance(self) -> NDArray[np.float32]:
-        """(h, w) float32: absolute sum over the channels."""
-        return importance_map(self.attribution)
 
-    @cached_property
-    def gini(self) -> float:
-        """Gini coefficient of the importance; NaN for a map of zeros."""
-        return gini(self.importance)
-
-    @cached_property
-    def diffusion_index(self) -> float:
-        """``(1 - gini) * 100``: compare only maps of equal size. NaN for a map of zeros."""
-        return diffusion_index(self.importance)
-
-    @property
-    def finished(self) -> bool:
-        """Whether this is the final result."""
-        return self.progress >= 1
-
-    def summary(self) -> dict[str, float | int | None]:
-        """The figures of `LocalAttributionResult.summary`; None for what only a path has."""
-        values = {
-            "diffusion_index": self.diffusion_index,
-            "detector_start": None,
-            "detector_end": self.detector_end,
-            "integral": None,
-            "match_jumps": None,
-            "residual": None,
-            "non_finite": self.non_finite,
-            "seconds": self.seconds,
-        }
-        return {k: v if v is not None and np.isfinite(v) else None for k, v in values.items()}
+def last(results: Iterator[Result]) -> Result:
+    """The final one of results on the way."""
+    return deque(results, maxlen=1).pop()

@@ -1,4 +1,4 @@
-"""What a method is asked to explain: the detector on a window, as a function of the LR picture."""
+"""The target of an attribution: the detector on a window, as a function of the LR image."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from .matching_network import Choice, MatchingNetwork
 from .results import MethodResult
 
 
-class Subject:
-    """One picture, network, window and detector: the detector as a function of the LR picture.
+class Target:
+    """One image, network, window and detector: the detector as a function of the LR image.
 
     Where the network can, only what the detector reads is computed.
 
     Args:
         forward_func: A network, or any function, from (B, 3, h, w) RGB in [0, 1] to (B, 3, sh, sw).
-        inputs: The LR picture, (1, 3, h, w) or (3, h, w).
+        inputs: The LR image, (1, 3, h, w) or (3, h, w).
         window: What is asked about, in SR pixels.
         detector: A key of `lam.DETECTORS`, or a function.
         matches: One of `lam.MATCHES`.
 
     Attributes:
-        picture: (1, 3, h, w) on the network's device.
+        image: (1, 3, h, w) on the network's device.
         network: The network under its rule for matches.
-        params: What reproduces the subject, as plain values that fit into JSON. The SR picture's
+        params: What reproduces the target, as plain values that fit into JSON. The SR image's
             size is added when it is known.
 
     Raises:
-        ValueError: If the picture, the window or an option does not fit.
+        ValueError: If the image, the window or an option does not fit.
     """
 
     def __init__(
@@ -46,49 +46,49 @@ class Subject:
         forward_func: Callable[..., Any],
         inputs: Tensor,
         window: Window,
-        detector: str | Detector,
-        matches: str,
+        detector: str | Detector = "gradient",
+        matches: str = "live",
     ) -> None:
-        self.picture = _check_picture(inputs, forward_func)
+        self.image = _check_image(inputs, forward_func)
         self.params: dict[str, Any] = {
             "window": asdict(window),
             "detector": describe_detector(detector),
             "matches": matches,
-            "lr_size": list(self.picture.shape[-2:]),
-            "lr_sha256": hashlib.sha256(self.picture.cpu().numpy().tobytes()).hexdigest(),
+            "lr_size": list(self.image.shape[-2:]),
+            "lr_sha256": hashlib.sha256(self.image.cpu().numpy().tobytes()).hexdigest(),
             "network": _describe(forward_func),
             "torch": str(torch.__version__),
         }
         self._window, self._detector = window, get_detector(detector)[1]
         scale = getattr(forward_func, "scale", None)
         if isinstance(scale, int):  # known before the first, costly pass
-            self._know_size(*(side * scale for side in self.picture.shape[-2:]))
-        self.network = MatchingNetwork(forward_func, self.picture, matches)
+            self._know_size(*(side * scale for side in self.image.shape[-2:]))
+        self.network = MatchingNetwork(forward_func, self.image, matches)
         halo = getattr(self._detector, "halo", None)
         if isinstance(scale, int) and self.network.can_crop and halo is not None:
             self._crop_to(halo)
 
-    def __call__(self, pictures: Tensor) -> Tensor:
-        """The detector (B,) on what becomes of LR pictures (B, 3, h, w)."""
-        return self.observe(pictures)[0]
+    def __call__(self, images: Tensor) -> Tensor:
+        """The detector (B,) on what becomes of LR images (B, 3, h, w)."""
+        return self.observe(images)[0]
 
-    def observe(self, pictures: Tensor) -> tuple[Tensor, list[Choice]]:
-        """The detector (B,), and the matches of each picture, empty unless they may switch."""
-        sr, choices = self.network(pictures)
+    def observe(self, images: Tensor) -> tuple[Tensor, list[Choice]]:
+        """The detector (B,), and the matches of each image, empty unless they may switch."""
+        sr, choices = self.network(images)
         if "sr_size" not in self.params:
             self._know_size(int(sr.shape[-2]), int(sr.shape[-1]))
         return detect(self._detector, sr, self._window), choices
 
-    def observe_with(self, pictures: Tensor, choices: Sequence[Choice]) -> Tensor:
-        """The detector (B,) under given matches, one choice a picture."""
-        return detect(self._detector, self.network.with_choices(pictures, choices), self._window)
+    def observe_with(self, images: Tensor, choices: Sequence[Choice]) -> Tensor:
+        """The detector (B,) under given matches, one choice an image."""
+        return detect(self._detector, self.network.with_choices(images, choices), self._window)
 
     def evaluate(self) -> float:
-        """The detector on the picture itself."""
+        """The detector on the image itself."""
         with torch.no_grad():
-            return float(self(self.picture))
+            return float(self(self.image))
 
-    def gradient(self, pictures: Tensor) -> tuple[Tensor, list[Choice], Tensor]:
+    def gradient(self, images: Tensor) -> tuple[Tensor, list[Choice], Tensor]:
         """The detector (B,), the matches, and the gradient (B, 3, h, w), which may be not finite.
 
         Raises:
@@ -96,10 +96,10 @@ class Subject:
         """
         # Callers may be in threads or modes where gradients are off.
         with torch.inference_mode(False), torch.enable_grad():
-            pictures = pictures.clone().requires_grad_()
-            values, choices = self.observe(pictures)
+            images = images.clone().requires_grad_()
+            values, choices = self.observe(images)
             check_differentiable(values)
-            (gradients,) = torch.autograd.grad(values.sum(), pictures)
+            (gradients,) = torch.autograd.grad(values.sum(), images)
         return values.detach(), choices, gradients
 
     def result(
@@ -118,11 +118,15 @@ class Subject:
 
     def _know_size(self, height: int, width: int) -> None:
         self._window.check_inside(height, width)
-        scale = width / self.picture.shape[-1]
+        scale = width / self.image.shape[-1]
         self.params.update(sr_size=[height, width], scale=scale)
 
     def _crop_to(self, halo: int) -> None:
-        """Have the network compute no more than the detector reads."""
+        """Have the network compute no more than the detector reads.
+
+        Region: the window (left, top, size) and ``halo`` pixels on each side, cut at the borders of
+        the SR image. The window is then counted from the region's corner.
+        """
         height, width = self.params["sr_size"]
         window = self._window
         top, left = max(0, window.top - halo), max(0, window.left - halo)
@@ -140,35 +144,29 @@ def check_differentiable(values: Tensor) -> None:
     """
     if not values.requires_grad:
         raise ValueError(
-            "the detector's value has no gradient with respect to the picture: "
+            "the detector's value has no gradient with respect to the image: "
             "compute it with torch from what the detector is given"
         )
 
 
-def _check_picture(inputs: Tensor, forward_func: Any) -> Tensor:
+def _check_image(inputs: Tensor, forward_func: Any) -> Tensor:
     if not isinstance(inputs, torch.Tensor):
         raise ValueError(
-            f"the picture must be a tensor of shape (1, 3, h, w), not {type(inputs).__name__}"
+            f"the image must be a tensor of shape (1, 3, h, w), not {type(inputs).__name__}"
         )
-    picture = inputs[None] if inputs.ndim == 3 else inputs
-    if picture.ndim != 4 or picture.shape[:2] != (1, 3) or 0 in picture.shape:
-        raise ValueError(
-            f"expected one RGB picture of shape (1, 3, h, w), got {tuple(inputs.shape)}"
-        )
-    if not picture.dtype.is_floating_point:
-        raise ValueError(
-            f"the picture must be floats in [0, 1], not {picture.dtype}: divide by 255"
-        )
-    if not torch.isfinite(picture).all():
-        raise ValueError("the picture holds values that are not finite")
+    image = inputs[None] if inputs.ndim == 3 else inputs
+    if image.ndim != 4 or image.shape[:2] != (1, 3) or 0 in image.shape:
+        raise ValueError(f"expected one RGB image of shape (1, 3, h, w), got {tuple(inputs.shape)}")
+    if not image.dtype.is_floating_point:
+        raise ValueError(f"the image must be floats in [0, 1], not {image.dtype}: divide by 255")
+    if not torch.isfinite(image).all():
+        raise ValueError("the image holds values that are not finite")
     parameter = None
     if isinstance(forward_func, nn.Module):
         parameter = next(forward_func.parameters(), None)
     # A tensor made in inference mode could not take part in a backward pass: clone outside of it.
     with torch.inference_mode(False):
-        return (
-            picture.detach().clone().to(picture.device if parameter is None else parameter.device)
-        )
+        return image.detach().clone().to(image.device if parameter is None else parameter.device)
 
 
 def _describe(forward_func: Any) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def _figures(
     from hpinet.imaging.images import to_uint8
     from lam.figures import match_pairs, match_plots
     from lam.figures import matches as match_figures
-    from lam.figures.drawing import captioned
+    from lam.figures.composition import captioned
     from lam.figures.heatmaps import enlarge, enlarging_factor
 
     from .output import write_figure, write_png

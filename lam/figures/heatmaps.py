@@ -1,23 +1,19 @@
-"""Pictures of attribution maps: arrays in, picture out. Matched patches: `lam.figures.matches`.
+"""Images of attribution maps. Of matched patches: `lam.figures.matches`.
 
-Pictures are uint8 RGB (H, W, 3). Nothing here keeps state, opens a window or reads a file, so a
-page, a notebook and a command draw the same thing from the same numbers.
+Arrays in, uint8 RGB (H, W, 3) out. Nothing here keeps state, opens a window or reads a file: a
+page, a notebook and a command draw the same image from the same numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
-from matplotlib import colormaps
-from numpy.typing import ArrayLike
-from PIL import Image, ImageDraw
+from numpy.typing import ArrayLike, NDArray
 
-from .drawing import DARK, ORANGE, WHITE, Colour, Pixels, checked, font, outline
-
-DIVERGING = "RdBu_r"
-"""The colour map of signed values."""
+from .drawing import canvas_of, checked, outline
+from .palette import DIVERGING, HIGHLIGHT, SEQUENTIAL, Colour, Pixels, coloured, luma, rounded
 
 
 class Square(Protocol):
@@ -31,20 +27,20 @@ class Square(Protocol):
     def size(self) -> int: ...  # noqa: D102
 
 
-def enlarge(picture: ArrayLike, factor: int) -> Pixels:
+def enlarge(image: ArrayLike, factor: int) -> Pixels:
     """Repeat every pixel ``factor`` times in both directions: larger, and every pixel still itself.
 
     Args:
-        picture: uint8 (H, W, 3).
+        image: uint8 (H, W, 3).
         factor: From 1 up.
 
     Returns:
         uint8 (H * factor, W * factor, 3).
 
     Raises:
-        ValueError: If the picture or the factor does not fit.
+        ValueError: If the image or the factor does not fit.
     """
-    pixels = checked(picture)
+    pixels = checked(image)
     if factor < 1:
         raise ValueError(f"the factor must be at least 1, not {factor}")
     return np.ascontiguousarray(pixels.repeat(factor, axis=0).repeat(factor, axis=1))
@@ -84,7 +80,7 @@ def heatmap(
     vmax: float | None = None,
     percentile: float = 99.5,
     root: bool = False,
-    colours: str = "inferno",
+    colours: str = SEQUENTIAL,
 ) -> Pixels:
     """A map in colours.
 
@@ -101,34 +97,46 @@ def heatmap(
     Raises:
         ValueError: If the map is not two-dimensional or holds values that are not numbers.
     """
-    values = np.asarray(importance, np.float64)
-    if values.ndim != 2 or values.size == 0 or not np.isfinite(values).all():
-        raise ValueError(f"a map must be finite and shaped (h, w), not {values.shape}")
+    values = _checked_map(importance)
     limit = vmax if vmax is not None and vmax > 0 else colour_limit([values], percentile)
     shares = (values / limit).clip(0, 1)
-    rgb = colormaps[colours](np.sqrt(shares) if root else shares)[..., :3]
-    return np.floor(rgb * 255 + 0.5).astype(np.uint8)
+    return coloured(np.sqrt(shares) if root else shares, colours)
+
+
+def whole_factor(image: NDArray[Any], size: tuple[int, ...]) -> int:
+    """How many times as large as a map of (h, w) the image is.
+
+    Raises:
+        ValueError: If it is no whole multiple.
+    """
+    (height, width), factor = size, image.shape[0] // size[0]
+    if factor < 1 or image.shape[:2] != (height * factor, width * factor):
+        raise ValueError(
+            f"the image of {image.shape[1]}x{image.shape[0]} pixels is no whole multiple of "
+            f"the map of {width}x{height}: enlarge the image first"
+        )
+    return factor
 
 
 def heatmap_overlay(
-    picture: ArrayLike,
+    image: ArrayLike,
     importance: ArrayLike,
     strength: float = 0.6,
     vmax: float | None = None,
     percentile: float = 99.5,
     root: bool = False,
-    colours: str = "inferno",
+    colours: str = SEQUENTIAL,
 ) -> Pixels:
-    """A map over its picture, which turns grey so that colour means importance only.
+    """A map over its image, which turns grey so that colour means importance only.
 
     Args:
-        picture: uint8 (H, W, 3), H and W the same whole multiple of h and w.
+        image: uint8 (H, W, 3), H and W the same whole multiple of h and w.
         importance: (h, w), finite and not negative. A map of zeros draws as zeros.
-        strength: 0 shows the picture alone, 1 the map alone.
-        vmax: Value that takes the last colour; from `colour_limit` by default.
-        percentile: For that default.
-        root: Colour by the square root, which lifts faint values.
-        colours: Name of a matplotlib colour map.
+        strength: 0 shows the image alone, 1 the map alone.
+        vmax: As in `heatmap`.
+        percentile: As in `heatmap`.
+        root: As in `heatmap`.
+        colours: As in `heatmap`.
 
     Returns:
         uint8 (H, W, 3).
@@ -136,19 +144,12 @@ def heatmap_overlay(
     Raises:
         ValueError: If sizes do not fit or the strength is not in [0, 1].
     """
-    pixels = checked(picture)
+    pixels = checked(image)
     if not 0 <= strength <= 1:
         raise ValueError(f"the strength must be in [0, 1], not {strength}")
     layer = heatmap(importance, vmax, percentile, root, colours)
-    factor = pixels.shape[0] // layer.shape[0]
-    if factor < 1 or pixels.shape[:2] != (layer.shape[0] * factor, layer.shape[1] * factor):
-        raise ValueError(
-            f"the picture of {pixels.shape[1]}x{pixels.shape[0]} pixels is no whole multiple of "
-            f"the map of {layer.shape[1]}x{layer.shape[0]}: enlarge the picture first"
-        )
-    grey = (pixels @ np.array([0.299, 0.587, 0.114]))[..., None]
-    blend = (1 - strength) * grey + strength * enlarge(layer, factor)
-    return np.floor(blend + 0.5).astype(np.uint8)
+    factor = whole_factor(pixels, layer.shape[:2])
+    return rounded((1 - strength) * luma(pixels) + strength * enlarge(layer, factor))
 
 
 def signed_limit(values: ArrayLike, percentile: float = 99.5) -> float:
@@ -164,10 +165,7 @@ def signed_limit(values: ArrayLike, percentile: float = 99.5) -> float:
     Raises:
         ValueError: If the map is not two-dimensional or not finite, or the percentile no such.
     """
-    array = np.asarray(values, np.float64)
-    if array.ndim != 2 or array.size == 0 or not np.isfinite(array).all():
-        raise ValueError(f"a map must be finite and shaped (h, w), not {array.shape}")
-    return colour_limit([np.abs(array)], percentile)
+    return colour_limit([np.abs(_checked_map(values))], percentile)
 
 
 def signed_map(values: ArrayLike, limit: float | None = None, percentile: float = 99.5) -> Pixels:
@@ -187,27 +185,35 @@ def signed_map(values: ArrayLike, limit: float | None = None, percentile: float 
     Raises:
         ValueError: If the map is not two-dimensional or not finite, or the limit not positive.
     """
-    bound = signed_limit(values, percentile) if limit is None else limit
+    array = _checked_map(values)
+    bound = signed_limit(array, percentile) if limit is None else limit
     if not bound > 0:
         raise ValueError(f"the limit of a signed map must be positive, not {bound}")
-    shares = (np.asarray(values, np.float64) / bound).clip(-1, 1) / 2 + 0.5
-    return np.floor(colormaps[DIVERGING](shares)[..., :3] * 255 + 0.5).astype(np.uint8)
+    # -bound, 0 and bound are the first, the middle and the last colour.
+    return coloured((array / bound).clip(-1, 1) / 2 + 0.5, DIVERGING)
+
+
+def _checked_map(values: ArrayLike) -> NDArray[np.float64]:
+    array = np.asarray(values, np.float64)
+    if array.ndim != 2 or array.size == 0 or not np.isfinite(array).all():
+        raise ValueError(f"a map must be finite and shaped (h, w), not {array.shape}")
+    return array
 
 
 def draw_window(
-    picture: ArrayLike,
+    image: ArrayLike,
     window: Square,
     scale: float = 1,
-    colour: Colour = ORANGE,
+    colour: Colour = HIGHLIGHT,
     label: str | None = None,
     dashed: bool = False,
 ) -> Pixels:
     """Outline a square; its inside stays untouched.
 
     Args:
-        picture: uint8 (H, W, 3).
-        window: Corner and size, in units of ``scale`` pixels of the picture.
-        scale: Pixels of the picture per unit: the enlargement, or 1 / s for an SR window on LR.
+        image: uint8 (H, W, 3).
+        window: Corner and size, in units of ``scale`` pixels of the image.
+        scale: Pixels of the image per unit: the enlargement, or 1 / s for an SR window on LR.
         colour: RGB of the outline, which gets a dark rim.
         label: A word written at the outline.
         dashed: Broken outline, to tell two squares apart without colour.
@@ -215,40 +221,7 @@ def draw_window(
     Returns:
         uint8 (H, W, 3), a copy.
     """
-    canvas = Image.fromarray(checked(picture).copy())
+    canvas = canvas_of(image)
     corner = (window.left * scale, window.top * scale)
     outline(canvas, (*corner, window.size * scale), colour, label, dashed)
-    return np.asarray(canvas)
-
-
-def side_by_side(
-    pictures: Sequence[ArrayLike], labels: Sequence[str] | None = None, gap: int = 8
-) -> Pixels:
-    """Pictures of equal height in a row on white, each with its label above.
-
-    Args:
-        pictures: uint8 (H, W_i, 3) each.
-        labels: One a picture.
-        gap: Pixels between pictures.
-
-    Returns:
-        uint8.
-
-    Raises:
-        ValueError: If there is none, heights differ or labels do not match in number.
-    """
-    cells = [checked(p) for p in pictures]
-    heights = {c.shape[0] for c in cells}
-    if len(heights) != 1:
-        raise ValueError(f"pictures side by side need one height, not {sorted(heights) or 'none'}")
-    if labels is not None and len(labels) != len(cells):
-        raise ValueError(f"{len(labels)} labels were given for {len(cells)} pictures")
-    head, width = 24 if labels else 0, sum(c.shape[1] + gap for c in cells) - gap
-    canvas = Image.new("RGB", (width, heights.pop() + head), WHITE)
-    draw, left = ImageDraw.Draw(canvas), 0
-    for number, cell in enumerate(cells):
-        canvas.paste(Image.fromarray(cell), (left, head))
-        if labels:
-            draw.text((left + cell.shape[1] / 2, 12), labels[number], DARK, font(14), anchor="mm")
-        left += cell.shape[1] + gap
     return np.asarray(canvas)

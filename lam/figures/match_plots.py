@@ -1,7 +1,6 @@
 """Figures of matched patches with axes: similarities, graphs, distances, statistics, reach.
 
-Arrays in, a matplotlib Figure out that belongs to no window. Blocks count from 1. Colours are ones
-that colour-blind readers tell apart, and never stand alone.
+Arrays in, a matplotlib Figure out that belongs to no window. Blocks count from 1.
 """
 
 from __future__ import annotations
@@ -10,17 +9,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.collections import LineCollection
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from hpinet.analysis.attention_reach import Reach
 from hpinet.analysis.match_statistics import in_degree
 
+from . import palette
+from .composition import image_axes, new_figure
 from .drawing import checked
+from .palette import COUNTS, Pixels, hexadecimal, luma, rounded
 
-BLUE, ORANGE = "#0072B2", "#E69F00"
+BLUE, ORANGE = (hexadecimal(colour) for colour in (palette.BLUE, palette.ORANGE))
 
 
 def similarity_matrix(matrix: ArrayLike, title: str = "") -> Figure:
@@ -40,37 +43,39 @@ def similarity_matrix(matrix: ArrayLike, title: str = "") -> Figure:
     if values.ndim != 2 or values.shape[0] != values.shape[1]:
         raise ValueError(f"similarities of all pairs are shaped (N, N), not {values.shape}")
     values[~np.isfinite(values)] = np.nan
-    figure = Figure(figsize=(5, 4.4), layout="constrained")
-    axes = figure.add_subplot()
-    shown: Any = axes.imshow(values, cmap="viridis", interpolation="nearest")
-    axes.set(title=title, xlabel="other patch", ylabel="patch")
+    figure, axes = new_figure(5, 4.4, title, "other patch", "query patch")
+    shown = axes.imshow(values, cmap=COUNTS, interpolation="nearest")
     figure.colorbar(shown, ax=axes, label="similarity (scaled inner product)")
     return figure
 
 
 def match_graph(
-    picture: ArrayLike,
+    image: ArrayLike,
     origins: ArrayLike,
     index: ArrayLike,
     patch_size: int,
     title: str = "",
 ) -> Figure:
-    """Who looks at whom: a node at the centre of each patch, an edge from there to its match.
+    """Which patch attends to which: a node at each patch's centre, an edge from there to its match.
 
-    Nodes grow with the number of patches that look at them, and the count stands on hubs, so one
-    sees which few serve all. Edges leave a patch thin and pale and do not bend.
+    Nodes grow with the number of patches that attend to them, and the count stands on hubs, so one
+    sees which few serve all.
 
     Args:
-        picture: uint8 (h, w, 3), the LR picture.
+        image: uint8 (h, w, 3), the LR image.
         origins: (N, 2), (top, left) of every patch in LR pixels.
         index: (N,) the match of every patch.
         patch_size: P in LR pixels.
         title: Written above.
     """
-    pixels, corners = checked(picture), np.asarray(origins)
+    pixels, corners = checked(image), np.asarray(origins)
     matches, counts = np.ravel(index), in_degree(index)
     centres = corners[:, ::-1] + (patch_size - 1) / 2  # (x, y), in the axes' pixel centres
-    figure, axes = _over_picture(pixels, title)
+    height, width = pixels.shape[:2]
+    side = 6.4 / max(height, width)  # inches a pixel
+    figure, axes = new_figure(width * side + 0.9, height * side + 0.9)
+    axes.set_title(title, fontsize=9)
+    image_axes(axes, _pale(pixels))
     edges = np.stack([centres, centres[matches]], 1)
     axes.add_collection(LineCollection(list(edges), colors=ORANGE, linewidths=0.8, alpha=0.6))
     axes.scatter(*centres.T, s=6, color="white", edgecolors="black", linewidths=0.4, zorder=2)
@@ -104,35 +109,33 @@ def distance_histogram(
     values = np.ravel(np.asarray(distances, np.float64))
     if not len(values):
         raise ValueError("no distances to draw")
-    figure = Figure(figsize=(5, 3.4), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = new_figure(5, 3.4, title, "distance to the match (LR pixels)", "patches")
     axes.hist(values, bins=bins, color=BLUE, edgecolor="white", linewidth=0.5)
     axes.axvline(values.mean(), color="black", label=f"mean {values.mean():.1f}")
     if chance is not None and np.isfinite(chance):
         axes.axvline(chance, color=ORANGE, ls="--", lw=2, label=f"mean by chance {chance:.1f}")
-    axes.set(title=title, xlabel="distance to the match (LR pixels)", ylabel="patches")
     axes.legend()
     return figure
 
 
 _PANELS = (
-    ("distinct_share", "patches that are looked at at all (share)"),
-    ("hub_share", "patches that look at the greatest hub (share)"),
-    ("evenness", "entropy of the targets (share of log2 N)"),
+    ("distinct_share", "patches attended to at all (share)"),
+    ("hub_share", "patches that attend to the greatest hub (share)"),
+    ("evenness", "entropy of the matches (share of log2 N)"),
     ("distance_ratio", "distance to the match (1: as by chance)"),
     ("mutual_share", "patches in mutual pairs (share)"),
-    ("coverage", "picture in patches that others look at (share)"),
+    ("coverage", "image in patches that others attend to (share)"),
 )
 
 
 def statistics_plot(rows: Sequence[Mapping[str, Any]], title: str = "") -> Figure:
-    """How matches spread in every block, over the pictures of a folder.
+    """How matches spread in every block, over the images of a folder.
 
-    A dot a picture, a line through the means; shares of each picture's own number of patches, since
-    pictures differ in size.
+    A dot an image, a line through the means; shares of each image's own number of patches, since
+    images differ in size.
 
     Args:
-        rows: A row a picture and block, as `BlockStatistics.summary`.
+        rows: A row an image and block, as `BlockStatistics.summary`.
         title: Written above.
 
     Raises:
@@ -145,7 +148,7 @@ def statistics_plot(rows: Sequence[Mapping[str, Any]], title: str = "") -> Figur
     blocks = np.array([row["block"] for row in rows])
     numbers = np.unique(blocks)
     for axes, (name, label) in zip(figure.subplots(2, 3).flat, _PANELS, strict=True):
-        values = np.array([_panel_value(row, name) for row in rows], np.float64)
+        values = np.array([_statistic(row, name) for row in rows], np.float64)
         axes.plot(blocks, values, "o", color=BLUE, alpha=0.35, ms=4, mew=0)
         known = np.isfinite(values)
         seen = [b for b in numbers if known[blocks == b].any()]
@@ -159,7 +162,8 @@ def statistics_plot(rows: Sequence[Mapping[str, Any]], title: str = "") -> Figur
     return figure
 
 
-def _panel_value(row: Mapping[str, Any], name: str) -> float:
+def _statistic(row: Mapping[str, Any], name: str) -> float:
+    """One of `_PANELS` in a row of `BlockStatistics.summary`; NaN where undefined."""
     if name == "distinct_share":
         return row["distinct"] / row["patches"]
     if name == "distance_ratio":
@@ -169,15 +173,15 @@ def _panel_value(row: Mapping[str, Any], name: str) -> float:
     return np.nan if value is None else float(value)
 
 
-def reach_figure(picture: ArrayLike, reaches: Sequence[Reach], title: str = "") -> Figure:
+def reach_figure(image: ArrayLike, reaches: Sequence[Reach], title: str = "") -> Figure:
     """Which pixels a pixel reaches directly under each way of division (the paper's Fig. 4).
 
     Colour: in how many blocks a pixel is reached. Hatched: the blind spot, never reached directly.
     Dotted outline: what is reached in two steps.
 
     Args:
-        picture: uint8 (h, w, 3), the LR picture.
-        reaches: One a way of division, on this picture's size, padded where it is smaller.
+        image: uint8 (h, w, 3), the LR image.
+        reaches: One a way of division, on this image's size, padded where it is smaller.
         title: Written above.
 
     Raises:
@@ -185,38 +189,42 @@ def reach_figure(picture: ArrayLike, reaches: Sequence[Reach], title: str = "") 
     """
     if not reaches:
         raise ValueError("nothing to draw: give the reach of at least one way of division")
-    pixels = checked(picture)
+    pixels = checked(image)
     figure = Figure(figsize=(4.2 * len(reaches) + 0.9, 4.9), layout="constrained")
     figure.suptitle(title, fontsize=10)
     panels = figure.subplots(1, len(reaches), squeeze=False)[0]
-    most = max(len(r.blocks) for r in reaches)
-    colours = ListedColormap(_steps(most))
-    shown: Any = None
+    most = max(len(reach.blocks) for reach in reaches)
+    # So many colours of a scale that grows in lightness alone.
+    colours = colormaps[COUNTS].resampled(most)
     for axes, reach in zip(panels, reaches, strict=True):
-        height, width = pixels.shape[:2]
-        counts = reach.blocks.sum(0)[:height, :width]
-        axes.imshow(_grey(pixels), interpolation="nearest")
-        layer = np.ma.masked_equal(counts, 0)
-        shown = axes.imshow(
-            layer, cmap=colours, vmin=0.5, vmax=most + 0.5, alpha=0.65, interpolation="nearest"
-        )
-        where = np.where(counts == 0, 1.0, 0.0)
-        if where.any() and not where.all():
-            axes.contourf(where, levels=[0.5, 1.5], colors="none", hatches=["////"])
-        two = reach.two_hops[:height, :width].astype(float)
-        if two.any() and not two.all():
-            axes.contour(two, levels=[0.5], colors="black", linestyles=":", linewidths=1.2)
-        row, column = reach.pixel
-        axes.plot(column, row, "o", color="white", mec="black", ms=6)
-        axes.set_title(_reach_words(reach), fontsize=8.5)
-        axes.set(xlabel="column (LR pixels)")
+        shown = _draw_reach(axes, pixels, reach, colours)
     figure.colorbar(
         shown, ax=panels.tolist(), label="blocks in which it is reached", ticks=range(1, most + 1)
     )
     return figure
 
 
-def _reach_words(reach: Reach) -> str:
+def _draw_reach(axes: Any, pixels: Pixels, reach: Reach, colours: Colormap) -> Any:
+    """One way of division: colours for counts, hatching and dots as `reach_figure` says."""
+    height, width = pixels.shape[:2]
+    counts = reach.blocks.sum(0)[:height, :width]  # (blocks, h, w), padded, to (h, w)
+    axes.imshow(_pale(pixels), interpolation="nearest")
+    layer = np.ma.masked_equal(counts, 0)
+    shown = image_axes(axes, layer, cmap=colours, vmin=0.5, vmax=colours.N + 0.5, alpha=0.65)
+    blind = np.where(counts == 0, 1.0, 0.0)
+    if blind.any() and not blind.all():
+        axes.contourf(blind, levels=[0.5, 1.5], colors="none", hatches=["////"])
+    two = reach.two_hops[:height, :width].astype(float)
+    if two.any() and not two.all():
+        axes.contour(two, levels=[0.5], colors="black", linestyles=":", linewidths=1.2)
+    row, column = reach.pixel
+    axes.plot(column, row, "o", color="white", mec="black", ms=6)
+    axes.set_title(_reach_title(reach), fontsize=8.5)
+    axes.set_ylabel("")
+    return shown
+
+
+def _reach_title(reach: Reach) -> str:
     found = reach.summary()
     sizes = sorted(set(found["patch_sizes"]))
     text = f"{reach.strategy}, P = {', '.join(map(str, sizes))}"
@@ -266,25 +274,6 @@ def knockout_plot(rows: Sequence[Mapping[str, Any]], title: str = "") -> Figure:
     return figure
 
 
-def _over_picture(pixels: NDArray[np.uint8], title: str) -> tuple[Figure, Any]:
-    height, width = pixels.shape[:2]
-    side = 6.4 / max(height, width)
-    figure = Figure(figsize=(width * side + 0.9, height * side + 0.9), layout="constrained")
-    axes = figure.add_subplot()
-    axes.imshow(_grey(pixels), interpolation="nearest")
-    axes.set_title(title, fontsize=9)
-    axes.set(xlabel="column (LR pixels)", ylabel="row (LR pixels)")
-    return figure, axes
-
-
-def _grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The picture without colour and paler, so that colour means what is drawn."""
-    grey = pixels @ np.array([0.299, 0.587, 0.114])
-    return (0.7 * grey + 60).round().clip(0, 255).astype(np.uint8)[..., None].repeat(3, -1)
-
-
-def _steps(count: int) -> Any:
-    """So many colours of a scale that grows in lightness alone."""
-    from matplotlib import colormaps
-
-    return colormaps["viridis"](np.linspace(0, 1, max(count, 1)))
+def _pale(image: Pixels) -> Pixels:
+    """The image without colour and paler, so that colour means what is drawn."""
+    return rounded((0.7 * luma(image) + 60).clip(0, 255)).repeat(3, axis=2)

@@ -1,9 +1,7 @@
-"""Pictures of matched patches (Global Pixel Access, Eq. 8): arrays in, picture out.
+"""Images of matched patches (Global Pixel Access, Eq. 8).
 
-Pictures are uint8 RGB (H, W, 3), as in `figures.heatmaps`; those of one pixel in all blocks are in
-`lam.figures.match_pairs`, figures with axes in `lam.figures.match_plots`. Nothing here keeps
-state, opens a window or reads a file, so a page, a notebook and a command draw the same thing from
-the same numbers.
+Arrays in, uint8 RGB (H, W, 3) out, as in `lam.figures.heatmaps`. One pixel's matches in all blocks:
+`lam.figures.match_pairs`; figures with axes: `lam.figures.match_plots`.
 """
 
 from __future__ import annotations
@@ -16,12 +14,14 @@ from PIL import Image, ImageDraw
 
 from hpinet.analysis.match_statistics import in_degree
 
-from .drawing import DARK, ORANGE, WHITE, Pixels, arrow, checked, font, mark_corners, outline
+from .composition import joined, text_cell
+from .drawing import arrow, canvas_of, checked, cross, font, line_width, outline
 from .heatmaps import heatmap_overlay
+from .palette import DARK, VERMILION, WHITE, Pixels
 
 
 def draw_matches(
-    picture: ArrayLike,
+    image: ArrayLike,
     origins: ArrayLike,
     index: ArrayLike,
     patch_size: int,
@@ -29,17 +29,17 @@ def draw_matches(
     scale: float = 1,
     grid: bool = True,
 ) -> Pixels:
-    """A patch, and the patch it looks at (Global Pixel Access, Eq. 8), joined by an arrow.
+    """A query patch and the patch it attends to (Global Pixel Access, Eq. 8), joined by an arrow.
 
     Both boxes have one colour; the patch is drawn solid and its match dashed, and both are named.
 
     Args:
-        picture: uint8 (H, W, 3).
+        image: uint8 (H, W, 3).
         origins: (N, 2), (top, left) of every patch in LR pixels.
         index: (N,), the match of every patch.
         patch_size: P in LR pixels.
         selected: Number of the patch.
-        scale: Pixels of the picture per LR pixel.
+        scale: Pixels of the image per LR pixel.
         grid: Also mark the corners of all patches, faintly.
 
     Returns:
@@ -51,23 +51,23 @@ def draw_matches(
     corners, matches = np.asarray(origins), np.asarray(index)
     if not 0 <= selected < len(corners):
         raise ValueError(f"there is no patch {selected}: numbers run from 0 to {len(corners) - 1}")
-    canvas = Image.fromarray(checked(picture).copy())
-    if grid:
-        mark_corners(canvas, corners * scale)
+    canvas = canvas_of(image)
+    for top, left in corners * scale if grid else ():
+        cross(canvas, (left, top), 2 * line_width(canvas), WHITE, 1)
     side = patch_size * scale
     match = int(matches[selected])
     start, end = (corners[i][::-1] * scale for i in (selected, match))
     if match == selected:
-        outline(canvas, (*start, side), ORANGE, "own match", False)
+        outline(canvas, (*start, side), label="matched to itself")
         return np.asarray(canvas)
     arrow(canvas, start + side / 2, end + side / 2)
-    outline(canvas, (*end, side), ORANGE, "match", True)
-    outline(canvas, (*start, side), ORANGE, "patch", False)
+    outline(canvas, (*end, side), label="match", dashed=True)
+    outline(canvas, (*start, side), label="patch")
     return np.asarray(canvas)
 
 
 def match_crops(
-    picture: ArrayLike,
+    image: ArrayLike,
     pairs: Sequence[tuple[ArrayLike, ArrayLike, int]],
     scale: int = 1,
     cell: int = 120,
@@ -76,11 +76,11 @@ def match_crops(
     """Patches and their matches side by side, one column a block (the paper's Fig. 8).
 
     Args:
-        picture: uint8 (H, W, 3).
+        image: uint8 (H, W, 3).
         pairs: For every block the (top, left) of the patch and of its match, and P, in LR pixels.
-        scale: Pixels of the picture per LR pixel.
+        scale: Pixels of the image per LR pixel.
         cell: Side of every crop in the result; crops are enlarged with crisp pixels.
-        chosen: The column to underline.
+        chosen: The column to frame.
 
     Returns:
         uint8, the upper row the patches, the lower row their matches.
@@ -90,44 +90,51 @@ def match_crops(
     """
     if not pairs:
         raise ValueError("no pairs to draw: the network has no matches")
-    pixels, gap, head = checked(picture), 6, 24
-    size = (len(pairs) * (cell + gap) + gap, head + 2 * (cell + gap) + gap)
-    canvas = Image.new("RGB", size, WHITE)
-    draw = ImageDraw.Draw(canvas)
-    for column, (patch, match, patch_size) in enumerate(pairs):
-        left = gap + column * (cell + gap)
-        text = f"{column + 1}: {patch_size}x{patch_size}"
-        draw.text((left + cell / 2, head / 2 + 2), text, DARK, font(14), anchor="mm")
-        for row, origin in enumerate((patch, match)):
-            top, start = (int(v) * scale for v in np.asarray(origin))
-            side = patch_size * scale
-            crop = Image.fromarray(pixels[top : top + side, start : start + side])
-            small = crop.resize((cell, cell), Image.Resampling.NEAREST)
-            canvas.paste(small, (left, head + gap + row * (cell + gap)))
-        if column == chosen:
-            box = (left - 3, head + gap - 3, left + cell + 2, head + 2 * (cell + gap) + 2)
-            draw.rectangle(box, outline=(200, 110, 0), width=3)
-    return np.asarray(canvas)
+    columns = []
+    for number, (patch, match, patch_size) in enumerate(pairs):
+        crops = [crop(image, origin, patch_size, scale) for origin in (patch, match)]
+        large = [np.asarray(c.resize((cell, cell), Image.Resampling.NEAREST)) for c in crops]
+        column = np.pad(joined(large, axis=0, gap=6), ((6, 6), (3, 3), (0, 0)), constant_values=255)
+        if number == chosen:
+            column[:3], column[-3:], column[:, :3], column[:, -3:] = (VERMILION,) * 4
+        head = text_cell(f"{number + 1}: {patch_size}x{patch_size}", (column.shape[1], 24))
+        columns.append(joined([head, column], axis=0, gap=0))
+    return joined(columns, axis=1, gap=0)
+
+
+def crop(image: ArrayLike, origin: ArrayLike, patch_size: int, scale: int) -> Image.Image:
+    """The pixels of a patch.
+
+    Args:
+        image: uint8 (H, W, 3), smaller than a patch only where it was padded.
+        origin: (top, left) of the patch in LR pixels.
+        patch_size: P in LR pixels.
+        scale: Pixels of the image per LR pixel.
+    """
+    (top, left), side = (int(v) * scale for v in np.asarray(origin)), patch_size * scale
+    pixels = checked(image)[top : top + side, left : left + side]
+    return Image.fromarray(np.ascontiguousarray(pixels))
 
 
 def in_degree_map(
-    picture: ArrayLike, origins: ArrayLike, index: ArrayLike, patch_size: int, scale: float = 1
+    image: ArrayLike, origins: ArrayLike, index: ArrayLike, patch_size: int, scale: float = 1
 ) -> Pixels:
-    """Which patches are chosen by how many: brighter is more, and the count is written there.
+    """Which patches are chosen by how many: brighter is more, with the count written there.
 
     Args:
-        picture: uint8 (H, W, 3).
+        image: uint8 (H, W, 3).
         origins: (N, 2), (top, left) of every patch in LR pixels.
         index: (N,), the match of every patch.
         patch_size: P in LR pixels.
-        scale: Pixels of the picture per LR pixel.
+        scale: Pixels of the image per LR pixel.
 
     Returns:
         uint8 (H, W, 3).
     """
-    pixels, corners, counts = checked(picture), np.asarray(origins), in_degree(index)
+    pixels, corners, counts = checked(image), np.asarray(origins), in_degree(index)
     height, width = pixels.shape[:2]
-    # Every pixel takes the count of the patch whose centre is nearest: overlaps would smear.
+    # Every pixel takes the count of the patch whose centre is nearest, as patches overlap. Patches
+    # are numbered row by row: number = row * across + column.
     rows = _nearest(np.unique(corners[:, 0]), patch_size, scale, height)
     columns = _nearest(np.unique(corners[:, 1]), patch_size, scale, width)
     across = int(columns.max()) + 1 if len(corners) else 1
@@ -149,5 +156,6 @@ def in_degree_map(
 def _nearest(
     starts: NDArray[np.int64], patch_size: int, scale: float, length: int
 ) -> NDArray[np.int64]:
+    """For each pixel of an axis, the row or column of patches with the nearest centre."""
     centres = (starts + patch_size / 2) * scale
     return np.abs(np.arange(length)[:, None] + 0.5 - centres[None]).argmin(1)

@@ -18,12 +18,12 @@ DPI = 80
 
 
 def png(figure: Figure | ArrayLike, dpi: int = DPI, compact: bool = False) -> bytes:
-    """A figure or picture as PNG.
+    """A figure or image as PNG.
 
     Args:
         figure: A matplotlib Figure, or uint8 pixels (H, W, 3).
         dpi: Of a Figure.
-        compact: Reduce it to 256 colours, which makes drawings and enlarged pictures a third of
+        compact: Reduce it to 256 colours, which makes drawings and enlarged images a third of
             their size. Rare colours keep their place, so that colour bars stay true.
 
     Raises:
@@ -49,7 +49,7 @@ def show(figure: Figure | ArrayLike, dpi: int = DPI, compact: bool = False, **ab
         figure: A matplotlib Figure, or uint8 pixels (H, W, 3).
         dpi: Of a Figure.
         compact: As in `png`.
-        **about: Picture, window, parameters and the like; floats are rounded to four digits.
+        **about: Image, window, parameters and the like; floats are rounded to four digits.
     """
     from IPython.display import Image as Shown
     from IPython.display import display

@@ -1,7 +1,7 @@
 """Figures with axes: signed maps, curves, the account of a detector's change, and its path.
 
-Arrays in, a matplotlib Figure out that belongs to no window. Lines differ in style and markers,
-bars in hatching, and colours are ones that colour-blind readers tell apart.
+Arrays in, a matplotlib Figure out that belongs to no window. Lines differ in style and marker, bars
+in hatching.
 """
 
 from __future__ import annotations
@@ -15,11 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from lam.metrics.diffusion import checked_map
 
-from .heatmaps import DIVERGING, signed_limit
-
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
-_STYLES = ("-", "--", "-.", ":")
-_MARKERS = "os^Dvx"
+from .composition import image_axes, new_figure
+from .heatmaps import signed_limit
+from .palette import BLUE, DIVERGING, GREY, ORANGE, PURPLE, VERMILION, hexadecimal, series
 
 
 def signed_figure(
@@ -44,12 +42,8 @@ def signed_figure(
     """
     array = np.asarray(values, np.float64)
     bound = limit or signed_limit(array)
-    figure = Figure(figsize=(5.4, 4.6), layout="constrained")
-    axes = figure.add_subplot()
-    shown: Any = axes.imshow(
-        array, cmap=DIVERGING, vmin=-bound, vmax=bound, interpolation="nearest"
-    )
-    axes.set(title=title, xlabel="column (LR pixels)", ylabel="row (LR pixels)")
+    figure, axes = new_figure(5.4, 4.6, title)
+    shown = image_axes(axes, array, cmap=DIVERGING, vmin=-bound, vmax=bound)
     figure.colorbar(shown, ax=axes, label=unit, extend="both")
     return figure
 
@@ -129,8 +123,7 @@ def curves_figure(
     """
     if not curves:
         raise ValueError("no curves to draw")
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = new_figure(6, 4, title, xlabel, ylabel)
     for number, (label, positions, values) in enumerate(curves):
         x, y = np.asarray(positions, np.float64), np.atleast_2d(np.asarray(values, np.float64))
         if x.ndim != 1 or y.shape[-1] != len(x):
@@ -138,15 +131,10 @@ def curves_figure(
                 f"the curve {label!r} has {y.shape[-1]} values at {x.size} positions: "
                 f"give one a position"
             )
-        colour = _COLOURS[number % len(_COLOURS)]
-        style, marker = _STYLES[number % len(_STYLES)], _MARKERS[number % len(_MARKERS)]
-        every = max(1, len(x) // 8)
-        axes.plot(
-            x, y.mean(0), style, color=colour, marker=marker, markevery=every, ms=5, label=label
-        )
+        style, every = series(number, dashes=True), max(1, len(x) // 8)
+        axes.plot(x, y.mean(0), **style, markevery=every, ms=5, label=label)
         if len(y) > 1:
-            axes.fill_between(x, y.min(0), y.max(0), color=colour, alpha=0.2, lw=0)
-    axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
+            axes.fill_between(x, y.min(0), y.max(0), color=style["color"], alpha=0.2, lw=0)
     axes.grid(alpha=0.3)
     axes.legend()
     return figure
@@ -164,7 +152,7 @@ def completeness_figure(
 
     Args:
         integral: Sum of the attribution.
-        match_jumps: Sum of the jumps where matches switched; NaN if nobody looked yet.
+        match_jumps: Sum of the jumps where matches switched; NaN if not computed yet.
         residual: What remains; NaN likewise.
         change: The detector's change, which the three make up.
         title: Written above.
@@ -173,13 +161,12 @@ def completeness_figure(
     Returns:
         A Figure; percentages are of the change, and left out where that is 0.
     """
-    figure = Figure(figsize=(6.4, 2.8), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = new_figure(6.4, 2.8, title, unit)
     parts = (
-        ("pixels (integral)", integral, _COLOURS[0], ""),
-        ("switched matches (jumps)", match_jumps, _COLOURS[1], "//"),
-        ("unexplained (residual)", residual, _COLOURS[3], "xx"),
-        ("change", change, "#999999", ".."),
+        ("pixels (integral)", integral, BLUE, ""),
+        ("switched matches (jumps)", match_jumps, ORANGE, "//"),
+        ("unexplained (residual)", residual, PURPLE, "xx"),
+        ("change", change, GREY, ".."),
     )
     start, ends = 0.0, [0.0]
     for row, (_, value, colour, hatch) in enumerate(parts):
@@ -187,26 +174,21 @@ def completeness_figure(
         if not np.isfinite(value):
             axes.text(begin, row, " not computed", va="center")
             continue
-        axes.barh(row, value, left=begin, color=colour, hatch=hatch, edgecolor="black", lw=0.8)
-        axes.text(
-            max(begin, begin + value), row, " " + _amount(value, change), va="center", fontsize=9
-        )
+        style = {"color": hexadecimal(colour), "hatch": hatch, "edgecolor": "black", "lw": 0.8}
+        axes.barh(row, value, left=begin, **style)
         start = begin + value
+        said = f" {value:.4g}" + (f" ({value / change:.1%})" if change else "")
+        axes.text(max(begin, start), row, said, va="center", fontsize=9)
         ends.append(start)
         if row < 3:  # each bar begins where the one above it ended
             axes.plot([start, start], [row, row + 1], color="black", lw=0.8, ls=":")
     axes.axvline(0, color="black", lw=0.8)
     low, high = min(ends), max(ends)
-    room = (high - low) or 1.0
-    axes.set_xlim(low - 0.05 * room, high + 0.35 * room)
+    span = (high - low) or 1.0
+    axes.set_xlim(low - 0.05 * span, high + 0.35 * span)  # the numbers stand right of the bars
     axes.set_yticks(range(4), [name for name, *_ in parts])
     axes.invert_yaxis()
-    axes.set(title=title, xlabel=unit)
     return figure
-
-
-def _amount(value: float, change: float) -> str:
-    return f"{value:.4g}" + (f" ({value / change:.1%})" if change else "")
 
 
 def path_figure(
@@ -221,7 +203,7 @@ def path_figure(
     """The detector along the path and, below it, where which blocks' matches switched.
 
     Args:
-        alphas: (K,) positions along the path, from 0 (blurred) to 1 (the picture), ascending.
+        alphas: (K,) positions along the path, from 0 (blurred) to 1 (the image), ascending.
         values: (K,) the detector there.
         knots: (J,) positions where matches were compared.
         shares: (J, blocks) share of each block's patches that switched there, in [0, 1].
@@ -242,7 +224,7 @@ def path_figure(
     figure = Figure(figsize=(6.4, 6 if switched else 3.2), layout="constrained")
     ratios = [3, 2] if switched else [1]
     panels = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
-    panels[0].plot(x, y, "-o", color=_COLOURS[0], ms=3, label="detector")
+    panels[0].plot(x, y, "-o", color=hexadecimal(BLUE), ms=3, label="detector")
     panels[0].set(title=title, ylabel=unit, xlim=(0, 1))
     panels[0].grid(alpha=0.3)
     if switched:
@@ -252,14 +234,14 @@ def path_figure(
         _draw_switches(panels[1], where, share)
         if jumps is not None:
             _draw_jumps(panels[0], where, np.asarray(jumps, np.float64))
-    panels[-1].set_xlabel("position along the path (0: blurred, 1: the picture)")
+    panels[-1].set_xlabel("position along the path (0: blurred, 1: the image)")
     return figure
 
 
 def _draw_switches(axes: Any, knots: NDArray[np.float64], shares: NDArray[np.float64]) -> None:
     """A cell a knot and block, coloured by the share of patches that switched."""
-    middles = (knots[1:] + knots[:-1]) / 2
-    borders = np.concatenate([[0.0], middles, [1.0]])
+    # (J,) knots to (J + 1,) borders of cells, which pcolormesh takes.
+    borders = np.concatenate([[0.0], (knots[1:] + knots[:-1]) / 2, [1.0]])
     blocks = np.arange(shares.shape[1] + 1) + 0.5
     # Linear up to the largest share seen: switches are rare, and 0 must stay white.
     top = max(float(shares.max(initial=0)), 0.01)
@@ -272,10 +254,10 @@ def _draw_switches(axes: Any, knots: NDArray[np.float64], shares: NDArray[np.flo
 
 def _draw_jumps(axes: Any, knots: NDArray[np.float64], jumps: NDArray[np.float64]) -> None:
     """The jumps as bars on an axis of their own, in the same unit: they are far smaller."""
-    other = axes.twinx()
+    other, colour = axes.twinx(), hexadecimal(VERMILION)
     at = jumps != 0
-    other.bar(knots[at], jumps[at], width=0.008, color=_COLOURS[5], hatch="//", label="jump")
-    other.axhline(0, color=_COLOURS[5], lw=0.5)
-    other.set_ylabel("jump at a switch", color=_COLOURS[5])
+    other.bar(knots[at], jumps[at], width=0.008, color=colour, hatch="//", label="jump")
+    other.axhline(0, color=colour, lw=0.5)
+    other.set_ylabel("jump at a switch", color=colour)
     handles = [*axes.get_lines()[:1], *other.containers[:1]]
     axes.legend(handles, ["detector", "jump at a switch"][: len(handles)], loc="upper left")

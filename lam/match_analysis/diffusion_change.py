@@ -1,4 +1,4 @@
-"""What an intervention on the matches does to how wide the network looks: the diffusion index."""
+"""What an intervention on the matches does to the diffusion index of a window's map."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ class ForcedMatches(nn.Module):
 
     Args:
         model: The network.
-        matches: Of one picture; blocks whose entry is None stay free.
+        matches: Of one image; blocks whose entry is None stay free.
     """
 
     def __init__(self, model: HPINet, matches: Matches) -> None:
         super().__init__()
         self.model, self.matches = model, matches
         self.config, self.scale = model.config, model.scale
-        self.training = model.training  # a wrapper must not wake a network in evaluation mode
+        self.training = model.training  # a new module is in training mode
 
     @property
     def free(self) -> HPINet:
-        """The network without given matches, which takes pictures of any size."""
+        """The network without given matches, which takes images of any size."""
         return self.model
 
     def forward(
         self, x: Tensor, matches: Matches | None = None, return_matches: bool = False
     ) -> Any:
-        """As `HPINet.forward`; what is given here yields to what was given at the beginning."""
+        """As `HPINet.forward`; matches given at the beginning precede those given here."""
         free = self.matches.blocks if matches is None else matches.blocks
         pairs = zip(self.matches.blocks, free, strict=True)
         merged = tuple(mine if mine is not None else other for mine, other in pairs)
@@ -78,8 +78,8 @@ def changed_network(
 
     Args:
         model: The network, in evaluation mode.
-        changed: What `hpinet.analysis.interventions.intervene` made of the picture.
-        intervention: What was done; its blocks keep the changed picture's matches.
+        changed: What `hpinet.analysis.interventions.intervene` made of the image.
+        intervention: What was done; its blocks keep the changed image's matches.
         later: As it was given to `intervene`: ``live`` leaves the other blocks free.
 
     Raises:
@@ -110,11 +110,11 @@ def diffusion_change(
         model: The network, in evaluation mode.
         lr: (1, 3, h, w) RGB in [0, 1].
         window: What is asked about, in SR pixels.
-        changed: What `hpinet.analysis.interventions.intervene` made of the picture.
-        intervention: What was done; its blocks keep the changed picture's matches along the path.
+        changed: What `hpinet.analysis.interventions.intervene` made of the image.
+        intervention: What was done; its blocks keep the changed image's matches along the path.
         later: As it was given to `intervene`.
-        matches: What the other blocks do along the path of blurred pictures, in both maps:
-            ``frozen``, they keep what they had on the sharp picture; ``live``, they decide at every
+        matches: What the other blocks do along the path of blurred images, in both maps:
+            ``frozen``, they keep what they had on the sharp image; ``live``, they decide at every
             step.
         normal: The map with the normal matches, where it is known from before.
         **options: As in `LocalAttribution.attribute`, such as ``n_steps``.

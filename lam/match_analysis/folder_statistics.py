@@ -1,4 +1,4 @@
-"""How matches spread over the pictures of a folder, block by block."""
+"""How matches spread over the images of a folder, block by block."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from lam.batch.sources import Source
 def match_survey(
     network: HPINet, sources: Sequence[Source], show: bool = False
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Statistics of many pictures; one that cannot be used is named on stderr and left out.
+    """Statistics of many images; one that cannot be used is named on stderr and left out.
 
     Args:
         network: With Global Pixel Access, in evaluation mode.
-        sources: The pictures, from `lam.batch.sources.find_sources`.
+        sources: The images, from `lam.batch.sources.find_sources`.
         show: A progress bar on stderr.
 
     Returns:
-        A row a picture and block: ``picture``, ``lr_width``, ``lr_height`` and what
-        `BlockStatistics.summary` says; and the names of pictures left out,
+        A row an image and block: ``picture``, ``lr_width``, ``lr_height`` and what
+        `BlockStatistics.summary` says; and the names of images left out,
         with the reason.
     """
     rows: list[dict[str, Any]] = []
@@ -39,9 +39,7 @@ def match_survey(
             with torch.inference_mode():
                 _, matches = network(lr.to(device), return_matches=True)
         except (ValueError, OSError, MemoryError, torch.cuda.OutOfMemoryError) as error:
-            skipped[source.name] = " ".join(str(error).split()) or type(error).__name__
-            text = f"lam: {source.name} is skipped: {skipped[source.name]}"
-            tqdm.write(text, file=sys.stderr)
+            skip(source.name, error, skipped)
             continue
         height, width = lr.shape[-2:]
         about = {"picture": source.name, "lr_width": width, "lr_height": height}
@@ -50,11 +48,17 @@ def match_survey(
     return rows, skipped
 
 
+def skip(name: str, error: Exception, skipped: dict[str, str]) -> None:
+    """Note why an image is left out, and say so on stderr."""
+    skipped[name] = " ".join(str(error).split()) or type(error).__name__
+    tqdm.write(f"lam: {name} is skipped: {skipped[name]}", file=sys.stderr)
+
+
 def mean_statistics(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Means over pictures, a row a block: numbers of `BlockStatistics.summary`, and ``pictures``.
+    """Means over images, a row a block: numbers of `BlockStatistics.summary`, and ``pictures``.
 
     Args:
-        rows: Summaries of several pictures; undefined numbers count nowhere.
+        rows: Summaries of several images; undefined numbers count nowhere.
     """
     found = []
     for block in sorted({row["block"] for row in rows}):

@@ -1,12 +1,11 @@
-"""Which block's global access matters: matches taken away block by block, over many pictures.
+"""Which block's Global Pixel Access matters: matches taken away block by block, on many images.
 
 Every experiment is an intervention (`analysis.interventions`), in one block or in all, on every
-image with its true HR. What lies before the first changed block is computed once a picture.
+image with its true HR. What lies before the first changed block is computed once an image.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,10 @@ from tqdm import tqdm
 from hpinet import HPINet
 from hpinet.analysis.intervention_effect import effect, extreme_windows, window_psnrs
 from hpinet.analysis.interventions import Intervention, all_but, intervene
-from hpinet.data.pairs import find_pairs, load_pair
+from hpinet.data.pairs import Pair, find_pairs, load_pair
 from hpinet.metrics.confidence import interval
+
+from .folder_statistics import skip
 
 ELSEWHERE = "off elsewhere"
 """Global Pixel Access left to one block only: off in all others."""
@@ -83,7 +84,7 @@ class Knockout:
         later: See `hpinet.analysis.interventions.LATER`.
         seed: Of random matches.
         window: Side of the windows, in SR pixels, among which those are sought that lose and gain
-            most; smaller pictures are one window.
+            most; smaller images are one window.
     """
 
     model: HPINet
@@ -100,15 +101,15 @@ class Knockout:
         self.experiments = experiments(self.names, len(self.model.blocks), self.seed)
 
     def measure(self, lr: torch.Tensor, hr: torch.Tensor) -> Iterator[dict[str, Any]]:
-        """One picture, an experiment at a time.
+        """One image, an experiment at a time.
 
         Args:
             lr: (1, 3, h, w) RGB in [0, 1].
-            hr: (1, 3, sh, sw), the true picture.
+            hr: (1, 3, sh, sw), the true image.
 
         Yields:
             ``experiment``, ``block`` (from 1; None for all), ``psnr`` (dB, PSNR-Y of the changed
-            picture), ``psnr_change`` (changed less normal), ``mean_difference`` and
+            image), ``psnr_change`` (changed less normal), ``mean_difference`` and
             ``max_difference`` of the pixels (8-bit grey levels), and what
             `hpinet.analysis.intervention_effect.extreme_windows` says.
         """
@@ -131,15 +132,15 @@ class Knockout:
     def folder(
         self, data: str | Path, show: bool = False
     ) -> tuple[list[dict[str, Any]], dict[str, str]]:
-        """All pictures of a folder; one that cannot be used is named on stderr and left out.
+        """All images of a folder; one that cannot be used is named on stderr and left out.
 
         Args:
             data: As in `hpinet.data.pairs.find_pairs`.
             show: A progress bar on stderr.
 
         Returns:
-            A row a picture and experiment, ``picture``, ``lr_width``, ``lr_height`` and what
-            `measure` yields; and the names of pictures left out, with the reason.
+            A row an image and experiment, ``picture``, ``lr_width``, ``lr_height`` and what
+            `measure` yields; and the names of images left out, with the reason.
 
         Raises:
             ValueError: If there is no such folder, or it holds no pairs.
@@ -151,38 +152,33 @@ class Knockout:
         hidden = None if show else True  # None: hidden unless a person watches
         with tqdm(total=len(pairs) * steps, unit="pass", leave=False, disable=hidden) as bar:
             for number, pair in enumerate(pairs, 1):
-                new = []
                 try:
-                    lr, hr = load_pair(pair, self.model.scale)
-                    about = {
-                        "picture": pair.name,
-                        "lr_width": lr.size[1],
-                        "lr_height": lr.size[0],
-                    }
-                    for row in self.measure(lr.rgb, hr):
-                        new.append({**about, **row})
-                        bar.update()
+                    # All rows of an image or none: it counts in all experiments or in none.
+                    rows += list(self._measure_pair(pair, bar))
                 except (ValueError, OSError, MemoryError, torch.cuda.OutOfMemoryError) as error:
-                    skipped[pair.hr.name] = " ".join(str(error).split()) or type(error).__name__
-                    new = []  # a picture counts in all experiments or in none
-                    text = f"lam: {pair.hr.name} is skipped: {skipped[pair.hr.name]}"
-                    tqdm.write(text, file=sys.stderr)
-                rows += new
+                    skip(pair.hr.name, error, skipped)
                 bar.update(number * steps - bar.n)
         return rows, skipped
 
+    def _measure_pair(self, pair: Pair, bar: tqdm) -> Iterator[dict[str, Any]]:
+        lr, hr = load_pair(pair, self.model.scale)
+        about = {"picture": pair.name, "lr_width": lr.size[1], "lr_height": lr.size[0]}
+        for row in self.measure(lr.rgb, hr):
+            bar.update()
+            yield {**about, **row}
+
 
 def summarise_knockout(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Mean change of PSNR-Y of every experiment, over pictures.
+    """Mean change of PSNR-Y of every experiment, over images.
 
     Args:
         rows: Those of `Knockout.folder`.
 
     Returns:
         A row an experiment and block, in the order of the rows: ``experiment``, ``block``, ``n``
-        (pictures whose PSNR is finite), ``mean`` (dB; negative where the intervention harms),
-        ``interval`` (95%, Student's t of the paired differences, None below two pictures),
-        ``worst`` and ``best`` (the pictures with the least and the greatest change) and
+        (images whose PSNR is finite), ``mean`` (dB; negative where the intervention harms),
+        ``interval`` (95%, Student's t of the paired differences, None below two images),
+        ``worst`` and ``best`` (the images with the least and the greatest change) and
         ``worst_change``, ``best_change`` (dB), ``mean_difference`` (of pixels, grey levels).
     """
     found = []
@@ -213,7 +209,7 @@ def format_knockout(summary: Sequence[Mapping[str, Any]]) -> str:
     """The summary as text: a line an experiment and block."""
     lines = [
         f"{'experiment':15}{'block':>6}{'n':>4}{'dB':>9}   {'95% interval':18}"
-        f"{'worst picture':>24}{'best picture':>24}"
+        f"{'worst image':>24}{'best image':>24}"
     ]
     for row in summary:
         block = "all" if row["block"] is None else row["block"]

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import gaussian_filter
 
 from .diffusion import area_fractions, checked_map, diffusion_index, gini, mean_distance
 from .patch_shares import block_shares, plain
@@ -49,7 +50,7 @@ class AreaOfInterest:
     """The paper's Area of Interest (Fig. 2c), by the rule above.
 
     Attributes:
-        box: (left, top, width, height) in LR pixels. A square, unless the picture is too short for
+        box: (left, top, width, height) in LR pixels. A square, unless the image is too short for
             it and cuts it off.
         fine: (h, w) bool, the fine area.
         coarse: (h, w) bool, the coarse area; it leaves the fine area out.
@@ -87,7 +88,8 @@ def area_of_interest(importance: ArrayLike) -> AreaOfInterest | None:
     if total == 0:
         return None
     values = values / total
-    density = _smoothed(values, SMOOTHING)
+    # Mirrored at the border, edge pixel included, so that no mass gets lost there.
+    density = gaussian_filter(values, SMOOTHING, mode="reflect")
     fine = _densest(density, FINE_SHARE)
     coarse = _densest(density, COARSE_SHARE) & ~fine
     box = _box(values, BOX_SHARE)
@@ -95,22 +97,11 @@ def area_of_interest(importance: ArrayLike) -> AreaOfInterest | None:
     return AreaOfInterest(box, fine, coarse, *masses)
 
 
-def _smoothed(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
-    """Gaussian blur that mirrors at the border, edge pixel included: no mass gets lost there."""
-    reach = int(np.ceil(4 * sigma))
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    kernel /= kernel.sum()
-    for _ in range(2):  # down the columns, then, turned, along the rows
-        padded = np.pad(values, ((reach, reach), (0, 0)), mode="symmetric")
-        views = np.lib.stride_tricks.sliding_window_view(padded, len(kernel), axis=0)
-        values = (views @ kernel).T
-    return values
-
-
 def _densest(density: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
     """The smallest set of pixels that holds a share of the mass; equal pixels are in together."""
+    # The smallest set of a given mass takes the densest pixels first: all down to some density.
     ordered = np.sort(density.ravel())[::-1]
-    held = np.cumsum(ordered)
+    held = np.cumsum(ordered)  # mass of the 1, 2, ... densest pixels
     last = int(np.argmax(held >= share * held[-1] * (1 - _ROUNDING)))
     found: NDArray[np.bool_] = density >= ordered[last] - _ROUNDING * ordered[0]
     return found
@@ -118,9 +109,12 @@ def _densest(density: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
 
 def _box(values: NDArray[np.float64], share: float) -> tuple[int, int, int, int]:
     """The smallest square with a share of the mass (of sum 1): left, top, width, height."""
+    # Integral image (h + 1, w + 1): S[y, x] is the mass above and left of the corner (y, x).
     integral = np.pad(values.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     low, high = 1, max(values.shape)
-    while low < high:  # the heaviest square of a larger side holds one of any smaller side
+    # Bisection: a larger square holds any smaller one inside it, so the greatest mass of a square
+    # never falls as the side grows.
+    while low < high:
         side = (low + high) // 2
         if _sums(integral, side).max() >= share * (1 - _ROUNDING):
             high = side
@@ -129,6 +123,7 @@ def _box(values: NDArray[np.float64], share: float) -> tuple[int, int, int, int]
     sums = _sums(integral, low)
     height, width = (min(low, length) for length in values.shape)
     tops, lefts = np.nonzero(sums >= sums.max() * (1 - _ROUNDING))
+    # Of equally heavy squares the one whose centre is nearest to the centre of mass.
     rows, columns = (np.arange(length) + 0.5 for length in values.shape)
     down = tops + height / 2 - rows @ values.sum(1)
     across = lefts + width / 2 - columns @ values.sum(0)
@@ -137,7 +132,10 @@ def _box(values: NDArray[np.float64], share: float) -> tuple[int, int, int, int]
 
 
 def _sums(integral: NDArray[np.float64], side: int) -> NDArray[np.float64]:
-    """Mass of every square of a side, cut to the map where that is shorter."""
+    """Mass of every square of a side, cut to the map where that is shorter.
+
+    By the integral image S: S[bottom, right] - S[top, right] - S[bottom, left] + S[top, left].
+    """
     height, width = (min(side, length - 1) for length in integral.shape)
     found: NDArray[np.float64] = (
         integral[height:, width:]
@@ -162,18 +160,18 @@ def area_report(
         importance: (h, w), finite and not negative.
         window: The window, in SR pixels.
         scale: SR pixels per LR pixel.
-        matches: The matches of this picture; without them nothing is said of patches.
+        matches: The matches of this image; without them nothing is said of patches.
 
     Returns:
         What is undefined, as everything is for a map without mass, is None.
 
         - ``diffusion_index``: (0, 100]; ``gini``: [0, 1).
-        - ``area_50``, ``area_80``, ``area_95``: smallest shares of the picture's pixels that hold
+        - ``area_50``, ``area_80``, ``area_95``: smallest shares of the image's pixels that hold
           that many percent of the importance, (0, 1].
         - ``mean_distance``: of the importance from the window, in LR pixels.
         - ``box``: ``[left, top, width, height]`` of the box of highest interest, in LR pixels;
           ``box_mass``: share of the importance in it.
-        - ``fine_area``, ``coarse_area``: shares of the picture's pixels; ``fine_mass``,
+        - ``fine_area``, ``coarse_area``: shares of the image's pixels; ``fine_mass``,
           ``coarse_mass``: shares of the importance in them.
         - ``outside_patch``, ``in_match``: means of ``blocks``, the list of `block_shares`; None
           and an empty list without matches.

@@ -1,4 +1,13 @@
-"""How widely an attribution map spreads: the diffusion index (Gu & Dong 2021) and areas."""
+"""How widely an attribution map spreads: the diffusion index (Gu & Dong 2021) and areas.
+
+With the n importances of a map in ascending order, x_1 <= ... <= x_n, the Gini coefficient is the
+mean absolute difference of all pairs over twice the mean:
+
+    G = sum over i, j of |x_i - x_j| / (2 n sum of x) = sum of (2 i - n - 1) x_i / (n sum of x),
+
+where the second form needs no pairs: x_i is the larger of a pair i - 1 times and the smaller n - i
+times. The diffusion index is (1 - G) * 100.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +50,7 @@ def gini(importance: ArrayLike) -> float:
         return float("nan")
     values = values / values[-1] + _EPSILON
     n = len(values)
+    # (n,): -(n - 1), ..., n - 1 in steps of 2.
     rank = 2 * np.arange(1, n + 1) - n - 1
     return float((rank * values).sum() / (n * values.sum()))
 
@@ -48,7 +58,7 @@ def gini(importance: ArrayLike) -> float:
 def diffusion_index(importance: ArrayLike) -> float:
     """LAM's diffusion index, ``(1 - gini) * 100``: larger when more pixels are involved.
 
-    It depends on the size of the LR picture and is no rank of quality: compare equal sizes only.
+    It depends on the size of the LR image and is no rank of quality: compare equal sizes only.
 
     Args:
         importance: (h, w), finite and not negative.
@@ -65,7 +75,7 @@ def diffusion_index(importance: ArrayLike) -> float:
 def area_fractions(
     importance: ArrayLike, masses: Sequence[float] = (0.5, 0.8, 0.95)
 ) -> tuple[float, ...]:
-    """The smallest shares of the picture that hold given shares of the mass.
+    """The smallest shares of the image that hold given shares of the mass.
 
     Args:
         importance: (h, w), finite and not negative.
@@ -114,6 +124,7 @@ def mean_distance(importance: ArrayLike, window: Window, scale: float) -> float:
 
 
 def _outside(length: int, start: float, size: float) -> NDArray[np.float64]:
+    """Along one axis: the distance from each pixel's centre to the window, 0 inside."""
     centre = np.arange(length) + 0.5
     return np.maximum(0, np.maximum(start - centre, centre - start - size))
 

@@ -1,4 +1,12 @@
-"""How much of the importance lies outside the window's own patch, and how much in its match."""
+"""How much of the importance lies outside the window's patch, and how much in its match.
+
+In a block, let Q be the pixels of the query patch (the one that holds the window), M those of its
+match, and a the importance. With sums over pixels,
+
+    share outside the patch = a outside Q / all a,    share in the match = a in M without Q / all a.
+
+Patches overlap, so M without Q counts only what the match added to what the patch itself holds.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +32,12 @@ def patch_at(origins: ArrayLike, patch_size: int, row: float, column: float) -> 
         row: Of the point, in LR pixels.
         column: Of the point, in LR pixels.
     """
-    centres = np.asarray(origins, np.float64) + patch_size / 2
+    centres = np.asarray(origins, np.float64) + patch_size / 2  # (N, 2), (row, column)
     return int(((centres - (row, column)) ** 2).sum(1).argmin())
 
 
 def own_patch(origins: ArrayLike, patch_size: int, window: Window, scale: float) -> int:
-    """The window's own patch in a block: the one whose centre is nearest to the window's.
+    """The window's patch in a block: the one whose centre is nearest to the window's.
 
     Args:
         origins: (N, 2), (top, left) of every patch in LR pixels.
@@ -44,7 +52,7 @@ def own_patch(origins: ArrayLike, patch_size: int, window: Window, scale: float)
 def share_outside_patch(
     importance: ArrayLike, origins: ArrayLike, patch_size: int, window: Window, scale: float
 ) -> float:
-    """Share of the importance outside the window's own patch in a block.
+    """Share of the importance outside the window's patch in a block.
 
     Convolutions and the other blocks' patches carry some of it, GPA the rest: the same share
     without GPA is what to compare it with.
@@ -63,7 +71,9 @@ def share_outside_patch(
         ValueError: If the map is not valid.
     """
     values = checked_map(importance)
-    own = _patch(values.shape, origins, patch_size, own_patch(origins, patch_size, window, scale))
+    own = _patch_mask(
+        values.shape, origins, patch_size, own_patch(origins, patch_size, window, scale)
+    )
     return _share(values, ~own)
 
 
@@ -77,7 +87,7 @@ def share_in_match(
 ) -> float:
     """Share of the importance in the match of the window's patch, but outside the patch itself.
 
-    This is what Global Pixel Access (Eq. 8) opened to the window in this block.
+    Pixels that the window attends to in this block by Global Pixel Access (Eq. 8) alone.
 
     Args:
         importance: (h, w), finite and not negative.
@@ -88,20 +98,21 @@ def share_in_match(
         scale: SR pixels per LR pixel.
 
     Returns:
-        A number in [0, 1], 0 where the patch is its own match; NaN for a map without mass.
+        A number in [0, 1], 0 where the patch is matched to itself; NaN for a map without mass.
 
     Raises:
         ValueError: If the map is not valid.
     """
     values = checked_map(importance)
     number = own_patch(origins, patch_size, window, scale)
-    match = _patch(values.shape, origins, patch_size, int(np.asarray(index)[number]))
-    return _share(values, match & ~_patch(values.shape, origins, patch_size, number))
+    match = _patch_mask(values.shape, origins, patch_size, int(np.asarray(index)[number]))
+    return _share(values, match & ~_patch_mask(values.shape, origins, patch_size, number))
 
 
-def _patch(
+def _patch_mask(
     shape: tuple[int, ...], origins: ArrayLike, patch_size: int, number: int
 ) -> NDArray[np.bool_]:
+    """The pixels of a patch as a mask (h, w); what was padded is cut off."""
     top, left = (int(v) for v in np.asarray(origins)[number])
     inside = np.zeros(shape, bool)
     inside[top : top + patch_size, left : left + patch_size] = True
@@ -114,12 +125,12 @@ def _share(values: NDArray[np.float64], area: NDArray[np.bool_]) -> float:
 
 
 def patches_of(config: HPINetConfig, height: int, width: int) -> Matches:
-    """Every block's patches, each its own match: for a network trained without GPA, too.
+    """Every block's patches, each matched to itself: for a network trained without GPA, too.
 
     Args:
         config: The network's configuration.
-        height: Rows of the LR picture in pixels.
-        width: Columns of the LR picture in pixels.
+        height: Rows of the LR image in pixels.
+        width: Columns of the LR image in pixels.
     """
     from hpinet import own_matches
 
@@ -133,7 +144,7 @@ def block_shares(
 
     Args:
         importance: (h, w), finite and not negative.
-        matches: The matches of one picture, from `hpinet.HPINet` or `patches_of`.
+        matches: The matches of one image, from `hpinet.HPINet` or `patches_of`.
         window: The window, in SR pixels.
         scale: SR pixels per LR pixel.
 
@@ -143,7 +154,7 @@ def block_shares(
         importance, None for a map without mass).
 
     Raises:
-        ValueError: If the map is not valid or the matches are those of several pictures.
+        ValueError: If the map is not valid or the matches are those of several images.
     """
     found = []
     for number, block in enumerate(matches.blocks, 1):
@@ -151,7 +162,7 @@ def block_shares(
             continue
         if len(block.index) != 1:
             raise ValueError(
-                f"matches of {len(block.index)} pictures for one map: take matches.image(number)"
+                f"matches of {len(block.index)} images for one map: take matches.image(number)"
             )
         origins, index = block.origins.cpu().numpy(), block.index[0].cpu().numpy()
         own = own_patch(origins, block.patch_size, window, scale)

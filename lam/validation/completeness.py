@@ -1,4 +1,4 @@
-"""Do maps account for the detector's change? Measured over many pictures and windows."""
+"""Do maps account for the detector's change? Measured over many images and windows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lam.window import Window
 
 
 def shrunk(path: Path, scale: int) -> Tensor:
-    """The LR picture (1, 3, h, w) of an original, by Pillow's bicubic as in the LAM demo.
+    """The LR image (1, 3, h, w) of an original, by Pillow's bicubic as in the LAM demo.
 
     Raises:
         ValueError: If it cannot be read or has fewer pixels than the scale.
@@ -67,7 +67,7 @@ def completeness(
         relative residual, with jumps, and ``worst_without_jumps``, of the integral alone.
 
     Raises:
-        ValueError: If the folder holds no pictures, one cannot be read or a window does not fit.
+        ValueError: If the folder holds no images, one cannot be read or a window does not fit.
     """
     maps = []
     for path in originals(folder):
@@ -85,10 +85,10 @@ def completeness(
 
 
 def originals(folder: str | Path) -> list[Path]:
-    """The pictures of a folder.
+    """The images of a folder.
 
     Raises:
-        ValueError: If there is no such folder, or it holds no pictures.
+        ValueError: If there is no such folder, or it holds no images.
     """
     return [source.lr for source in find_sources(folder, 1, hr=False) if source.lr is not None]
 

@@ -1,6 +1,7 @@
-"""Whether a map tells the truth about its network: deletion and insertion curves.
+"""Faithfulness of a map to its network: deletion and insertion curves (Petsiuk et al. 2018).
 
-A map is a claim: these pixels matter, those do not. The curves test it by taking pixels away.
+A map says which pixels matter. The curves test that by taking pixels away, or putting them back, in
+the order of their importance.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from scipy.integrate import trapezoid
 from torch import Tensor
 
 from lam.attribution.detectors import Detector
 from lam.attribution.memory_plan import batch_size
 from lam.attribution.paths import AttributionPath, GaussianBlurPath
 from lam.attribution.quadrature import Array
-from lam.attribution.target import Subject
+from lam.attribution.target import Target
 from lam.metrics.diffusion import checked_importance
 from lam.window import Window
 
@@ -36,7 +38,7 @@ class Curve:
     Attributes:
         fractions: (K,) shares of the pixels, from 0 to 1.
         values: (K,) the detector.
-        area: Area under the curve, with the detector on the baseline as 0 and on the picture as 1;
+        area: Area under the curve, with the detector on the baseline as 0 and on the image as 1;
             NaN where the two are next to equal.
     """
 
@@ -50,15 +52,15 @@ class FaithfulnessResult:
     """Deletion and insertion (Petsiuk et al. 2018) of LR pixels, against random orders.
 
     The faithful map has a small area under deletion (what it names is missed at once) and a large
-    one under insertion (what it names suffices). Compare each with ``random_area``: in a picture
+    one under insertion (what it names suffices). Compare each with ``random_area``: in an image
     where every pixel counts alike, nothing beats chance.
 
     Attributes:
-        deletion: From the picture to the baseline, the most important pixels first.
-        insertion: From the baseline to the picture, the most important pixels first.
+        deletion: From the image to the baseline, the most important pixels first.
+        insertion: From the baseline to the image, the most important pixels first.
         random_deletions: (S, K) the detector while pixels are deleted in S random orders.
         detector_start: The detector on the baseline.
-        detector_end: The detector on the picture.
+        detector_end: The detector on the image.
         seeds: (S,) of the random orders.
         params: What reproduces the curves, as plain values.
     """
@@ -137,38 +139,38 @@ def faithfulness_curves(
 
     Args:
         forward_func: The network that the map is of; it is not changed.
-        inputs: The LR picture, (1, 3, h, w) or (3, h, w).
+        inputs: The LR image, (1, 3, h, w) or (3, h, w).
         window: The map's window, in SR pixels.
         importance: The map, (h, w), finite and not negative. Equal pixels come in random order.
         detector: The map's detector.
         matches: One of `lam.MATCHES`.
-        path: Its beginning is what pixels are replaced with; the blurred picture by default.
+        path: Its beginning is what pixels are replaced with; the blurred image by default.
         steps: Steps from none to all of the pixels.
         random_orders: How many random orders to compare with.
         seed: Of the first random order; the others count up from it.
-        internal_batch_size: Pictures computed at once; by default by the picture's size.
+        internal_batch_size: Images computed at once; by default by the image's size.
         progress: Called with the share of the work done.
 
     Raises:
-        ValueError: If the map does not fit the picture, or an option is out of range.
+        ValueError: If the map does not fit the image, or an option is out of range.
     """
     path = path or GaussianBlurPath()
     for name, count, least in (("steps", steps, 1), ("random_orders", random_orders, 0)):
         if isinstance(count, bool) or not isinstance(count, int) or count < least:
             raise ValueError(f"{name} must be a whole number from {least} up, not {count!r}")
-    subject = Subject(forward_func, inputs, window, detector, matches)
-    order = _order(importance, tuple(subject.picture.shape[-2:]), seed)
+    target = Target(forward_func, inputs, window, detector, matches)
+    order = _order(importance, tuple(target.image.shape[-2:]), seed)
     counts = np.rint(np.linspace(0, len(order), min(steps, len(order)) + 1)).astype(int)
     seeds = tuple(range(seed, seed + random_orders))
     shuffled = [np.random.default_rng([s, len(order)]).permutation(len(order)) for s in seeds]
     # Insertion is deletion in the reverse order, read backwards: only one kind is computed.
     reverse = len(order) - counts[::-1]
     jobs = [(order, counts), (order[::-1], reverse), *((o, counts) for o in shuffled)]
-    baseline = path.at(subject.picture, np.zeros(1))
-    batch = batch_size(internal_batch_size, subject.picture)
+    baseline = path.at(target.image, np.zeros(1))
+    batch = batch_size(internal_batch_size, target.image)
     found = []
     for number, (pixels, deleted) in enumerate(jobs, 1):
-        found.append(_deleted(subject, baseline, pixels, deleted, batch))
+        found.append(_deleted(target, baseline, pixels, deleted, batch))
         if progress is not None:
             progress(number / len(jobs))
     end, start = found[0][0], found[0][-1]
@@ -181,7 +183,7 @@ def faithfulness_curves(
         detector_start=float(start),
         detector_end=float(end),
         seeds=seeds,
-        params={**subject.params, "path": path.describe(), "steps": steps, "seed": seed},
+        params={**target.params, "path": path.describe(), "steps": steps, "seed": seed},
     )
 
 
@@ -189,30 +191,30 @@ def _order(importance: ArrayLike, size: tuple[int, ...], seed: int) -> NDArray[n
     """Pixel numbers, the most important first; equal ones in random order, not row by row."""
     values = checked_importance(importance)
     if values.shape != size:
-        raise ValueError(f"the map is {values.shape}, but the LR picture {size}: they must agree")
+        raise ValueError(f"the map is {values.shape}, but the LR image {size}: they must agree")
     ties = np.random.default_rng(seed).random(values.size)
     return np.lexsort((ties, -values.ravel()))
 
 
 def _deleted(
-    subject: Subject, baseline: Tensor, order: NDArray[Any], counts: NDArray[Any], batch: int
+    target: Target, baseline: Tensor, order: NDArray[Any], counts: NDArray[Any], batch: int
 ) -> Array:
     """The detector with the first pixels of an order replaced, for each count of pixels."""
-    picture, values = subject.picture, []
+    image, values = target.image, []
     rank = np.empty(len(order), int)
-    rank[order] = np.arange(len(order))
-    ranks = torch.as_tensor(rank.reshape(picture.shape[-2:]), device=picture.device)
+    rank[order] = np.arange(len(order))  # rank[p]: when pixel p is deleted, from 0
+    ranks = torch.as_tensor(rank.reshape(image.shape[-2:]), device=image.device)
     for first in range(0, len(counts), batch):
-        many = torch.as_tensor(counts[first : first + batch], device=picture.device)
-        gone = ranks < many[:, None, None, None]
+        many = torch.as_tensor(counts[first : first + batch], device=image.device)
+        gone = ranks < many[:, None, None, None]  # (B, 1, h, w)
         with torch.no_grad():
-            values += subject(torch.where(gone, baseline, picture)).double().tolist()
+            values += target(torch.where(gone, baseline, image)).double().tolist()
     return np.array(values)
 
 
 def _area(fractions: Array, values: Array, start: float, end: float) -> float:
+    """Area under (values - start) / (end - start), by the trapezoidal rule."""
     change = end - start
     if not abs(change) > _SMALL_CHANGE * (abs(start) + abs(end)):
         return math.nan
-    heights = (values - start) / change
-    return float((np.diff(fractions) * (heights[1:] + heights[:-1]) / 2).sum())
+    return float(trapezoid((values - start) / change, fractions))

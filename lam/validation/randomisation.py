@@ -21,7 +21,7 @@ from lam.window import Window
 class RandomisationResult:
     """The sanity check of Adebayo et al. (2018): maps of the network and of random ones.
 
-    A method whose maps hardly change when the weights are drawn anew shows the picture, not what
+    A method whose maps hardly change when the weights are drawn anew shows the image, not what
     the network has learnt: rank correlations should fall towards 0.
 
     Attributes:
@@ -53,7 +53,7 @@ def weight_randomisation(
 
     Args:
         network: The trained network; it is not changed.
-        inputs: The LR picture, (1, 3, h, w) or (3, h, w).
+        inputs: The LR image, (1, 3, h, w) or (3, h, w).
         window: In SR pixels.
         shares: Shares of the layers that are randomised, counted from the output, each in (0, 1]:
             (1.0,) draws all weights anew, several make Adebayo's cascade.

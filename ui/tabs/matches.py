@@ -10,8 +10,9 @@ import numpy as np
 
 from hpinet import BlockMatches, Matches
 from lam import Window
-from lam.figures.heatmaps import WHITE, draw_window, enlarge, enlarging_factor
+from lam.figures.heatmaps import draw_window, enlarge, enlarging_factor
 from lam.figures.matches import draw_matches, in_degree_map, match_crops
+from lam.figures.palette import WHITE
 from ui.compute import interventions, super_resolution
 from ui.events.handlers import NOW, QUICK, clock, current, overtaken, spoken
 from ui.export import maps

@@ -14,7 +14,6 @@ from hpinet.imaging.images import to_uint8
 from lam import Window
 from lam.figures.areas import draw_area_of_interest
 from lam.figures.heatmaps import (
-    WHITE,
     colour_limit,
     draw_window,
     enlarge,
@@ -22,6 +21,7 @@ from lam.figures.heatmaps import (
     heatmap_overlay,
     signed_map,
 )
+from lam.figures.palette import WHITE
 from lam.figures.plots import importance_difference
 from lam.metrics.areas import area_of_interest, area_report
 from ui.compute import attribution, interventions, super_resolution

@@ -280,8 +280,8 @@ def test_result_says_what_reproduces_it(picture):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"inputs": torch.rand(2, 3, 9, 10)}, "one RGB picture"),
-        ({"inputs": torch.rand(1, 1, 9, 10)}, "one RGB picture"),
+        ({"inputs": torch.rand(2, 3, 9, 10)}, "one RGB image"),
+        ({"inputs": torch.rand(1, 1, 9, 10)}, "one RGB image"),
         ({"inputs": torch.zeros(1, 3, 9, 10, dtype=torch.uint8)}, "divide by 255"),
         ({"inputs": torch.full((1, 3, 9, 10), float("inf"))}, "not finite"),
         ({"inputs": np.zeros((1, 3, 9, 10))}, "tensor"),

@@ -10,7 +10,7 @@ import torch
 from hpinet import HPINet, HPINetConfig, OwnPatches
 from lam import LocalAttribution, Window
 from lam.attribution.memory_plan import batch_size, make_plan
-from lam.attribution.target import Subject
+from lam.attribution.target import Target
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16, 12, 16, 12, 16, 12, 16))
 WINDOW = Window(60, 52, 16)
@@ -28,7 +28,7 @@ def picture():
 
 
 def plan(network, picture, batch=None, memory=None):
-    return make_plan(Subject(network, picture, WINDOW, "gradient", "live"), batch, memory)
+    return make_plan(Target(network, picture, WINDOW, "gradient", "live"), batch, memory)
 
 
 def test_less_memory_means_fewer_steps_at_once_then_recomputing(network, picture):

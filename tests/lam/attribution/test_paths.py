@@ -169,7 +169,7 @@ def test_sum_and_mean_detectors():
 def test_detectors_are_checked():
     with pytest.raises(ValueError, match="entropy"):
         get_detector("entropy")
-    with pytest.raises(ValueError, match="one number a picture"):
+    with pytest.raises(ValueError, match="one number per image"):
         detect(lambda sr, window: sr.sum(), torch.rand(2, 3, 4, 4), Window(0, 0, 2))
 
 

@@ -13,9 +13,13 @@ from PIL import Image
 from hpinet.checkpoints.local_data import benchmark_folder, released_checkpoint
 from hpinet.evaluation.paper_markdown import paper_markdown
 from lam import Window
+from lam.figures.comparison import (
+    crop_comparison,
+    diffusion_figure,
+    receptive_fields,
+    size_figure,
+)
 from lam.figures.notebook import describe, png
-from lam.figures.quality import crop_comparison, size_figure
-from lam.figures.receptive_fields import diffusion_figure, receptive_fields, stacked
 
 RED, BLUE = (np.full((40, 60, 3), colour, np.uint8) for colour in ((200, 0, 0), (0, 0, 200)))
 
@@ -67,14 +71,6 @@ def test_receptive_fields_share_a_scale():
     assert rows[8:12, 12:16].max() > 100 and rows[8:12, 148:152].max() < 10
     with pytest.raises(ValueError, match="every network"):
         receptive_fields(small, [RED], [], ["a"], Window(0, 0, 8), 4)
-
-
-def test_pictures_are_stacked():
-    sheet = stacked([RED, BLUE[:10, :30]], gap=4)
-    assert sheet.shape == (54, 60, 3)
-    assert (sheet[44:, :30] == BLUE[0, 0]).all() and (sheet[44:, 30:] == 255).all()
-    with pytest.raises(ValueError, match="no pictures"):
-        stacked([])
 
 
 def test_the_diffusion_index_of_several_pictures():

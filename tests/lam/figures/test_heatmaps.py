@@ -77,13 +77,6 @@ def test_a_window_at_the_border_draws():
     assert heatmaps.draw_window(GREY, Window(7, 7, 1), label="here").shape == GREY.shape
 
 
-def test_side_by_side_keeps_every_pixel():
-    drawn = heatmaps.side_by_side([GREY, GREY + 50], gap=2)
-    assert drawn.shape == (8, 18, 3)
-    np.testing.assert_array_equal(drawn[:, 10:], GREY + 50)
-    assert heatmaps.side_by_side([GREY], ["name"]).shape[0] > 8
-
-
 @pytest.mark.parametrize(
     "draw",
     [
@@ -93,8 +86,6 @@ def test_side_by_side_keeps_every_pixel():
         lambda: heatmaps.heatmap_overlay(GREY, np.zeros((3, 3))),
         lambda: heatmaps.heatmap_overlay(GREY, np.zeros((8, 8)), strength=1.5),
         lambda: heatmaps.colour_limit([]),
-        lambda: heatmaps.side_by_side([GREY, np.zeros((4, 4, 3), np.uint8)]),
-        lambda: heatmaps.side_by_side([GREY], ["a", "b"]),
     ],
 )
 def test_input_that_does_not_fit_is_one_sentence(draw):

@@ -10,7 +10,6 @@ from hpinet import BlockMatches, Matches
 from hpinet.analysis.attention_reach import STRATEGIES, divisions, reach
 from hpinet.analysis.match_statistics import block_statistics
 from lam.figures import match_pairs, match_plots
-from lam.figures.drawing import captioned
 from lam.figures.match_pairs import BLOCK_COLOURS, Pair
 
 GREY = np.full((80, 80, 3), 100, np.uint8)
@@ -64,13 +63,6 @@ def test_rows_hold_the_pixels_and_grow_with_the_patch():
     np.testing.assert_array_equal(red.any(1), blue.any(1))
     two = match_pairs.pair_rows(picture, [PAIR, Pair(2, 2, (0, 0), (4, 4))], zoom=5)
     assert has(two, (200, 10, 10)).sum() == (4 * 5) ** 2 + (2 * 5) ** 2
-
-
-def test_a_caption_stands_below_and_breaks():
-    words = "which parameters made this picture " * 3
-    drawn = captioned(GREY, words)
-    np.testing.assert_array_equal(drawn[:80], GREY)
-    assert drawn.shape[0] > captioned(GREY, "short").shape[0] > 80 and drawn.shape[1] == 80
 
 
 def test_similarity_matrix_leaves_the_diagonal_blank():
