@@ -13,8 +13,8 @@ from PIL import Image
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PROGRAMS = {
-    "hpinet": "hpinet.cli.main",
-    "lam": "lam.cli.attribute",
+    "hpinet": "hpinet.__main__",
+    "lam": "lam.__main__",
     "benchmarks": "benchmarks.__main__",
     "app": "app",
 }
