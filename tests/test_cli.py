@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
-from hpinet import HPINet, HPINetConfig, comparison, images
+from hpinet import HPINet, HPINetConfig, comparison, images, training_benchmark
 from hpinet.__main__ import main
 from hpinet.benchmark import benchmark, count_multi_adds, fitted_exponent
 from hpinet.benchmark_command import AGAINST
@@ -269,7 +269,8 @@ def test_benchmark_against_others(weights, capsys, monkeypatch):
     assert "at least 8 pixels a side" in small
 
 
-def test_benchmark_of_a_training_step(weights, capsys):
+def test_benchmark_of_a_training_step(weights, capsys, monkeypatch):
+    monkeypatch.setattr(training_benchmark, "_memory_alone", lambda *_: (100, "made up"))
     argv = ["benchmark", "--model", weights, "--crop", "32"]
     step = ["--training", "--rounds", "1", "--batch", "2", "--precision", "fp32", "--json"]
     assert main([*argv, *step]) == 0
@@ -277,6 +278,7 @@ def test_benchmark_of_a_training_step(weights, capsys):
     assert (report["size"], report["batch"]) == ([16, 16], 2)
     seconds = [report[name]["seconds"] for name in ("plain", "hpinet")]
     assert report["hpinet"]["time_ratio"] == seconds[1] / seconds[0]
+    assert report["hpinet"]["memory_ratio"] == 1
     assert "hpinet_bf16" not in report
     message = failure(capsys, *argv, "--size", "8x8", "--training")
     assert "--crop is the size of --training, and stands instead of --size" in message
