@@ -35,7 +35,7 @@ WAIT = 180_000  # milliseconds: generous, since the machine may be busy with oth
 def url(tmp_path_factory):
     """The page's address; its network is tiny and random, so that every step is quick."""
     from app import launch_options
-    from ui.compute.attribution import begin_running, end_running
+    from ui.compute.runtime import Runtime
     from ui.layout import build
     from ui.state.model_catalogue import Catalogue
 
@@ -47,12 +47,12 @@ def url(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ui.state.model_catalogue.BUNDLED", tmp_path_factory.mktemp("none"))
         patch.setattr("ui.tabs.receptive_field.STEPS", 8)  # what a page computes on load
-        demo = build(Catalogue(folder)).queue()
+        runtime = Runtime(Catalogue(folder))
+        demo = build(runtime).queue()
         _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
         yield address
         demo.close()
-        end_running()
-        begin_running()  # for tests that attribute without a page
+        runtime.close()
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,14 @@ from safetensors.torch import save_file
 
 from hpinet import HPINet, HPINetConfig
 from hpinet.checkpoints.loading import save_checkpoint
-from ui.state.uploaded_models import OwnNetworks
+from ui.state.uploaded_models import UploadedModels
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
 
 
 @pytest.fixture
 def own():
-    return OwnNetworks()
+    return UploadedModels()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Networks that visitors bring: checked before they are built, and kept for their visitor alone."""
+"""Networks that visitors upload: checked before they are built, kept for their visitor alone."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PROBE = 24  # LR pixels a side of the picture that a new network has to enlarge
 
 @dataclass(frozen=True)
 class Facts:
-    """What is told about a network that was brought.
+    """What is told about a uploaded network.
 
     Attributes:
         architecture: HPINet, or what spandrel calls it.
@@ -47,11 +47,11 @@ class Facts:
     seconds: float
 
 
-class OwnNetworks:
-    """The networks that visitors brought, by labels that hold a digest of their content.
+class UploadedModels:
+    """The networks that visitors uploaded, by labels that hold a digest of their content.
 
     Who does not know the content cannot name it; the page moreover lets nobody ask for a label but
-    the session that brought it.
+    the session that uploaded it.
     """
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class OwnNetworks:
         return self._found(label)[1]
 
     def knows(self, label: str) -> bool:
-        """Whether a label is that of a network that a visitor brought."""
+        """Whether a label is that of a network that a visitor uploaded."""
         return self._known.get(label) is not None
 
     def _found(self, label: str) -> tuple[Network, Facts]:

@@ -1,4 +1,4 @@
-"""Page 5: what the words mean, which weights are loaded, and versions."""
+"""*About*: what the words mean, which weights are loaded, and versions."""
 
 from __future__ import annotations
 
@@ -10,46 +10,47 @@ import gradio as gr
 
 import hpinet
 from hpinet.checkpoints.loading import BUNDLED
-from ui.events.handlers import QUICK, spoken
+from ui.compute.runtime import Runtime
+from ui.events.handlers import PRIVATE, spoken
 from ui.state.model_catalogue import Catalogue
 from ui.views import about
 
 ABOUT = """
 ### What you see here
-**HPINet** ([Liu et al., AAAI 2023](https://arxiv.org/abs/2211.16776)) makes a picture 2 to 4 times
-larger with under a million parameters (S and M). It cuts the picture into patches, small ones in
-its first blocks and larger ones later, and does two things with each:
+**HPINet** ([Liu et al., AAAI 2023](https://arxiv.org/abs/2211.16776)) makes an image 2 to 4 times
+larger with under a million parameters (S and M). In each block it cuts the image into patches of
+another size, and does two things with each:
 
-- **Global Pixel Access (GPA)**: every patch finds the one other patch of the picture that is most
-  similar to it, and looks at that patch's pixels: a window can learn from another window.
-- **Intra-Patch Self-Attention (IPSA)**: the pixels of a patch look at each other.
+- **Global Pixel Access (GPA)**: every patch finds the one other patch of the image that is most
+  similar to it, and attends to that patch's pixels: a window can use another window.
+- **Intra-Patch Self-Attention (IPSA)**: the pixels of a patch attend to each other.
 
 **Local Attribution Map (LAM)** ([Gu & Dong, CVPR 2021](https://arxiv.org/abs/2011.11036)): which
-pixels of the small picture was a window of the large one made from?
+pixels of the LR image was a window of the SR image made from?
 
-**Diffusion index (DI)**: 0 to 100, how evenly the credit is spread over the pixels. It depends on
-the size of the attributed area and is no rank of quality: compare equal areas only.
+**Diffusion index (DI)**: 0 to 100, how evenly the importance is spread over the pixels. It depends
+on the size of the attributed area and is no rank of quality: compare equal areas only.
 
-**Matches that switched**: as the picture sharpens, patches change their minds about whom to look
-at. Each such switch makes the result jump, and no pixel can be credited with a jump. The page says
-how much that is, so that a map does not claim more than it explains.
+**Matches that switched**: as the image sharpens along LAM's path, patches find another match.
+Each such switch makes the detector jump, which no pixel's gradient explains. The page says how much
+that is, so that a map does not claim more than it explains.
 
 **Without GPA** means one of two things. *A twin trained without GPA* is another network of the same
-size that never learnt to look elsewhere. *GPA switched off* is the same network whose every patch
-is told to look at itself.
+size that was trained without matches. *GPA switched off* is the same network in which each patch
+is its own match.
 
-**LR and SR**: the low-resolution picture that the network is given, and the super-resolved one that
+**LR and SR**: the low-resolution image that the network is given, and the super-resolved one that
 it makes. Windows and clicks are in SR pixels; patches and maps in LR pixels.
 """
 
 
-def build(catalogue: Catalogue, tab: gr.Tab) -> None:
+def build(runtime: Runtime, tab: gr.Tab) -> None:
     """Lay the page out; its figures are made when the tab is opened for the first time."""
     with gr.Row():
         with gr.Column(scale=4, min_width=340):
             gr.Markdown(ABOUT, elem_classes=["words"], elem_id="about")
             with gr.Accordion("Networks and versions", open=False, elem_id="versions"), gr.Row():
-                gr.Markdown(_weights(catalogue), elem_classes=["words"])
+                gr.Markdown(_weights(runtime.catalogue), elem_classes=["words"])
                 gr.Markdown(_versions(), elem_classes=["words"])
             card = BUNDLED / "MODEL_CARD.md"
             if card.is_file():
@@ -70,11 +71,9 @@ def build(catalogue: Catalogue, tab: gr.Tab) -> None:
 
     @spoken
     def made() -> Iterator[str]:
-        yield from about.figures(catalogue)
+        yield from about.figures(runtime)
 
-    tab.select(
-        made, None, figures, api_visibility="private", **{**QUICK, "concurrency_id": "about"}
-    )
+    tab.select(made, None, figures, concurrency_id="about", **PRIVATE)
 
 
 def _weights(catalogue: Catalogue) -> str:
