@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from helpers.browser import browser, page, url, view  # noqa: F401 - fixtures for all tests
+from helpers.browser import browser, page, runtime, url, view  # noqa: F401 - fixtures for all tests
 
 REQUIRE_ALL = os.environ.get("HPINET_REQUIRE_ALL") == "1"
 

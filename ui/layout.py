@@ -17,8 +17,9 @@ from ui.state.session import Session
 from ui.tabs import about
 from ui.tabs.matches import MatchedPatches
 from ui.tabs.receptive_field import ReceptiveField
-from ui.tabs.super_resolve import SuperResolve, of_opened, slides
+from ui.tabs.super_resolve import SuperResolve, of_opened
 from ui.tabs.your_model import YourModelPage
+from ui.views import comparison
 from ui.views.html import status_bar
 
 MODES = [
@@ -78,7 +79,7 @@ def warm_up(runtime: Runtime) -> None:
     open_image(runtime, session, from_example(EXAMPLES[0]), RESTORE, runtime.catalogue.labels[0])
     record = of_opened(session)
     pair = [c for c in runtime.contenders.among(record) if c.kind in (BICUBIC, NETWORK)]
-    slides(runtime, record, *pair)
+    comparison.slides(runtime, record, *pair)
     for contender in pair:
         runtime.scorer.measure(contender, record.study, record.network.scale, False)
 

@@ -16,9 +16,9 @@ from ui.state.session import Session, clamped_window
 from ui.tabs.components import Page
 from ui.tabs.matches import MatchedPatches
 from ui.tabs.receptive_field import ReceptiveField
-from ui.tabs.super_resolve import SuperResolve, overview_factor
+from ui.tabs.super_resolve import SuperResolve
 from ui.tabs.your_model import YourModelPage
-from ui.views import text
+from ui.views import comparison, text
 from ui.views.html import prompt, status_bar
 
 _NONE = -1  # no example is chosen; gradio's gallery keeps the old one when it is told None
@@ -200,7 +200,7 @@ class SharedEvents:
             opened, window = session.subject(), session.window
             if overtaken(session, "overview", when) or window is None:
                 return gr.skip()
-            factor = overview_factor(opened)
+            factor = comparison.overview_factor(opened)
             x, y = (place // factor - window.size // 2 for place in event.index)
             session.window = clamped_window(x, y, window.size, *opened.size)
             moved = sr.fill(self._sr.window_moved(session, view))

@@ -10,8 +10,6 @@ import pytest
 from helpers.browser import says, upload
 from PIL import Image
 
-from ui.tabs import super_resolve
-
 pytestmark = pytest.mark.browser
 
 
@@ -39,7 +37,23 @@ def test_a_refused_file_leaves_the_example_chosen(page, tmp_path):
     assert page.locator("#examples .selected").count() == 1
 
 
-def test_a_file_is_saved_long_after_it_was_deleted(page, tmp_path):
+def test_what_cannot_be_opened_does_not_stay_chosen(page, tmp_path):
+    Image.new("RGB", (3, 3)).save(tmp_path / "small.png")
+    says(page, "shown", "Shown: Facade")
+    page.locator("#mode").get_by_text("Enlarge").click()
+    says(page, "notes", "no original")
+    upload(page, "upload", tmp_path / "small.png")
+    says(page, "shown", "Shown: small, 3x3 LR pixels, Tiny-x4")
+    page.locator("#mode").get_by_text("Restore").click()
+    page.get_by_text("is too small to be shrunk 4 times").wait_for()
+    page.wait_for_function(
+        "document.querySelector('#mode input:checked').parentElement.innerText.includes('Enlarge')"
+    )
+    says(page, "shown", "Shown: small, 3x3 LR pixels, Tiny-x4")
+    assert page.locator("#shown .stale").count() == 0
+
+
+def test_a_file_is_saved_long_after_it_was_deleted(page, runtime, tmp_path):
     page.get_by_role("button", name="Save Tiny-x4 (PNG)").wait_for()
     pixels = []
     for turn in range(2):
@@ -49,6 +63,6 @@ def test_a_file_is_saved_long_after_it_was_deleted(page, tmp_path):
         pixels.append(np.asarray(Image.open(tmp_path / f"{turn}.png")))
         served = Path(unquote(started.value.url.split("file=")[1]))
         served.unlink()  # as gradio does after an hour, and the page with its own copy
-        for own in Path(super_resolve._downloads.name).rglob("*.png"):
+        for own in runtime.downloads.folder.rglob("*.png"):
             own.unlink()
     assert np.array_equal(*pixels)

@@ -1,4 +1,4 @@
-"""Page 3 as an API: matches, and what happens when they are changed, as numbers and pictures."""
+"""*Matched patches* as an API: matches, and what happens when they are changed, as numbers and images."""
 
 from __future__ import annotations
 

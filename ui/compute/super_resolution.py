@@ -61,5 +61,5 @@ class SuperResolution:
 
 def _timed(work: Callable[[], Picture]) -> Restored:
     began = time.perf_counter()
-    picture = work()
-    return Restored(picture, to_uint8(picture.rgb), time.perf_counter() - began)
+    found = work()
+    return Restored(found, to_uint8(found.rgb), time.perf_counter() - began)

@@ -27,10 +27,10 @@ class Look:
     """How maps are drawn.
 
     Attributes:
-        strength: Of the overlay, 0 (picture alone) to 1 (map alone).
+        strength: Of the overlay, 0 (image alone) to 1 (map alone).
         colours: One of `COLOURS`.
         view: One of `VIEWS`.
-        third: What the third picture shows, one of `THIRDS`.
+        third: What the third image shows, one of `THIRDS`.
         scale: What the end of the colour scale is, one of `SCALES`.
         end: That end: a percentile in (0, 100], or a value in units of the detector.
     """
@@ -46,7 +46,7 @@ class Look:
         for value, known, what in (
             (self.colours, COLOURS, "colours"),
             (self.view, VIEWS, "view"),
-            (self.third, THIRDS, "third picture"),
+            (self.third, THIRDS, "third image"),
             (self.scale, SCALES, "scale"),
         ):
             _check_one(value, known, what)
@@ -102,7 +102,7 @@ class Change:
     Attributes:
         kind: One of `KINDS`.
         place: One of `PLACES`: in which blocks.
-        block: The block that is looked at, from 1.
+        block: The block that is shown, from 1.
         seed: Of random matches.
         pairs: (patch, target) of forced matches, from 0.
     """

@@ -109,7 +109,7 @@ def telling_window(source: Source, study: Study, sr: Pixels, scale: int, size: i
 
 
 def clamped_window(left: float, top: float, size: float, height: int, width: int) -> Window:
-    """The nearest window inside a picture of this many SR pixels.
+    """The nearest window inside an image of this many SR pixels.
 
     Raises:
         ValueError: If a number is missing or not finite.

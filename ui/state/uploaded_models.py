@@ -28,8 +28,8 @@ LIMIT_PARAMETERS = 30_000_000
 SCALES = range(2, 9)
 
 _KEPT = 6  # models of all visitors together; the one unused for longest is forgotten
-_LARGEST_PATCH = 128  # pictures are padded to at least one patch
-_PROBE = 24  # LR pixels a side of the picture that a new network has to enlarge
+_LARGEST_PATCH = 128  # images are padded to at least one patch
+_PROBE = 24  # LR pixels a side of the image that a new network has to enlarge
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Facts:
     Attributes:
         architecture: HPINet, or what spandrel calls it.
         parameters: How many numbers it learnt.
-        seconds: What 64x64 LR pixels take here, from a measured smaller picture.
+        seconds: What 64x64 LR pixels take here, from a measured smaller image.
     """
 
     architecture: str
@@ -63,7 +63,7 @@ class UploadedModels:
 
         Raises:
             ValueError: The file is too large, unsafe, damaged, or no network that enlarges RGB
-                pictures; the message is one sentence.
+                images; the message is one sentence.
         """
         path = Path(path)
         _check_file(path)
@@ -154,7 +154,7 @@ def _load(path: Path, label: str) -> tuple[Network, Facts]:
         architecture = f"HPINet, {model.config.dim} channels, {model.config.blocks} blocks"
     else:
         architecture = model.name if isinstance(model, ForeignNetwork) else type(model).__name__
-    # Under the visitor's own name for it: the file on the server is none of anyone's business.
+    # By the visitor's name for it: the path on the server is not shown to anyone.
     network = Network(label, model, path=Path(path.name))
     return network, Facts(architecture, parameters, seconds * (64 / _PROBE) ** 2)
 
@@ -181,7 +181,7 @@ def _check_config(path: Path, tensors: dict[str, Tensor]) -> None:
 
 
 def _probe(model: nn.Module, scale: int, name: str) -> float:
-    """Enlarge a small random picture: seconds taken, or a sentence about what went wrong."""
+    """Enlarge a small random image: seconds taken, or a sentence about what went wrong."""
     generator = torch.Generator().manual_seed(0)
     picture = torch.rand(1, 3, _PROBE, _PROBE, generator=generator)
     try:
@@ -192,7 +192,7 @@ def _probe(model: nn.Module, scale: int, name: str) -> float:
             seconds = time.perf_counter() - began
     except Exception as error:  # foreign code may trip anywhere
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{name} cannot enlarge a picture of {_PROBE} pixels: {first}") from error
+        raise ValueError(f"{name} cannot enlarge an image of {_PROBE} pixels: {first}") from error
     wanted = (1, 3, _PROBE * scale, _PROBE * scale)
     if tuple(enlarged.shape) != wanted:
         raise ValueError(
@@ -200,5 +200,5 @@ def _probe(model: nn.Module, scale: int, name: str) -> float:
             "expected."
         )
     if not bool(torch.isfinite(enlarged).all()):
-        raise ValueError(f"{name} makes pictures that are not finite: its weights are damaged.")
+        raise ValueError(f"{name} makes images that are not finite: its weights are damaged.")
     return seconds

@@ -42,13 +42,7 @@ def choice(
 ) -> Any:
     """A list or row of choices; ``kind`` is `gr.Dropdown` or `gr.Radio`."""
     return kind(
-        choices,
-        value=value,
-        label=label,
-        info=info,
-        scale=scale,
-        min_width=min_width,
-        elem_id=name,
+        choices, value=value, label=label, info=info, scale=scale, min_width=min_width, elem_id=name
     )
 
 

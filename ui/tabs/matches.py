@@ -67,7 +67,7 @@ class MatchedPatches:
         return values
 
     def here(self, session: Session, block: int | None) -> Any:
-        """Show what is opened at the place looked at last."""
+        """Show what is opened at the place that is shown."""
         return self.show(session, self.drawn(session, record_at(self._runtime, session, block)))
 
     def _connect_places(self, session: gr.State, tab: gr.Tab) -> None:
@@ -198,8 +198,8 @@ def record_at(
         runtime: Computes and keeps.
         session: The visitor's.
         block: Number from 1; one that the network has not becomes 1.
-        x: Column in SR pixels; with ``y``, the row, where to look. By default where it was looked
-            last, or the middle of the window.
+        x: Column in SR pixels; with ``y``, the row of the place. By default the place that is
+            shown, or the middle of the window.
         y: See ``x``.
     """
     opened, network = current(runtime, session)

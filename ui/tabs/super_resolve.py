@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
 
 from hpinet import write_picture
 from hpinet.imaging.images import from_uint8
-from lam.figures.heatmaps import draw_window, enlarge, enlarging_factor
+from lam import Window
 from ui.compute.contenders import BICUBIC, NETWORK, ORIGINAL, Contender, find
 from ui.compute.runtime import Runtime
-from ui.compute.scores import Scores, large_enough
+from ui.compute.scores import Scores
 from ui.events.handlers import PRIVATE, spoken
-from ui.state.inputs import Pixels
-from ui.state.record import ComparisonRecord, Subject
+from ui.state.record import ComparisonRecord
 from ui.state.session import Session
 from ui.views import comparison
 from ui.views.scores import table
@@ -127,11 +126,16 @@ class SuperResolve:
             record = shown(session)
             among = runtime.contenders.among(record)
             pair = find(among, left, BICUBIC), find(among, right, NETWORK)
-            return page.fill({"slider": slides(runtime, record, *pair), **save_buttons(*pair)})
+            return page.fill(
+                {
+                    "slider": comparison.slides(runtime, record, *pair),
+                    **comparison.save_buttons(*pair),
+                }
+            )
 
         @spoken
         def look(session: Session, view: str) -> dict[Any, Any]:
-            return {page.strip: self._strip(session, shown(session), view)}
+            return {page.strip: _strip(runtime, session, shown(session), view)}
 
         quick = {**PRIVATE, "concurrency_id": "closer"}
         gr.on(
@@ -146,16 +150,17 @@ class SuperResolve:
             (page.save_left, page.left, page.left_file, BICUBIC),
             (page.save_right, page.right, page.right_file, NETWORK),
         ):
+            made = button.click(self._saver(default), [session, kind], file, **quick)
+            press_when_made(made, file)
 
-            @spoken
-            def saved(
-                session: Session, kind: str, file: Any = file, default: str = default
-            ) -> dict[Any, Any]:
-                record = shown(session)
-                chosen = find(runtime.contenders.among(record), kind, default)
-                return {file: save(runtime, chosen, record)}
+    def _saver(self, default: str) -> Callable[[Session, str], str]:
+        @spoken
+        def saved(session: Session, kind: str) -> str:
+            record = shown(session)
+            chosen = find(self._runtime.contenders.among(record), kind, default)
+            return save(self._runtime, chosen, record)
 
-            press_when_made(button.click(saved, [session, kind], file, **quick), file)
+        return saved
 
     def first(
         self, session: Session, left: str | None, right: str | None, view: str
@@ -166,10 +171,10 @@ class SuperResolve:
         among = contenders.among(record)
         pair = find(among, left, BICUBIC), find(among, right, NETWORK)
         try:
-            slider = slides(runtime, record, *pair)
+            slider = comparison.slides(runtime, record, *pair)
         except ValueError:  # a contender that is too slow for this image: its row says so
             pair = find(among, BICUBIC, BICUBIC), find(among, NETWORK, NETWORK)
-            slider = slides(runtime, record, *pair)
+            slider = comparison.slides(runtime, record, *pair)
         named = [(c.label, c.kind) for c in among]
         ready = [c for c in among if c.kind in {*_FIRST, *(p.kind for p in pair)}]
         measure = runtime.scorer.measure
@@ -182,10 +187,10 @@ class SuperResolve:
             "left": gr.update(choices=named, value=pair[0].kind),
             "right": gr.update(choices=named, value=pair[1].kind),
             "slider": slider,
-            "notes": description(record, contenders.left_out(record)),
-            "overview": self._overview(session, record),
+            "notes": comparison.description(record, contenders.left_out(record)),
+            "overview": comparison.overview(runtime, record, _window(session)),
             "scores": table(rows, record.study),
-            "strip": self._strip(session, record, view, ready),
+            "strip": _strip(runtime, session, record, view, ready),
             "save_left": gr.update(interactive=False),
             "save_right": gr.update(interactive=False),
         }
@@ -216,13 +221,13 @@ class SuperResolve:
                 # Whole values every time: a tab that was not opened yet keeps only the latest.
                 values = {
                     "scores": table([(c, results.get(c.kind)) for c in compared], study, reason),
-                    "strip": self._strip(
-                        session, record, view, [c for c in compared if c.kind in results]
+                    "strip": _strip(
+                        runtime, session, record, view, [c for c in compared if c.kind in results]
                     ),
                 }
                 yield {**values, **buttons}
             if not perceptual:
-                buttons = save_buttons(*pair)
+                buttons = comparison.save_buttons(*pair)
                 if study.hr is None:
                     yield {**values, **buttons}
                     return
@@ -232,40 +237,20 @@ class SuperResolve:
         record = session.comparison
         if record is None:
             return {}
-        strip = self._strip(session, record, view)
-        return {"overview": self._overview(session, record), "strip": strip}
+        runtime = self._runtime
+        strip = _strip(runtime, session, record, view)
+        return {"overview": comparison.overview(runtime, record, _window(session)), "strip": strip}
 
-    def _strip(
-        self,
-        session: Session,
-        record: ComparisonRecord,
-        view: str,
-        ready: list[Contender] | None = None,
-    ) -> str:
-        """The contenders side by side; of those ``ready`` only, where that is given."""
-        found: list[tuple[Contender, Pixels | None]] = []
-        contenders = self._runtime.contenders
-        for contender in contenders.among(record):
-            known = None
-            if ready is None or contender in ready or contender.kind == ORIGINAL:
-                try:
-                    known = contenders.pixels(contender, record.study, record.network.scale)
-                except ValueError:  # its row in the table says why
-                    known = None
-            found.append((contender, known))
-        assert session.window is not None
-        images = self._runtime.images
-        return comparison.strip(view, found, record.study.hr, session.window, images)
 
-    def _overview(self, session: Session, record: ComparisonRecord) -> str:
-        """The whole image with the window: where its file is."""
-        chosen = find(self._runtime.contenders.among(record), NETWORK, NETWORK)
-        pixels = self._runtime.contenders.pixels(chosen, record.study, record.network.scale)
-        factor = overview_factor(record)
-        assert session.window is not None
-        return self._runtime.images.shown(
-            draw_window(enlarge(pixels, factor), session.window, factor)
-        )
+def _window(session: Session) -> Window:
+    assert session.window is not None
+    return session.window
+
+
+def _strip(
+    runtime: Runtime, session: Session, record: ComparisonRecord, view: str, *ready: Any
+) -> str:
+    return comparison.contenders_strip(runtime, record, _window(session), view, *ready)
 
 
 def of_opened(session: Session) -> ComparisonRecord:
@@ -285,58 +270,6 @@ def shown(session: Session) -> ComparisonRecord:
         ValueError: None yet.
     """
     return session.comparison or of_opened(session)
-
-
-def overview_factor(subject: Subject) -> int:
-    """How much the overview is enlarged, to be crisp and to be clicked on."""
-    return enlarging_factor(*subject.size, 428)
-
-
-def slides(runtime: Runtime, record: ComparisonRecord, left: Contender, right: Contender) -> Any:
-    """The slider's two images with its label, small ones enlarged with crisp pixels."""
-    scale = record.network.scale
-    both = [runtime.contenders.pixels(c, record.study, scale) for c in (left, right)]
-    factor = enlarging_factor(*both[0].shape[:2])
-    return gr.update(
-        value=tuple(runtime.images.shown(enlarge(p, factor)) for p in both),
-        label=f"Drag to compare — left: {left.label}, right: {right.label}",
-    )
-
-
-def description(record: ComparisonRecord, left_out: str) -> str:
-    """What was done to the image.
-
-    Args:
-        record: The comparison.
-        left_out: Why a network is missing in it.
-    """
-    study, scale = record.study, record.network.scale
-    (height, width), (high, wide) = study.size, record.size
-    if study.hr is not None:
-        text = (
-            f"The original of {wide}x{high} pixels was shrunk to {width}x{height} (MATLAB bicubic) "
-            "and restored from that."
-        )
-        if not large_enough(study, scale):
-            text += " It is too small for PSNR and SSIM."
-    else:
-        text = f"{width}x{height} pixels were enlarged to {wide}x{high}; "
-        text += "there is no original to score by."
-    if study.notes:
-        text += " On reading: " + "; ".join(study.notes) + "."
-    return f"{text} {left_out}" if left_out else text
-
-
-def save_buttons(left: Contender, right: Contender) -> dict[str, Any]:
-    """Values for the two buttons."""
-    first, second = (
-        gr.update(value=f"Save {_short(c.label)} (PNG)", interactive=True) for c in (left, right)
-    )
-    return {"save_left": first, "save_right": second}
-
-
-def _short(label: str) -> str:
-    return label if len(label) <= 24 else label[:22] + "…"
 
 
 def save(runtime: Runtime, contender: Contender, record: ComparisonRecord) -> str:

@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
+import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
 from hpinet.metrics.psnr_ssim import to_y
 from lam import Window
-from lam.figures.heatmaps import colour_limit, heatmap
-from ui.compute.contenders import ORIGINAL, Contender
+from lam.figures.heatmaps import colour_limit, draw_window, enlarge, enlarging_factor, heatmap
+from ui.compute.contenders import NETWORK, ORIGINAL, Contender, find
+from ui.compute.runtime import Runtime
+from ui.compute.scores import large_enough
 from ui.state.file_store import ImageStore
 from ui.state.inputs import Pixels
+from ui.state.record import ComparisonRecord, Subject
 
 from .html import gradient, render
 
@@ -95,6 +99,86 @@ def strip(
             figure = f"mean {inside.mean():.1f}"
         cells.append(cell(contender.label, drawn, images, "error map", figure))
     return _row(cells, limit=limit)
+
+
+def contenders_strip(
+    runtime: Runtime,
+    record: ComparisonRecord,
+    window: Window,
+    view: str,
+    ready: Sequence[Contender] | None = None,
+) -> str:
+    """The contenders of a record side by side; of those ``ready`` only, where that is given."""
+    found: list[tuple[Contender, Pixels | None]] = []
+    for contender in runtime.contenders.among(record):
+        known = None
+        if ready is None or contender in ready or contender.kind == ORIGINAL:
+            try:
+                known = runtime.contenders.pixels(contender, record.study, record.network.scale)
+            except ValueError:  # its row in the table says why
+                known = None
+        found.append((contender, known))
+    return strip(view, found, record.study.hr, window, runtime.images)
+
+
+def overview(runtime: Runtime, record: ComparisonRecord, window: Window) -> str:
+    """The whole image with the window: where its file is."""
+    chosen = find(runtime.contenders.among(record), NETWORK, NETWORK)
+    pixels = runtime.contenders.pixels(chosen, record.study, record.network.scale)
+    factor = overview_factor(record)
+    return runtime.images.shown(draw_window(enlarge(pixels, factor), window, factor))
+
+
+def overview_factor(subject: Subject) -> int:
+    """How much the overview is enlarged, to be crisp and to be clicked on."""
+    return enlarging_factor(*subject.size, 428)
+
+
+def slides(runtime: Runtime, record: ComparisonRecord, left: Contender, right: Contender) -> Any:
+    """The slider's two images with its label, small ones enlarged with crisp pixels."""
+    scale = record.network.scale
+    both = [runtime.contenders.pixels(c, record.study, scale) for c in (left, right)]
+    factor = enlarging_factor(*both[0].shape[:2])
+    return gr.update(
+        value=tuple(runtime.images.shown(enlarge(p, factor)) for p in both),
+        label=f"Drag to compare — left: {left.label}, right: {right.label}",
+    )
+
+
+def description(record: ComparisonRecord, left_out: str) -> str:
+    """What was done to the image.
+
+    Args:
+        record: The comparison.
+        left_out: Why a network is missing in it.
+    """
+    study, scale = record.study, record.network.scale
+    (height, width), (high, wide) = study.size, record.size
+    if study.hr is not None:
+        text = (
+            f"The original of {wide}x{high} pixels was shrunk to {width}x{height} (MATLAB bicubic) "
+            "and restored from that."
+        )
+        if not large_enough(study, scale):
+            text += " It is too small for PSNR and SSIM."
+    else:
+        text = f"{width}x{height} pixels were enlarged to {wide}x{high}; "
+        text += "there is no original to score by."
+    if study.notes:
+        text += " On reading: " + "; ".join(study.notes) + "."
+    return f"{text} {left_out}" if left_out else text
+
+
+def save_buttons(left: Contender, right: Contender) -> dict[str, Any]:
+    """Values for the two buttons."""
+    first, second = (
+        gr.update(value=f"Save {_short(c.label)} (PNG)", interactive=True) for c in (left, right)
+    )
+    return {"save_left": first, "save_right": second}
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= 24 else label[:22] + "…"
 
 
 def cell(
