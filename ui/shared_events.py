@@ -71,10 +71,6 @@ class SharedEvents:
         shared, session, sr, lam = self._shared, self._session, self._sr.page, self._lam.page
 
         @spoken
-        def opened(session: Session, *settings: str) -> Iterator[dict[Any, Any]]:
-            yield from self._show(session, lambda: from_example(EXAMPLES[0]), *settings)
-
-        @spoken
         def chosen_example(
             when: float, session: Session, mode: str, network: str, left: str, right: str,
             view: str, region: str, event: gr.SelectData,
@@ -110,7 +106,7 @@ class SharedEvents:
         upload = [session, shared.upload, shared.middle, *settings[1:]]
         example, chosen = [clock(), *settings], [shared.mode.input, shared.network.select]
         for event in (
-            demo.load(opened, settings, outputs, **options),
+            demo.load(changed, settings, outputs, **options),
             shared.gallery.select(chosen_example, example, outputs, js=NOW, **options),
             gr.on(chosen, changed, settings, outputs, **options),
             shared.upload.upload(uploaded, upload, outputs, **options),

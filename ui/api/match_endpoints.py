@@ -1,4 +1,4 @@
-"""*Matched patches* as an API: matches, and what happens when they are changed, as numbers and images."""
+"""*Matched patches* as an API: matches, and what their changes do, as numbers and images."""
 
 from __future__ import annotations
 

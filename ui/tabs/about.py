@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import metadata
 
 import gradio as gr
@@ -12,46 +13,21 @@ import hpinet
 from hpinet.checkpoints.loading import BUNDLED
 from ui.compute.runtime import Runtime
 from ui.events.handlers import PRIVATE, spoken
-from ui.state.model_catalogue import Catalogue
 from ui.views import about
+from ui.views.html import render
 
-ABOUT = """
-### What you see here
-**HPINet** ([Liu et al., AAAI 2023](https://arxiv.org/abs/2211.16776)) makes an image 2 to 4 times
-larger with under a million parameters (S and M). In each block it cuts the image into patches of
-another size, and does two things with each:
-
-- **Global Pixel Access (GPA)**: every patch finds the one other patch of the image that is most
-  similar to it, and attends to that patch's pixels: a window can use another window.
-- **Intra-Patch Self-Attention (IPSA)**: the pixels of a patch attend to each other.
-
-**Local Attribution Map (LAM)** ([Gu & Dong, CVPR 2021](https://arxiv.org/abs/2011.11036)): which
-pixels of the LR image was a window of the SR image made from?
-
-**Diffusion index (DI)**: 0 to 100, how evenly the importance is spread over the pixels. It depends
-on the size of the attributed area and is no rank of quality: compare equal areas only.
-
-**Matches that switched**: as the image sharpens along LAM's path, patches find another match.
-Each such switch makes the detector jump, which no pixel's gradient explains. The page says how much
-that is, so that a map does not claim more than it explains.
-
-**Without GPA** means one of two things. *A twin trained without GPA* is another network of the same
-size that was trained without matches. *GPA switched off* is the same network in which each patch
-is its own match.
-
-**LR and SR**: the low-resolution image that the network is given, and the super-resolved one that
-it makes. Windows and clicks are in SR pixels; patches and maps in LR pixels.
-"""
+_PACKAGES = ("torch", "gradio", "captum", "lpips", "spandrel", "numpy", "pillow", "scikit-image")
 
 
 def build(runtime: Runtime, tab: gr.Tab) -> None:
     """Lay the page out; its figures are made when the tab is opened for the first time."""
+    twins = {label: runtime.catalogue.has_twin(label) for label in runtime.catalogue.labels}
     with gr.Row():
         with gr.Column(scale=4, min_width=340):
-            gr.Markdown(ABOUT, elem_classes=["words"], elem_id="about")
+            gr.Markdown(render("about.md"), elem_classes=["words"], elem_id="about")
             with gr.Accordion("Networks and versions", open=False, elem_id="versions"), gr.Row():
-                gr.Markdown(_weights(runtime.catalogue), elem_classes=["words"])
-                gr.Markdown(_versions(), elem_classes=["words"])
+                gr.Markdown(render("networks.md", twins=twins), elem_classes=["words"])
+                gr.Markdown(render("versions.md", versions=_versions()), elem_classes=["words"])
             card = BUNDLED / "MODEL_CARD.md"
             if card.is_file():
                 text = _without_front_matter(card.read_text("utf-8"))
@@ -76,36 +52,13 @@ def build(runtime: Runtime, tab: gr.Tab) -> None:
     tab.select(made, None, figures, concurrency_id="about", **PRIVATE)
 
 
-def _weights(catalogue: Catalogue) -> str:
-    lines = ["### Networks on offer", "| network | twin without GPA |", "|---|---|"]
-    for label in catalogue.labels:
-        lines.append(f"| {label} | {'yes' if catalogue.has_twin(label) else 'no'} |")
-    return "\n".join(lines)
-
-
-def _versions() -> str:
-    lines = [
-        "### Versions",
-        "| package | version |",
-        "|---|---|",
-        f"| HPINet Lens | {hpinet.__version__} |",
-    ]
-    lines.append(f"| Python | {platform.python_version()} |")
-    for name in (
-        "torch",
-        "gradio",
-        "captum",
-        "lpips",
-        "spandrel",
-        "numpy",
-        "pillow",
-        "scikit-image",
-    ):
-        try:
-            lines.append(f"| {name} | {metadata.version(name)} |")
-        except metadata.PackageNotFoundError:
-            continue
-    return "\n".join(lines)
+def _versions() -> dict[str, str]:
+    """Version of each package that is installed."""
+    found = {"HPINet Lens": hpinet.__version__, "Python": platform.python_version()}
+    for name in _PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def _without_front_matter(text: str) -> str:

@@ -18,36 +18,21 @@ from ui.views.html import render
 
 from .components import Page
 
-_FOREIGN = (
-    "networks of other architectures (SwinIR, RCAN, EDSR, Real-ESRGAN and some forty more, "
-    "recognised by **spandrel**)"
-)
-
-INTRODUCTION = f"""
-### Put your own network beside these
-Choose a file of weights. It becomes a contender in *Super-resolve* and can be explained in
-*Receptive field*; the images stay as they are.
-
-- **What is taken**: HPINet checkpoints (this project's or the authors'){{foreign}};
-  from RGB to RGB, 2 to 8 times larger.
-- **Files**: {", ".join(SUFFIXES)}; up to {LIMIT_MB} MB and
-  {LIMIT_PARAMETERS // 10**6} million numbers.
-- **Safety**: a file is read as plain weights. One that wants to run code is refused.
-- **Privacy**: only you can see or use it, as long as this page is open; the file is deleted as soon
-  as it is read.
-"""
-
 
 class YourModelPage(Page):
     """The page's components."""
 
     def __init__(self) -> None:
-        foreign = "; for other architectures the server needs the package spandrel"
-        if importlib.util.find_spec("spandrel") is not None:
-            foreign = f", and {_FOREIGN}"
+        introduction = render(
+            "your_model.md",
+            spandrel=importlib.util.find_spec("spandrel") is not None,
+            suffixes=SUFFIXES,
+            megabytes=LIMIT_MB,
+            parameters=LIMIT_PARAMETERS,
+        )
         with gr.Row():
             with gr.Column(scale=5, min_width=340):
-                gr.Markdown(INTRODUCTION.format(foreign=foreign), elem_classes=["words"])
+                gr.Markdown(introduction, elem_classes=["words"])
                 self.file = gr.File(
                     label="File of weights",
                     file_types=list(SUFFIXES),

@@ -38,10 +38,10 @@ def render(name: str, **values: Any) -> str:
     """A template filled in; every value is escaped.
 
     Args:
-        name: Of the file in `ui/views/templates`, without ``.html``.
+        name: Of the file in `ui/views/templates`; ``.html`` may be left out.
         values: What the template names; one that is missing is an error.
     """
-    return _environment().get_template(f"{name}.html").render(**values)
+    return _environment().get_template(name if "." in name else f"{name}.html").render(**values)
 
 
 def status_bar(text: str, progress: float | None = None, stale: str = "") -> str:
