@@ -52,16 +52,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace, auth: list[tuple[str, str]], space: bool) -> int:
-    from ui.compute.attribution import end_running
-    from ui.layout import build
-    from ui.shared_events import warm_up
+    from ui.compute.runtime import Runtime
+    from ui.layout import build, warm_up
     from ui.state.model_catalogue import Catalogue
 
-    catalogue = Catalogue(options.weights_dir)
+    runtime = Runtime(Catalogue(options.weights_dir))
     # The network computes what the page shows first while the page is put together.
     with ThreadPoolExecutor(1) as beside:
-        warm = beside.submit(warm_up, catalogue)
-        demo = build(catalogue).queue(max_size=64)
+        warm = beside.submit(warm_up, runtime)
+        demo = build(runtime).queue(max_size=64)
         warm.result()
     if options.host not in _HERE and not space:
         print(exposure(options.host, options.port, bool(auth)))
@@ -77,7 +76,7 @@ def _serve(options: argparse.Namespace, auth: list[tuple[str, str]], space: bool
         print(f"app.py: {error} (choose another by --port)", file=sys.stderr)
         return 1
     finally:
-        end_running()
+        runtime.close()
     return 0
 
 
@@ -104,8 +103,8 @@ def exposure(host: str, port: int, password: bool) -> str:
         "everyone on your network" if host in ("0.0.0.0", "::") else f"everyone who reaches {host}"
     )
     text = (
-        f"Listening on {host}:{port}: {whom} can open this page, upload pictures and weights to "
-        "this machine and use its processor. Visitors do not see each other's pictures or models."
+        f"Listening on {host}:{port}: {whom} can open this page, upload images and weights to "
+        "this machine and use its processor. Visitors do not see each other's images or models."
     )
     if password:
         return f"{text} A password is asked for, but travels unencrypted: put HTTPS in front."

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.browser import browser, page, url, view  # noqa: F401 - fixtures for all tests
+from helpers.browser import browser, page, runtime, url, view  # noqa: F401 - fixtures for all tests
 
 REQUIRE_ALL = os.environ.get("HPINET_REQUIRE_ALL") == "1"
 MOST_PROCESSES = 4  # each holds torch and gradio, some 700 MB

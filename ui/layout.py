@@ -1,39 +1,47 @@
-"""The whole page: one picture and one network, shared by all tabs."""
+"""The whole page: one image and one network, shared by all tabs."""
 
 from __future__ import annotations
 
 import gradio as gr
 
 from ui.api import endpoints, match_endpoints
-from ui.shared_events import Pages, Shared, connect
-from ui.state import image_store
+from ui.compute.contenders import BICUBIC, NETWORK
+from ui.compute.opening import open_image
+from ui.compute.runtime import Runtime
+from ui.export import maps as export_maps
+from ui.export import matches as export_matches
+from ui.shared_events import Shared, SharedEvents
 from ui.state.examples import EXAMPLES
-from ui.state.model_catalogue import Catalogue
-from ui.state.session import ENLARGE, LIMITS, MIDDLE, RESTORE, Session
-from ui.tabs import about, receptive_field, super_resolve, your_model
-from ui.tabs import matches as page_matches
+from ui.state.inputs import ENLARGE, LIMITS, MIDDLE, RESTORE, from_example
+from ui.state.session import Session
+from ui.tabs import about
+from ui.tabs.matches import MatchedPatches
+from ui.tabs.receptive_field import ReceptiveField
+from ui.tabs.super_resolve import SuperResolve, of_opened
+from ui.tabs.your_model import YourModelPage
+from ui.views import comparison
+from ui.views.html import status_bar
 
 MODES = [
-    ("Restore: shrink this picture, restore it, score it against itself", RESTORE),
-    ("Enlarge: make this picture larger; nothing to score by", ENLARGE),
+    ("Restore: shrink this image, restore it, score it against itself", RESTORE),
+    ("Enlarge: make this image larger; nothing to score by", ENLARGE),
 ]
 
 
-def build(catalogue: Catalogue) -> gr.Blocks:
+def build(runtime: Runtime) -> gr.Blocks:
     """The page.
 
     Args:
-        catalogue: The networks on offer.
+        runtime: What it computes and keeps; to be closed after the page.
 
     Returns:
         The page, to be launched with `ui.views.html.THEME` and `ui.views.html.CSS`.
     """
-    image_store.serve()
+    # Gradio serves these files, and nothing else beside its cache, from where they are.
+    gr.set_static_paths([runtime.images.folder])
+    runtime.start()
     demo = gr.Blocks(
-        title="HPINet Lens",
-        analytics_enabled=False,
-        fill_width=True,
-        delete_cache=(600, 3600),
+        title="HPINet Lens", analytics_enabled=False, fill_width=True, delete_cache=(600, 3600)
     )
     with demo:
         # Kept as long as the page is open: gradio drops it an hour after that.
@@ -45,42 +53,49 @@ def build(catalogue: Catalogue) -> gr.Blocks:
         )
         with gr.Row():
             with gr.Column(scale=1, min_width=250, elem_id="side"):
-                shared = _shared_controls(catalogue)
+                shared = _shared_controls(runtime.catalogue.labels)
             with gr.Column(scale=5, min_width=520), gr.Tabs():
                 with gr.Tab("Super-resolve", render_children=True) as sr_tab:
-                    sr = super_resolve.build(catalogue, session)
+                    sr = SuperResolve(runtime, session)
                 with gr.Tab("Receptive field", render_children=True):
-                    lam, attribute, refresh = receptive_field.build(catalogue, session)
+                    lam = ReceptiveField(runtime, session)
                 with gr.Tab("Matched patches", render_children=True) as matches_tab:
-                    matches = page_matches.build(catalogue, session)
+                    matches = MatchedPatches(runtime, session, matches_tab)
                 with gr.Tab("Your model", render_children=True):
-                    own = your_model.build()
+                    models = YourModelPage()
                 with gr.Tab("About", render_children=True) as about_tab:
-                    about.build(catalogue, about_tab)
-        pages = Pages(sr, lam, matches, own, attribute, refresh, sr_tab)
-        connect(catalogue, demo, session, shared, pages)
-        endpoints.connect(catalogue, session, pages)
-        match_endpoints.connect(catalogue, session)
-        page_matches.follow_window(catalogue, session, matches, matches_tab)
+                    about.build(runtime, about_tab)
+        export_maps.connect(runtime, session, lam.page)
+        export_matches.connect(runtime, session, matches.page)
+        SharedEvents(runtime, session, shared, sr, lam, matches).connect(demo, models, sr_tab)
+        endpoints.connect(runtime, session, lam)
+        match_endpoints.connect(runtime, session)
     return demo
 
 
-def _shared_controls(catalogue: Catalogue) -> Shared:
+def warm_up(runtime: Runtime) -> None:
+    """Compute what every visitor sees first, so that the first one need not wait for it."""
+    session = Session()
+    open_image(runtime, session, from_example(EXAMPLES[0]), RESTORE, runtime.catalogue.labels[0])
+    record = of_opened(session)
+    pair = [c for c in runtime.contenders.among(record) if c.kind in (BICUBIC, NETWORK)]
+    comparison.slides(runtime, record, *pair)
+    for contender in pair:
+        runtime.scorer.measure(contender, record.study, record.network.scale, False)
+
+
+def _shared_controls(labels: list[str]) -> Shared:
+    shared = Shared()
     # Not gr.Image: that decodes the file first, which loses orientation, depth and transparency
     # and answers a damaged file with a path of the server.
-    upload = gr.File(
-        label="Your picture",
-        file_types=["image"],
-        height=122,
-        elem_id="upload",
-    )
-    middle = gr.Checkbox(
+    shared.upload = gr.File(label="Your image", file_types=["image"], height=122, elem_id="upload")
+    shared.middle = gr.Checkbox(
         label=MIDDLE,
         info=f"Limits: {LIMITS[RESTORE] / 1e6:g} million pixels to restore, "
         f"{LIMITS[ENLARGE] / 1e6:g} to enlarge.",
         elem_id="middle",
     )
-    gallery = gr.Gallery(
+    shared.gallery = gr.Gallery(
         [(e.pixels(), e.name) for e in EXAMPLES],
         label="Examples",
         format="png",
@@ -93,13 +108,19 @@ def _shared_controls(catalogue: Catalogue) -> Shared:
         buttons=[],
         elem_id="examples",
     )
-    mode = gr.Radio(MODES, value=RESTORE, label="What to do with it", elem_id="mode")
-    labels = catalogue.labels
-    network = gr.Dropdown(
+    shared.mode = gr.Radio(MODES, value=RESTORE, label="What to do with it", elem_id="mode")
+    shared.network = gr.Dropdown(
         labels,
         value=labels[0],
         label="Network",
         info="S, M: how large; x4: how many times it enlarges.",
         elem_id="network",
     )
-    return Shared(upload, middle, gallery, mode, network)
+    shared.shown = gr.HTML(
+        status_bar("Nothing is shown yet."),
+        label="What is shown",
+        elem_id="shown",
+        padding=False,
+        elem_classes=["tight"],
+    )
+    return shared

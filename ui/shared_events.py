@@ -1,248 +1,223 @@
-"""What happens to all pages at once: another picture, another network, another window."""
+"""What happens to all pages at once: another image, another network, another window."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
 
-from ui.compute.contenders import NETWORK, contenders, find, restored
-from ui.events.handlers import HEAVY, NOW, QUICK, clock, current, overtaken, spoken
+from ui.compute.opening import open_image
+from ui.compute.runtime import Runtime
+from ui.events.handlers import NOW, PRIVATE, clock, overtaken, spoken
 from ui.state.examples import EXAMPLES
-from ui.state.model_catalogue import Catalogue
-from ui.state.session import (
-    RESTORE,
-    Session,
-    Source,
-    clamped_window,
-    from_example,
-    from_file,
-    make_study,
-    telling_window,
-)
-from ui.tabs import matches as page_matches
-from ui.tabs import receptive_field, super_resolve, your_model
-from ui.views import comparison
-
-PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+from ui.state.inputs import Source, from_example, from_file
+from ui.state.session import Session, clamped_window
+from ui.tabs.components import Page
+from ui.tabs.matches import MatchedPatches
+from ui.tabs.receptive_field import ReceptiveField
+from ui.tabs.super_resolve import SuperResolve
+from ui.tabs.your_model import YourModelPage
+from ui.views import comparison, text
+from ui.views.html import prompt, status_bar
 
 _NONE = -1  # no example is chosen; gradio's gallery keeps the old one when it is told None
+_OPENING = "Opening what was chosen…"
 
 
-@dataclass
-class Shared:
-    """The controls that all pages share."""
+class Shared(Page):
+    """The controls that all pages share, and the line that says what is shown."""
 
     upload: gr.File
     middle: gr.Checkbox
     gallery: gr.Gallery
     mode: gr.Radio
     network: gr.Dropdown
+    shown: gr.HTML
 
 
-@dataclass
-class Pages:
-    """All pages with handlers."""
+class SharedEvents:
+    """Connects everything that concerns more than one page.
 
-    sr: super_resolve.SuperResolvePage
-    lam: receptive_field.ReceptiveFieldPage
-    matches: page_matches.MatchesPage
-    own: your_model.YourModelPage
-    attribute: Any
-    refresh: Any
-    sr_tab: gr.Tab
-
-
-def take_picture(
-    session: Session, catalogue: Catalogue, source: Source, mode: str, label: str
-) -> bool:
-    """Make a picture and a network the ones that the visitor looks at, super-resolved.
-
-    Returns:
-        Whether they were: False where the visitor has asked for something else meanwhile.
-
-    Raises:
-        ValueError: No such mode or network, or a picture that does not fit; nothing changes then.
+    Args:
+        runtime: Computes and keeps.
+        session: The visitor's.
+        shared: The controls.
+        sr: A page.
+        lam: A page.
+        matches: A page.
     """
-    session.asked += 1
-    asked = session.asked
-    network = catalogue.get(label, session.own)
-    study = make_study(source, mode, network.scale)
-    candidate = Session(network=label, own=session.own)
-    chosen = find(contenders(candidate, catalogue, study), NETWORK, NETWORK)
-    sr = restored(chosen, study, network.scale).pixels
-    if session.asked != asked:
-        return False
-    # Only now, when all went well, does the new picture take the place of the old.
-    if (
-        source is not session.source
-        or session.study is None
-        or session.study.key != study.key
-        or session.window is None
-    ):
-        session.window = telling_window(source, study, sr, network.scale)
-    session.source, session.study, session.network = source, study, label
-    return True
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        session: gr.State,
+        shared: Shared,
+        sr: SuperResolve,
+        lam: ReceptiveField,
+        matches: MatchedPatches,
+    ) -> None:
+        self._runtime, self._session, self._shared = runtime, session, shared
+        self._sr, self._lam, self._matches = sr, lam, matches
+
+    def connect(self, demo: gr.Blocks, models: YourModelPage, sr_tab: gr.Tab) -> None:
+        """Connect the events.
+
+        Args:
+            demo: The page, when it loads.
+            models: The page whose events may change the network.
+            sr_tab: The tab of *Super-resolve*.
+        """
+        shared, session, sr, lam = self._shared, self._session, self._sr.page, self._lam.page
+
+        @spoken
+        def chosen_example(
+            when: float, session: Session, mode: str, network: str, left: str, right: str,
+            view: str, region: str, event: gr.SelectData,
+        ) -> Iterator[dict[Any, Any]]:  # fmt: skip
+            late, now = overtaken(session, "examples", when), session.opened
+
+            def read() -> Source:
+                return now.source if late and now else from_example(EXAMPLES[int(event.index)])
+
+            yield from self._show(session, read, mode, network, left, right, view, region)
+
+        @spoken
+        def uploaded(
+            session: Session, image: str, middle: bool, mode: str, *settings: str
+        ) -> Iterator[dict[Any, Any]]:
+            yield from self._show(session, lambda: from_file(image, mode, middle), mode, *settings)
+
+        @spoken
+        def changed(session: Session, *settings: str) -> Iterator[dict[Any, Any]]:
+            now = session.opened
+            source = now.source if now else from_example(EXAMPLES[0])
+            yield from self._show(session, lambda: source, *settings)
+
+        settings = [session, shared.mode, shared.network, *sr.choices, lam.region]
+        outputs = [
+            *shared.named("upload", "gallery", "mode", "network", "shown"), *sr.outputs,
+            *lam.placed, self._matches.page.prompt,
+        ]  # fmt: skip
+        options: dict[str, Any] = {
+            **PRIVATE, "concurrency_id": "picture", "concurrency_limit": 3,
+            "show_progress": "minimal", "show_progress_on": sr.slider,
+        }  # fmt: skip
+        upload = [session, shared.upload, shared.middle, *settings[1:]]
+        example, chosen = [clock(), *settings], [shared.mode.input, shared.network.select]
+        for event in (
+            demo.load(changed, settings, outputs, **options),
+            shared.gallery.select(chosen_example, example, outputs, js=NOW, **options),
+            gr.on(chosen, changed, settings, outputs, **options),
+            shared.upload.upload(uploaded, upload, outputs, **options),
+            *(
+                model.success(changed, settings, outputs, **options)
+                for model in models.connect(self._runtime, session, shared.network)
+            ),
+        ):
+            self._follow(event)
+        self._move_window(sr_tab)
+
+    def _show(
+        self,
+        session: Session,
+        read: Callable[[], Source],
+        mode: str,
+        label: str,
+        left: str,
+        right: str,
+        view: str,
+        region: str,
+    ) -> Iterator[dict[Any, Any]]:
+        """Open an image with a network; what is shown before is named and dimmed until then."""
+        shared = self._shared
+        yield {shared.shown: _line(session, _OPENING)}
+        try:
+            source = read()
+            taken = open_image(self._runtime, session, source, mode, label)
+            if not taken:  # something else was asked for meanwhile, and says so
+                return
+            values = self._sr.page.fill(self._sr.first(session, left, right, view))
+        except Exception:
+            yield self._refused(session)
+            raise
+        yield {
+            **values,
+            **self._lam.start(session, region),
+            **self._stale_matches(session),
+            shared.shown: _line(session),
+            shared.upload: gr.skip() if source.file else None,
+            shared.gallery: gr.update(selected_index=_NONE) if source.file else gr.skip(),
+        }
+
+    def _refused(self, session: Session) -> dict[Any, Any]:
+        """The choices go back to what is shown; a refused file does not stay in its field."""
+        shared, opened = self._shared, session.opened
+        values: dict[Any, Any] = {shared.shown: _line(session), shared.upload: None}
+        if opened is not None:
+            values |= {shared.mode: opened.study.mode, shared.network: opened.network.label}
+        return values
+
+    def _stale_matches(self, session: Session) -> dict[Any, Any]:
+        record = session.matches
+        if record is None or record.same(session.opened):
+            return {}
+        told = prompt("Finding the matches…", stale=text.of_matches(record))
+        return {self._matches.page.prompt: told}
+
+    def _follow(self, event: Any) -> None:
+        """What else a new image or network needs: scores and matches, and then the maps."""
+        session, sr, matches = self._session, self._sr.page, self._matches.page
+
+        @spoken
+        def rest(session: Session, *choices: str) -> Iterator[dict[Any, Any]]:
+            for values in self._sr.rest(session, *choices):
+                yield sr.fill(values)
+
+        @spoken
+        def matched(session: Session, block: int) -> Any:
+            return self._matches.here(session, block)
+
+        late = {**PRIVATE, "concurrency_id": "late", "concurrency_limit": 2}
+        scored = event.success(rest, [session, *sr.choices], sr.late, **late)
+        picture = {**PRIVATE, "concurrency_id": "picture"}
+        event.success(matched, [session, matches.block], matches.outputs, **picture)
+        # Not beside the scores, whose times and limits would suffer; but whatever they say.
+        self._lam.follow(scored.then, session)
+
+    def _move_window(self, sr_tab: gr.Tab) -> None:
+        """One window for all pages: a click on one shows in the others."""
+        session, sr, lam = self._session, self._sr.page, self._lam.page
+
+        @spoken
+        def clicked(
+            when: float, session: Session, view: str, region: str, event: gr.SelectData
+        ) -> Any:
+            opened, window = session.subject(), session.window
+            if overtaken(session, "overview", when) or window is None:
+                return gr.skip()
+            factor = comparison.overview_factor(opened)
+            x, y = (place // factor - window.size // 2 for place in event.index)
+            session.window = clamped_window(x, y, window.size, *opened.size)
+            moved = sr.fill(self._sr.window_moved(session, view))
+            return {**moved, **self._lam.start(session, region)}
+
+        @spoken
+        def window_moved(session: Session, view: str) -> Any:
+            return sr.fill(self._sr.window_moved(session, view))
+
+        quick = {**PRIVATE, "concurrency_id": "closer"}
+        inputs = [clock(), session, sr.view, lam.region]
+        moved = sr.overview.select(clicked, inputs, [*sr.window, *lam.placed], js=NOW, **quick)
+        self._lam.follow(moved.success, session)
+        sr_tab.select(window_moved, [session, sr.view], sr.window, **quick)
 
 
-def warm_up(catalogue: Catalogue) -> None:
-    """Compute what every visitor sees first, so that the first one need not wait for it."""
-    session = Session()
-    take_picture(session, catalogue, from_example(EXAMPLES[0]), RESTORE, catalogue.labels[0])
-    super_resolve.first(session, catalogue, None, None, comparison.WINDOW)
-
-
-def connect(
-    catalogue: Catalogue, demo: gr.Blocks, session: gr.State, shared: Shared, pages: Pages
-) -> None:
-    """Connect everything that concerns more than one page."""
-    outputs = [shared.upload, shared.gallery, *pages.sr.outputs, *pages.lam.fresh]
-    settings = [shared.mode, shared.network, *pages.sr.choices, pages.lam.region]
-
-    def show(session: Session, source: Source, *settings: str) -> tuple[Any, ...]:
-        mode, label, left, right, view, region = settings
-        if not take_picture(session, catalogue, source, mode, label):
-            return tuple(gr.skip() for _ in outputs)
-        study, network = current(session, catalogue)
-        return (
-            gr.skip() if source.file else None,
-            gr.update(selected_index=_NONE) if source.file else gr.skip(),
-            *super_resolve.first(session, catalogue, left, right, view),
-            *receptive_field.start(session, study, network, region),
-        )
-
-    @spoken
-    def opened(session: Session, *settings: str) -> tuple[Any, ...]:
-        return show(session, from_example(EXAMPLES[0]), *settings)
-
-    @spoken
-    def chosen_example(
-        when: float, session: Session, mode: str, network: str, left: str, right: str, view: str,
-        region: str, event: gr.SelectData,
-    ) -> tuple[Any, ...]:  # fmt: skip
-        source = session.source
-        if not overtaken(session, "examples", when) or source is None:
-            source = from_example(EXAMPLES[int(event.index)])
-        return show(session, source, mode, network, left, right, view, region)
-
-    @spoken
-    def uploaded(
-        session: Session, picture: str, middle: bool, mode: str, *settings: str
-    ) -> tuple[Any, ...]:
-        return show(session, from_file(picture, mode, middle), mode, *settings)
-
-    @spoken
-    def changed(session: Session, *settings: str) -> tuple[Any, ...]:
-        return show(session, session.source or from_example(EXAMPLES[0]), *settings)
-
-    picture = {**QUICK, "concurrency_id": "picture", "concurrency_limit": 3}
-    shown: dict[str, Any] = {
-        **picture, **PRIVATE, "show_progress": "minimal", "show_progress_on": pages.sr.slider,
-    }  # fmt: skip
-    upload = shared.upload.upload(
-        uploaded, [session, shared.upload, shared.middle, *settings], outputs, **shown
-    )
-    # A refused file must not stay in the field while another picture is shown beside it.
-    upload.failure(lambda: None, None, shared.upload, **QUICK, **PRIVATE)
-    models = your_model.connect(catalogue, session, pages.own, shared.network)
-    events = [
-        demo.load(opened, [session, *settings], outputs, **shown),
-        shared.gallery.select(
-            chosen_example, [clock(), session, *settings], outputs, js=NOW, **shown
-        ),
-        gr.on(
-            [shared.mode.input, shared.network.select],
-            changed,
-            [session, *settings],
-            outputs,
-            **shown,
-        ),
-        upload,
-        *(m.success(changed, [session, *settings], outputs, **shown) for m in models),
-    ]
-    for event in events:
-        _follow(catalogue, session, pages, event)
-    _move_window(catalogue, session, pages)
-
-
-def _follow(catalogue: Catalogue, session: gr.State, pages: Pages, event: Any) -> None:
-    """What else a new picture or network needs: scores and matches, and then the maps."""
-    late = pages.sr.late
-
-    @spoken
-    def rest(session: Session, *choices: str) -> Iterator[tuple[Any, ...]]:
-        yield from super_resolve.rest(session, catalogue, *choices)
-
-    @spoken
-    def matched(session: Session, block: int) -> tuple[Any, ...]:
-        study, chosen = current(session, catalogue)
-        return page_matches.view(session, study, chosen, block)
-
-    scored = event.success(
-        rest,
-        [session, *pages.sr.choices],
-        late,
-        **{**QUICK, **PRIVATE, "concurrency_id": "late", "concurrency_limit": 2},
-    )
-    event.success(
-        matched,
-        [session, pages.matches.block],
-        pages.matches.outputs,
-        **{**QUICK, **PRIVATE, "concurrency_id": "picture"},
-    )
-    # Not beside the scores, whose times and whose patience would suffer; but whatever they say.
-    _refresh_maps(session, pages, scored.then)
-
-
-def _refresh_maps(session: gr.State, pages: Pages, after: Any) -> None:
-    after(
-        pages.refresh,
-        [session, *pages.lam.settings],
-        [*pages.lam.maps, pages.lam.status],
-        api_name="refresh_maps",
-        **HEAVY,
-        **PRIVATE,
-    )
-
-
-def _move_window(catalogue: Catalogue, session: gr.State, pages: Pages) -> None:
-    """One window for page 1 and page 2: a click on either shows in the other."""
-    sr, lam = pages.sr, pages.lam
-
-    @spoken
-    def clicked(
-        when: float, session: Session, view: str, region: str, event: gr.SelectData
-    ) -> tuple[Any, ...]:
-        if overtaken(session, "overview", when):
-            return tuple(gr.skip() for _ in [*sr.window, *lam.fresh])
-        study, network = current(session, catalogue)
-        assert session.window is not None
-        factor = super_resolve.overview_factor(study, network.scale)
-        size, place = session.window.size, (event.index[0] // factor, event.index[1] // factor)
-        height, width = (side * network.scale for side in study.size)
-        session.window = clamped_window(
-            place[0] - size // 2, place[1] - size // 2, size, height, width
-        )
-        return (
-            *window_moved(session, view),
-            *receptive_field.start(session, study, network, region),
-        )
-
-    @spoken
-    def window_moved(session: Session, view: str) -> tuple[Any, ...]:
-        if session.study is None:
-            return gr.skip(), gr.skip()
-        study, network = current(session, catalogue)
-        return (
-            super_resolve.overview(session, study, network.scale, catalogue),
-            super_resolve.strip(session, catalogue, study, network.scale, view),
-        )
-
-    quick = {**QUICK, **PRIVATE, "concurrency_id": "closer"}
-    moved = sr.overview.select(
-        clicked, [clock(), session, sr.view, lam.region], [*sr.window, *lam.fresh], js=NOW, **quick
-    )
-    _refresh_maps(session, pages, moved.success)
-    pages.sr_tab.select(window_moved, [session, sr.view], sr.window, **quick)
+def _line(session: Session, doing: str = "") -> str:
+    """What is shown; while something else is on its way, that this is not what is chosen."""
+    opened = session.opened
+    if opened is None:
+        return status_bar(doing or "Nothing is shown yet.")
+    if doing:
+        return status_bar(doing, stale=f"Dimmed: {text.of_image(opened)}.")
+    return status_bar(f"Shown: {text.of_image(opened)}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -34,11 +33,27 @@ def test_no_example_stays_chosen_beside_an_upload(page, tmp_path):
 def test_a_refused_file_leaves_the_example_chosen(page, tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     upload(page, "upload", tmp_path / "text.png")
-    page.get_by_text("text.png is not an image that can be read.").wait_for()
+    page.get_by_text("text.png is not a picture that can be read.").wait_for()
     assert page.locator("#examples .selected").count() == 1
 
 
-def test_a_file_is_saved_long_after_it_was_deleted(page, tmp_path):
+def test_what_cannot_be_opened_does_not_stay_chosen(page, tmp_path):
+    Image.new("RGB", (3, 3)).save(tmp_path / "small.png")
+    says(page, "shown", "Shown: Facade")
+    page.locator("#mode").get_by_text("Enlarge").click()
+    says(page, "notes", "no original")
+    upload(page, "upload", tmp_path / "small.png")
+    says(page, "shown", "Shown: small, 3x3 LR pixels, Tiny-x4")
+    page.locator("#mode").get_by_text("Restore").click()
+    page.get_by_text("is too small to be shrunk 4 times").wait_for()
+    page.wait_for_function(
+        "document.querySelector('#mode input:checked').parentElement.innerText.includes('Enlarge')"
+    )
+    says(page, "shown", "Shown: small, 3x3 LR pixels, Tiny-x4")
+    assert page.locator("#shown .stale").count() == 0
+
+
+def test_a_file_is_saved_long_after_it_was_deleted(page, runtime, tmp_path):
     page.get_by_role("button", name="Save Tiny-x4 (PNG)").wait_for()
     pixels = []
     for turn in range(2):
@@ -48,6 +63,6 @@ def test_a_file_is_saved_long_after_it_was_deleted(page, tmp_path):
         pixels.append(np.asarray(Image.open(tmp_path / f"{turn}.png")))
         served = Path(unquote(started.value.url.split("file=")[1]))
         served.unlink()  # as gradio does after an hour, and the page with its own copy
-        for own in Path(tempfile.gettempdir()).glob(f"hpinet-lens-*/**/{served.name}"):
+        for own in runtime.downloads.folder.rglob("*.png"):
             own.unlink()
     assert np.array_equal(*pixels)

@@ -9,7 +9,18 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from helpers.browser import choose, click_at, number, says, set_steps, settled, status, tab
+from helpers.browser import (
+    choose,
+    click_at,
+    number,
+    picture,
+    says,
+    set_steps,
+    settled,
+    status,
+    tab,
+    visitor,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -121,7 +132,7 @@ def test_another_method_is_computed_and_named(page):
 def test_the_path_shows_the_matches_that_switch(page):
     opened(page)
     page.get_by_role("button", name="From blurred to sharp").click()
-    says(page, "switched", "At 1, 0% of the patches look elsewhere")
+    says(page, "switched", "At 1, 0% of the patches attend to another")
     page.locator("#alpha input[type=number]").fill("0")
     page.locator("#alpha input[type=number]").press("Enter")
     says(page, "switched", "At 0, ")
@@ -153,6 +164,46 @@ def test_the_zip_is_saved_by_one_click(page, tmp_path):
         assert json.loads(packed.read("parameters.json"))["commands"] == commands
 
 
+def dimmed(page, name):
+    return page.evaluate(f"getComputedStyle(document.querySelector('#{name}')).opacity") < "0.9"
+
+
+def test_maps_of_another_window_are_dimmed_and_exported_as_theirs(page, browser, url, tmp_path):
+    opened(page)
+    assert not dimmed(page, "with-column") and page.locator("#lam-status .stale").count() == 0
+    with visitor(browser, url) as other:
+        opened(other)
+        set_steps(other, 100)
+        other.locator("#lam-run").click()
+        status(other, "of 100")
+        click_at(page, "lam-picture", 200, 60)
+        status(page, "1 job is before yours")
+        status(page, "window of 16 pixels at (88, 80)")
+        assert number(page, "lam-left") > 180  # what is chosen
+        assert dimmed(page, "with-column") and not dimmed(page, "lam-picture")
+        before = source(page, "with-map")
+        page.locator("#strength input[type=number]").fill("1")
+        page.locator("#strength input[type=number]").press("Enter")
+        changed(page, "with-map", before)  # the old maps, drawn anew, with their own window
+        page.locator("#lam-stop").click()
+        status(page, "Stopped before it began")
+        assert dimmed(page, "with-column")
+        picture(page, "stopped-before-it-began")
+        page.get_by_role("button", name="All figures").click()
+        with page.expect_download() as download:
+            page.locator("#export").click()
+        download.value.save_as(tmp_path / "maps.zip")
+        other.locator("#lam-stop").click()
+        status(other, "Stopped after")
+    with zipfile.ZipFile(tmp_path / "maps.zip") as packed:
+        parameters = json.loads(packed.read("parameters.json"))
+    assert "--window 88 80 16" in parameters["commands"]["with_gpa"]
+    assert parameters["drawing"]["strength"] == 1
+    page.locator("#lam-run").click()
+    status(page, "Done: 4 steps")
+    assert not dimmed(page, "with-column") and page.locator("#lam-status .stale").count() == 0
+
+
 def test_an_intervention_changes_the_window_and_reset_restores(page):
     tab(page, "Matched patches")
     page.locator("#match-picture img").wait_for()
@@ -173,7 +224,7 @@ def test_an_intervention_changes_the_window_and_reset_restores(page):
     page.locator("#seed input").press("Enter")
     changed(page, "after", random)
     page.locator("#reset").click()
-    says(page, "match-prompt", "Click a patch to see what it looks at")
+    says(page, "match-prompt", "Click a patch to see what it attends to")
     page.wait_for_function(
         "old => document.querySelector('#after img').getAttribute('src') == old", arg=normal
     )
@@ -200,7 +251,7 @@ def test_two_clicks_force_a_match(page):
         "document.querySelector('#before img').src != document.querySelector('#after img').src"
     )
     page.locator("#reset").click()
-    says(page, "match-prompt", "Click a patch to see what it looks at")
+    says(page, "match-prompt", "Click a patch to see what it attends to")
     page.wait_for_function(
         "document.querySelector('#before img').src == document.querySelector('#after img').src"
     )

@@ -283,7 +283,7 @@ def test_the_views_are_chosen_by_keyboard(page):
 def test_the_slider_moves_by_keyboard(page):
     scored(page)
     settled(page, "slider")
-    handle = page.get_by_role("slider", name="Where the left picture ends")
+    handle = page.get_by_role("slider", name="Where the left image ends")
     before = handle.bounding_box()["x"]
     handle.focus()
     for _ in range(4):

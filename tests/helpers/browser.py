@@ -32,11 +32,9 @@ WAIT = 180_000  # milliseconds: generous, since the machine may be busy with oth
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory):
-    """The page's address; its network is tiny and random, so that every step is quick."""
-    from app import launch_options
-    from ui.compute.attribution import begin_running, end_running
-    from ui.layout import build
+def runtime(tmp_path_factory):
+    """What a page shares; its network is tiny and random, so that every step is quick."""
+    from ui.compute.runtime import Runtime
     from ui.state.model_catalogue import Catalogue
 
     folder = tmp_path_factory.mktemp("weights")
@@ -46,13 +44,23 @@ def url(tmp_path_factory):
     save_checkpoint(HPINet(TINY), folder / "Without-a-twin.safetensors")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ui.state.model_catalogue.BUNDLED", tmp_path_factory.mktemp("none"))
+        found = Runtime(Catalogue(folder))
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def url(runtime):
+    """The page's address."""
+    from app import launch_options
+    from ui.layout import build
+
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ui.tabs.receptive_field.STEPS", 8)  # what a page computes on load
-        demo = build(Catalogue(folder)).queue()
+        demo = build(runtime).queue()
         _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
         yield address
         demo.close()
-        end_running()
-        begin_running()  # for tests that attribute without a page
 
 
 @pytest.fixture(scope="module")

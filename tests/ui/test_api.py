@@ -176,7 +176,7 @@ def test_bad_settings_get_a_sentence(client, mine):
     for arguments, sentence in (
         ((mine, "sharpen", "Tiny-x4"), "sharpen|choices"),
         ((mine, "enlarge", "No-such-net"), "There is no network"),
-        ((None, "enlarge", "Tiny-x4"), "No picture was given"),
+        ((None, "enlarge", "Tiny-x4"), "No image was given"),
     ):
         with pytest.raises(AppError, match=sentence):
             client.predict(*arguments, api_name="/super_resolve")
@@ -284,7 +284,7 @@ def test_a_model_of_ones_own_is_there_for_its_session_only(client, url, tmp_path
     assert other.predict(api_name="/networks")["yours"] is None
     with pytest.raises(AppError, match="There is no network"):
         other.predict(mine, "enlarge", label, api_name="/super_resolve")
-    with pytest.raises(AppError, match="no picture yet"):
+    with pytest.raises(AppError, match="no image yet"):
         other.predict("network", api_name="/contender")
     assert client.predict(api_name="/forget_model")["yours"] is None
 

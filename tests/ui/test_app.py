@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,24 +16,17 @@ from PIL import Image
 from hpinet import HPINet, HPINetConfig, Picture, PictureError
 from hpinet.checkpoints.loading import save_checkpoint
 from lam import LocalAttribution, Window
-from ui.compute import attribution as work
-from ui.compute import super_resolution
+from ui.compute.attribution import Attribution, region_around
+from ui.compute.super_resolution import Restored, SuperResolution
 from ui.events.handlers import overtaken, sentence, spoken
 from ui.state.cache import Cache, size_in_bytes
 from ui.state.examples import EXAMPLES, draw_facade
-from ui.state.model_catalogue import BOTH, OWN, TWIN, Catalogue
+from ui.state.file_store import FileStore, ImageStore
+from ui.state.inputs import ENLARGE, RESTORE, Source, from_example, from_file, make_study
+from ui.state.model_catalogue import Catalogue
+from ui.state.network import BOTH, SWITCHED_OFF, TWIN
 from ui.state.options import How
-from ui.state.session import (
-    ENLARGE,
-    RESTORE,
-    Session,
-    Source,
-    clamped_window,
-    from_example,
-    from_file,
-    make_study,
-    telling_window,
-)
+from ui.state.session import Session, clamped_window, telling_window
 from ui.views import text
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
@@ -141,23 +136,27 @@ def test_an_uploads_first_window_is_where_the_detail_is():
 
 
 def test_regions_hold_the_window():
-    assert work.region_around(Window(100, 100, 16), "auto", (64, 64), 4) == (0, 0, 64, 64)
-    assert work.region_around(Window(800, 0, 16), "auto", (300, 300), 4) == (170, 0, 64, 64)
-    assert work.region_around(Window(0, 0, 16), "96", (50, 200), 4) == (0, 0, 50, 96)
+    assert region_around(Window(100, 100, 16), "auto", (64, 64), 4) == (0, 0, 64, 64)
+    assert region_around(Window(800, 0, 16), "auto", (300, 300), 4) == (170, 0, 64, 64)
+    assert region_around(Window(0, 0, 16), "96", (50, 200), 4) == (0, 0, 50, 96)
     with pytest.raises(ValueError, match="too large to be attributed"):
-        work.region_around(Window(0, 0, 16), "whole", (300, 300), 4)
+        region_around(Window(0, 0, 16), "whole", (300, 300), 4)
     with pytest.raises(ValueError, match="region is auto"):
-        work.region_around(Window(0, 0, 16), "9999", (300, 300), 4)
+        region_around(Window(0, 0, 16), "9999", (300, 300), 4)
 
 
 def test_twins_stay_with_their_network(catalogue):
     assert catalogue.labels == ["Lone-x2", "Tiny-x4"]
     tiny, lone = catalogue.get("Tiny-x4"), catalogue.get("Lone-x2")
-    assert tiny.ways_without == (TWIN, OWN) and lone.ways_without == (OWN,)
-    assert lone.way(TWIN) == OWN
-    assert [tiny.ways(way) for way in (TWIN, OWN, BOTH)] == [(TWIN,), (OWN,), (TWIN, OWN)]
-    assert lone.ways(BOTH) == lone.ways(TWIN) == (OWN,)
-    assert not tiny.without(TWIN).config.gpa and tiny.without(OWN).model is tiny.model
+    assert tiny.ways_without == (TWIN, SWITCHED_OFF) and lone.ways_without == (SWITCHED_OFF,)
+    assert lone.way(TWIN) == SWITCHED_OFF
+    assert [tiny.ways(way) for way in (TWIN, SWITCHED_OFF, BOTH)] == [
+        (TWIN,),
+        (SWITCHED_OFF,),
+        (TWIN, SWITCHED_OFF),
+    ]
+    assert lone.ways(BOTH) == lone.ways(TWIN) == (SWITCHED_OFF,)
+    assert not tiny.without(TWIN).config.gpa and tiny.without(SWITCHED_OFF).model is tiny.model
 
 
 def test_a_lone_network_without_gpa_is_offered(tmp_path, monkeypatch):
@@ -182,14 +181,15 @@ def test_the_crops_map_equals_that_of_the_crop(catalogue):
     network = catalogue.get("Tiny-x4")
     study = make_study(Source("x", Picture(torch.rand(1, 3, 120, 110))), ENLARGE, 4)
     window = Window(200, 240, 8)
-    region = work.region_around(window, "auto", study.size, 4)
-    *_, found = work.attributed(study, network, None, window, region, How(4))
+    region = region_around(window, "auto", study.size, 4)
+    attribution = Attribution()
+    *_, found = attribution.attributed(study, network, None, window, region, How(4))
     left, top, height, width = region
     crop = study.lr.rgb[..., top : top + height, left : left + width]
     inner = Window(window.left - 4 * left, window.top - 4 * top, 8)
     expected = LocalAttribution(network.model).attribute(crop, inner, n_steps=4)
     np.testing.assert_allclose(found.attribution, expected.attribution, atol=1e-6)
-    again = list(work.attributed(study, network, None, window, region, How(4)))
+    again = list(attribution.attributed(study, network, None, window, region, How(4)))
     assert again == [found]  # known by content
 
 
@@ -220,7 +220,7 @@ def test_the_cache_forgets_by_bytes_but_keeps_the_newest():
 
 def test_a_kept_result_counts_what_it_keeps_alive():
     picture = Picture(torch.rand(1, 3, 10, 20), torch.rand(1, 1, 10, 20), ("a note",))
-    restored = super_resolution.Restored(picture, np.zeros((10, 20, 3), np.uint8), 0.5)
+    restored = Restored(picture, np.zeros((10, 20, 3), np.uint8), 0.5)
     assert size_in_bytes(restored) == 10 * 20 * (3 * 4 + 4 + 3)
     assert size_in_bytes({"view": torch.zeros(100)[:1], "more": [np.zeros(3)]}) == 400 + 24
     found = result(87.0, 12.0)
@@ -230,17 +230,17 @@ def test_a_kept_result_counts_what_it_keeps_alive():
     assert size_in_bytes(How()) == 0 and size_in_bytes(How) == 0
 
 
-def test_restored_pictures_are_kept_and_bounded_by_bytes(catalogue):
-    kept = Cache(64, limit=2 * 40 * 48 * 15)  # colours in floating point and in 8 bit, twice
+def test_restored_images_are_bounded_by_bytes(catalogue):
+    # Colours in floating point and in 8 bit, twice.
+    super_resolved = SuperResolution(limit=2 * 40 * 48 * 15)
     network = catalogue.get("Tiny-x4")
     studies = [
         make_study(Source("x", Picture(torch.rand(1, 3, 10, 12))), ENLARGE, 4) for _ in range(3)
     ]
-    for study in studies:
-        found = super_resolution.super_resolved(study, network)
-        assert super_resolution.super_resolved(study, network) is found
-        kept.put(study.key, found)
-    assert [study.key in kept for study in studies] == [False, True, True]
+    found = [super_resolved(study, network) for study in studies]
+    assert super_resolved(studies[2], network) is found[2]
+    assert super_resolved(studies[1], network) is found[1]
+    assert super_resolved(studies[0], network) is not found[0]  # was forgotten
 
 
 def test_errors_become_sentences_without_folders_or_markup():
@@ -277,18 +277,20 @@ def test_files_too_large_or_broken_are_refused(tmp_path):
         from_file(str(tmp_path / "large.png"), "sharpen")
 
 
-def test_a_shown_picture_is_one_whole_file(monkeypatch):
-    from ui.state import image_store
-
+def test_a_shown_image_is_one_whole_file():
     pixels = np.random.default_rng(0).integers(0, 256, (30, 20, 3), np.uint8)
-    path = image_store.shown(pixels)
+    images = ImageStore("test-images-")
+    path = images.shown(pixels)
     assert np.array_equal(np.asarray(Image.open(path)), pixels)
     written = Path(path).stat().st_ino
-    assert image_store.shown(pixels.copy()) == path and Path(path).stat().st_ino == written
-    assert image_store.shown(pixels[::-1]) != path
-    monkeypatch.setattr(image_store, "LIMIT", Path(path).stat().st_size * 3 // 2)
-    last = image_store.shown(pixels[:, ::-1])  # room for one: the older ones go
-    assert [p.name for p in Path(path).parent.iterdir()] == [Path(last).name]
+    assert images.shown(pixels.copy()) == path and Path(path).stat().st_ino == written
+    assert images.shown(pixels[::-1]) != path
+    small = ImageStore("test-images-", limit=Path(path).stat().st_size * 3 // 2)
+    small.shown(pixels)
+    last = small.shown(pixels[:, ::-1])  # room for one: the older one goes
+    assert [p.name for p in small.folder.iterdir()] == [Path(last).name]
+    images.close()
+    assert not Path(path).exists()
 
 
 def test_a_click_that_was_overtaken_is_told():
@@ -319,17 +321,36 @@ def test_the_middle_of_what_is_too_large_is_taken_when_asked_for(tmp_path):
         make_study(Source("x", Picture(torch.rand(1, 3, 4, 5000))), ENLARGE, 4)
 
 
-def test_old_pictures_are_deleted(tmp_path):
+def test_old_files_are_deleted():
     import os
     import time
 
-    from ui.state.image_store import tidy
-
+    store = FileStore("test-files-", limit=15, lifetime=3600)
     for name, age in (("old", 7200), ("new", 60)):
-        (tmp_path / f"{name}.png").write_bytes(b"x" * 10)
-        os.utime(tmp_path / f"{name}.png", (time.time() - age,) * 2)
-    (tmp_path / "kept.txt").write_text("not ours")
-    tidy(tmp_path, lifetime=3600)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["kept.txt", "new.png"]
-    tidy(tmp_path, limit=5)
-    assert [p.name for p in tmp_path.iterdir()] == ["kept.txt"]
+        path = store.write(f"folder/{name}", b"x" * 10)
+        os.utime(path, (time.time() - age,) * 2)
+    store.tidy()
+    assert [p.name for p in store.folder.rglob("*") if p.is_file()] == ["new"]
+    store.write("newest", b"x" * 10)
+    assert [p.name for p in store.folder.rglob("*") if p.is_file()] == ["newest"]
+
+
+def test_what_many_ask_for_is_computed_once():
+    cache, started, go = Cache(2), threading.Event(), threading.Event()
+    computed = []
+
+    def work():
+        started.set()
+        go.wait(30)
+        computed.append(1)
+        return "value"
+
+    with ThreadPoolExecutor(3) as pool:
+        asked = [pool.submit(cache.compute, "key", work) for _ in range(3)]
+        started.wait(30)
+        go.set()
+        assert [a.result(30) for a in asked] == ["value"] * 3
+    assert len(computed) == 1
+    with pytest.raises(ZeroDivisionError):
+        cache.compute("bad", lambda: 1 // 0)
+    assert cache.compute("bad", lambda: 2) == 2  # errors are not kept

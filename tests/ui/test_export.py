@@ -6,6 +6,7 @@ import io
 import json
 import shlex
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,54 +17,60 @@ from hpinet import HPINet, HPINetConfig, Picture, read_picture
 from hpinet.checkpoints.loading import save_checkpoint
 from lam import Window
 from lam.cli.main import main as lam_main
-from ui.compute import attribution
+from ui.compute.attribution import region_around
+from ui.compute.runtime import Runtime
 from ui.export import maps as export
-from ui.export import matches
-from ui.state.model_catalogue import OWN, TWIN, Catalogue
-from ui.state.options import BICUBIC, ELSEWHERE, EVERYWHERE, FORCED, Change, How
-from ui.state.session import ENLARGE, RESTORE, Session, Source, make_study
+from ui.export import matches, saving
+from ui.state.inputs import ENLARGE, RESTORE, Source, make_study
+from ui.state.model_catalogue import Catalogue
+from ui.state.network import SWITCHED_OFF, TWIN
+from ui.state.options import ELSEWHERE, EVERYWHERE, FORCED, Change, How
+from ui.state.record import MapsRecord, MatchesRecord
 from ui.views import maps
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
 
 
 @pytest.fixture(scope="module")
-def catalogue(tmp_path_factory):
+def runtime(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     torch.manual_seed(0)
     save_checkpoint(HPINet(TINY), folder / "Tiny-x4.safetensors")
     save_checkpoint(HPINet(TINY.without_gpa()), folder / "Tiny-x4-no-gpa.safetensors")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ui.state.model_catalogue.BUNDLED", tmp_path_factory.mktemp("none"))
-        return Catalogue(folder)
+        return Runtime(Catalogue(folder))
 
 
-def attributed(catalogue, way, how, region="64", window=(180, 200, 12)):
-    """A session whose maps are finished, its picture and network."""
+def attributed(runtime, way, how, region="64", window=(180, 200, 12)):
+    """A record whose maps are finished, and its network."""
     torch.manual_seed(3)
     pixels = (torch.rand(1, 3, 70, 90) * 255).round() / 255
-    network = catalogue.get("Tiny-x4")
+    network = runtime.catalogue.get("Tiny-x4")
     study = make_study(Source("x", Picture(pixels)), ENLARGE, 4)
-    session = Session(study=study, network="Tiny-x4", window=Window(*window), way=way, how=how)
-    session.region = attribution.region_around(session.window, region, study.size, 4)
-    for number, which in enumerate((None, way, BICUBIC)):
-        *_, session.maps[number] = attribution.attributed(
-            study, network, which, session.window, session.region, how
+    window = Window(*window)
+    region = region_around(window, region, study.size, 4)
+    sr = runtime.super_resolved(study, network).pixels
+    record = MapsRecord(study, network.info, sr, window, region, how, (way,))
+    results = {}
+    for which in record.ways:
+        *_, results[which] = runtime.attribution.attributed(
+            study, network, which, window, region, how
         )
-    return session, study, network
+    return replace(record, results=results), network
 
 
 @pytest.mark.parametrize(
     ("way", "how"),
     [
         (TWIN, How(4)),
-        (OWN, How(3, matches="frozen")),
-        (OWN, How(1, "saliency")),
+        (SWITCHED_OFF, How(3, matches="frozen")),
+        (SWITCHED_OFF, How(1, "saliency")),
     ],
 )
-def test_the_command_line_makes_the_same_maps(catalogue, way, how, tmp_path, monkeypatch):
-    session, study, network = attributed(catalogue, way, how)
-    with zipfile.ZipFile(io.BytesIO(export.archive(session, study, network))) as packed:
+def test_the_command_line_makes_the_same_maps(runtime, way, how, tmp_path, monkeypatch):
+    record, network = attributed(runtime, way, how)
+    with zipfile.ZipFile(io.BytesIO(export.archive(record))) as packed:
         packed.extractall(tmp_path)
     for file in (network.path, network.twin_path):
         (tmp_path / file.name).write_bytes(file.read_bytes())
@@ -82,18 +89,20 @@ def test_the_command_line_makes_the_same_maps(catalogue, way, how, tmp_path, mon
             assert scale > 0
 
 
-def test_the_zip_holds_what_was_seen(catalogue):
-    session, study, network = attributed(catalogue, TWIN, How(4))
-    with zipfile.ZipFile(io.BytesIO(export.archive(session, study, network))) as packed:
+def test_the_zip_holds_what_was_seen(runtime):
+    record, _ = attributed(runtime, TWIN, How(4))
+    with zipfile.ZipFile(io.BytesIO(export.archive(record))) as packed:
         names = set(packed.namelist())
         picture = np.asarray(Image.open(io.BytesIO(packed.read("with_gpa.png"))))
         parameters = json.loads(packed.read("parameters.json"))
-    expected = {f"{n}{e}" for n in export.NAMES for e in (".npz", ".png", "_path.png")}
+    expected = {
+        f"{n}{e}" for n in export.names(record).values() for e in (".npz", ".png", "_path.png")
+    }
     assert names >= {*expected, "lr.png", "sr.png", "window.png", "difference.png"}
-    drawn, _, _ = maps.draw_all(session, study, network)
-    np.testing.assert_array_equal(picture, drawn[0])
+    drawn, _, _ = maps.draw_all(record)
+    np.testing.assert_array_equal(picture, drawn[None])
     assert parameters["region"] == {"left": 14, "top": 6, "height": 64, "width": 64}
-    assert parameters["with_gpa"]["diffusion_index"] == session.maps[0].diffusion_index
+    assert parameters["with_gpa"]["diffusion_index"] == record.results[None].diffusion_index
 
 
 @pytest.mark.parametrize(
@@ -105,14 +114,13 @@ def test_the_zip_holds_what_was_seen(catalogue):
     ],
     ids=lambda change: change.kind,
 )
-def test_the_command_line_makes_the_same_change(catalogue, change, tmp_path, monkeypatch):
+def test_the_command_line_makes_the_same_change(runtime, change, tmp_path, monkeypatch):
     torch.manual_seed(3)
     pixels = (torch.rand(1, 3, 120, 140) * 255).round() / 255
-    network = catalogue.get("Tiny-x4")
+    network = runtime.catalogue.get("Tiny-x4")
     study = make_study(Source("x", Picture(pixels)), RESTORE, 4)
-    session = Session(study=study, network="Tiny-x4", window=Window(40, 20, 12))
-    session.explored.change = change
-    with zipfile.ZipFile(io.BytesIO(matches.archive(session, study, network))) as packed:
+    record = MatchesRecord(study, network.info, Window(40, 20, 12), (46, 26), change=change)
+    with zipfile.ZipFile(io.BytesIO(matches.archive(runtime, record, network))) as packed:
         packed.extractall(tmp_path)
     (tmp_path / network.path.name).write_bytes(network.path.read_bytes())
     monkeypatch.chdir(tmp_path)
@@ -128,11 +136,11 @@ def test_the_command_line_makes_the_same_change(catalogue, change, tmp_path, mon
     np.testing.assert_array_equal(*sr)
 
 
-def test_nothing_finished_is_a_sentence(catalogue):
-    session, study, network = attributed(catalogue, TWIN, How(4))
-    session.maps = [None, None, None]
+def test_nothing_finished_is_a_sentence(runtime):
+    record, _ = attributed(runtime, TWIN, How(4))
+    record = replace(record, results={})
     with pytest.raises(ValueError, match="compute the maps first"):
-        export.archive(session, study, network)
+        export.archive(record)
 
 
 @pytest.mark.parametrize("kind", ["8 bit", "16-bit grey", "float grey"])
@@ -146,11 +154,11 @@ def test_low_resolution_pixels_are_kept_to_the_last_bit(kind, tmp_path):
         picture = Image.fromarray(rng.random((9, 7), np.float32))
     picture.save(tmp_path / "given.tif")
     rgb = read_picture(tmp_path / "given.tif").rgb
-    name, data = export.lossless(rgb)
+    name, data = saving.lossless(rgb)
     (tmp_path / name).write_bytes(data)
     assert torch.equal(read_picture(tmp_path / name).rgb, rgb)
 
 
 def test_colours_that_no_file_holds_are_a_sentence():
     with pytest.raises(ValueError, match="cannot be exported"):
-        export.lossless(torch.rand(1, 3, 4, 4) / 3)
+        saving.lossless(torch.rand(1, 3, 4, 4) / 3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,15 +12,40 @@ from hpinet import HPINet, HPINetConfig, Picture
 from hpinet.analysis.interventions import Intervention
 from hpinet.analysis.interventions import intervene as library_intervene
 from lam import Window
-from ui.compute import attribution, interventions
+from ui.compute.attribution import Attribution
+from ui.compute.interventions import MatchChanges
+from ui.compute.runtime import Runtime
+from ui.state.inputs import ENLARGE, RESTORE, Source, make_study
+from ui.state.model_catalogue import Catalogue
 from ui.state.network import Network
-from ui.state.options import AREAS, ELSEWHERE, EVERYWHERE, FORCED, Change, How, Look
-from ui.state.session import ENLARGE, RESTORE, Session, Source, make_study
+from ui.state.options import (
+    AREAS,
+    BLOCK,
+    CHANGE,
+    ELSEWHERE,
+    EVERYWHERE,
+    FORCED,
+    PAIRS,
+    PATCH,
+    REACH,
+    WINDOW,
+    Change,
+    How,
+    Look,
+)
+from ui.state.record import MapsRecord, MatchesRecord, Opened
+from ui.state.session import Session
 from ui.tabs import diffusion_change, matches
-from ui.tabs.matches_layout import BLOCK, CHANGE, PAIRS, PATCH, REACH, WINDOW
-from ui.views import match_panes, path
+from ui.views import match_panes
+from ui.views import matches as views
+from ui.views.path import path
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
+
+
+@pytest.fixture(scope="module")
+def runtime():
+    return Runtime(Catalogue())
 
 
 def network(config=TINY, label="Tiny"):
@@ -26,21 +53,19 @@ def network(config=TINY, label="Tiny"):
     return Network(label, HPINet(config).eval().requires_grad_(False))
 
 
-def opened(found, size=(128, 160), mode=RESTORE):
-    """A session that looks at a random picture."""
+def opened(found, size=(128, 160), mode=RESTORE, **more):
+    """A record of a random image."""
     torch.manual_seed(5)
     pixels = (torch.rand(1, 3, *size) * 255).round() / 255
     study = make_study(Source("x", Picture(pixels)), mode, found.scale)
     height, width = (side * found.scale for side in study.size)
-    session = Session(study=study, network=found.label, window=Window(width // 3, height // 3, 12))
-    session.region = (0, 0, *study.size)
-    session.explored.begin((study.key, found.label))
-    return session, study
+    window = Window(width // 3, height // 3, 12)
+    return MatchesRecord(study, found.info, window, (window.left + 6, window.top + 6), **more)
 
 
-def test_changes_are_the_librarys_interventions():
+def test_changes_are_the_librarys_interventions(runtime):
     found = network()
-    _, study = opened(found)
+    study = opened(found).study
     normal = found.model.trace(study.lr.rgb, similarity_matrix=True)
     for change, intervention in (
         (Change("off", block=2), Intervention("off", (1,))),
@@ -48,64 +73,68 @@ def test_changes_are_the_librarys_interventions():
         (Change("second", ELSEWHERE, block=2), Intervention("second", (0,))),
         (Change(FORCED, block=1, pairs=((0, 3),)), Intervention("forced", (0,), 0, ((0, 3),))),
     ):
-        outcome = interventions.outcome(study, found, change)
+        outcome = runtime.matches.outcome(study, found, change)
         expected = library_intervene(found.model, normal, intervention)
         assert torch.equal(outcome.trace.sr, expected.sr)
         assert not torch.equal(outcome.trace.sr, normal.sr)
-        assert interventions.outcome(study, found, change) is outcome  # known by content
-    assert torch.equal(interventions.outcome(study, found, Change()).trace.sr, normal.sr)
+        assert runtime.matches.outcome(study, found, change) is outcome  # known by content
+    assert torch.equal(runtime.matches.outcome(study, found, Change()).trace.sr, normal.sr)
 
 
-def test_matches_by_the_original_need_one():
+def test_matches_by_the_original_need_one(runtime):
     found = network()
-    session, study = opened(found)
-    assert interventions.outcome(study, found, Change("hr")).pixels.shape == (128, 160, 3)
-    assert (
-        interventions.effect_of(study, found, Change("hr"), session.window).psnr_change is not None
-    )
-    _, enlarged = opened(found, (32, 40), ENLARGE)
+    record = opened(found)
+    change = Change("hr")
+    assert runtime.matches.outcome(record.study, found, change).pixels.shape == (128, 160, 3)
+    effect = runtime.matches.effect(record.study, found, change, record.window)
+    assert effect.psnr_change is not None
+    enlarged = opened(found, (32, 40), ENLARGE)
     with pytest.raises(ValueError, match="need an original"):
-        interventions.outcome(enlarged, found, Change("hr"))
+        runtime.matches.outcome(enlarged.study, found, change)
 
 
-def test_two_clicks_force_a_match_and_reset_restores():
+def test_two_clicks_force_a_match(runtime):
     found = network()
-    session, study = opened(found)
-    before = interventions.matches_of(study, found).blocks[0]
-    session.explored.change = Change(FORCED)
-    values = matches.view(session, study, found, 1)
-    assert "Click 1 of 2" in values[3]
+    record = opened(found, change=Change(FORCED))
+    before = runtime.matches.of(record.study, found).blocks[0]
+
+    def clicked(record, x, y):
+        return matches.pick(runtime, replace(record, place=(x, y)), found)
+
+    def told(record):
+        return views.pair(runtime, record, found)["prompt"]
+
+    assert "Click 1 of 2" in told(record)
     # 4x3 patches of 12 in steps of 10 LR pixels: x 8 is in the first, x 150 in the last column.
-    matches.pick(session, study, found, 1, 8, 8)
-    assert session.explored.first == 0 and session.explored.change.nothing
-    assert "Click 2 of 2" in matches.view(session, study, found, 1, 8, 8)[3]
-    assert matches.pick(session, study, found, 1, 150, 120) == (24, 24)
+    first = clicked(record, 8, 8)
+    assert first.first == 0 and first.change.nothing
+    assert "Click 2 of 2" in told(first)
+    forced = clicked(first, 150, 120)
     last = len(before.origins) - 1
-    assert session.explored.change.pairs == ((0, last),) and session.explored.first is None
-    now = match_panes.matches_now(session, study, found).blocks[0].index[0]
+    assert forced.place == (24, 24)
+    assert forced.change.pairs == ((0, last),) and forced.first is None
+    now = runtime.matches.of(record.study, found, forced.change).blocks[0].index[0]
     assert int(now[0]) == last
     assert torch.equal(now[1:], before.index[0, 1:])  # all others keep what the block decided
-    told = matches.view(session, study, found, 1)[3]
-    assert "row 1, column 1 → row 3, column 4" in told
-    matches.pick(session, study, found, 1, 8, 8)  # the same patch once more: another target
-    matches.pick(session, study, found, 1, 8, 120)
-    assert session.explored.change.pairs == ((0, 8),)
-    session.explored.change = session.explored.change.at(2)
-    assert session.explored.change.nothing  # forced matches stay in the block they were made in
+    assert "row 1, column 1 → row 3, column 4" in told(forced)
+    # The same patch once more: another target.
+    again = clicked(clicked(forced, 8, 8), 8, 120)
+    assert again.change.pairs == ((0, 8),)
+    # Forced matches stay in the block they were made in.
+    assert matches.moved(replace(again, block=2)).change.nothing
+    assert record.change.pairs == () and forced.change.pairs == ((0, last),)  # as they were
 
 
-def test_an_effect_is_shown_where_it_is_asked_for():
+def test_an_effect_is_shown_where_it_is_asked_for(runtime):
     found = network()
-    session, study = opened(found)
-    session.explored.place = (150, 120)
-    patch = match_panes.effect_place(session, study, found, 1, PATCH)
+    record = replace(opened(found), place=(150, 120))
+    patch = match_panes.effect_place(runtime, record, found, PATCH)
     assert patch == Window(28 * 4, 20 * 4, 48)
-    assert match_panes.effect_place(session, study, found, 1, WINDOW) == session.window
-    session.explored.change = Change("random", EVERYWHERE)
-    *_, listing = match_panes.effect_view(session, study, found, 1, WINDOW)
+    assert match_panes.effect_place(runtime, record, found, WINDOW) == record.window
+    changed = replace(record, change=Change("random", EVERYWHERE))
+    listing = match_panes.pane(CHANGE, runtime, changed, found)["effect"]
     assert "PSNR-Y here" in listing and "grey levels" in listing
-    session.explored.change = Change()
-    *_, listing = match_panes.effect_view(session, study, found, 1, WINDOW)
+    listing = match_panes.pane(CHANGE, runtime, record, found)["effect"]
     assert ">0 / 0<" in listing and ">+0.000 / +0.000<" in listing
 
 
@@ -119,85 +148,87 @@ def test_an_effect_is_shown_where_it_is_asked_for():
     ],
     ids=["two blocks", "one block, one patch", "three blocks, smaller than a patch"],
 )
-def test_every_pane_shows_every_network(pane, config, size):
+def test_every_pane_shows_every_network(runtime, pane, config, size):
     found = network(config, f"Tiny {config.patch_sizes}")
-    session, study = opened(found, size)
-    session.explored.pane = pane
-    values = matches.view(session, study, found, 99)  # no such block: the first
-    assert values[0]["value"] == 1 and len(values[0]["choices"]) == config.blocks
-    shown = match_panes.details(session, study, found, 1, WINDOW)
-    given = [v for v in shown if isinstance(v, str)]
+    record = opened(found, size)
+    values = views.pair(runtime, record, found)
+    assert values["block"]["value"] == 1 and len(values["block"]["choices"]) == config.blocks
+    shown = match_panes.pane(pane, runtime, record, found)
+    assert set(shown) == set(match_panes.NAMES[pane])
+    given = [v for v in shown.values() if isinstance(v, str)]
     assert len(given) >= {BLOCK: 3, CHANGE: 4, PAIRS: 2, REACH: 2}[pane]
 
 
-def test_a_network_without_gpa_has_nothing_to_change():
+def test_a_network_without_gpa_has_nothing_to_change(runtime):
     found = network(TINY.without_gpa(), "Lone")
-    session, study = opened(found)
-    values = matches.view(session, study, found, 1, 3, 4)
-    assert "no Global Pixel Access" in values[3] and values[1:3] == (3, 4)
-    session.explored.pane = CHANGE
-    assert match_panes.details(session, study, found, 1, WINDOW).count(None) == 4
+    record = replace(opened(found), place=(3, 4))
+    values = views.pair(runtime, record, found)
+    assert "no Global Pixel Access" in values["prompt"] and (values["x"], values["y"]) == (3, 4)
+    shown = match_panes.pane(CHANGE, runtime, record, found)
+    assert list(shown.values()) == [None] * 4
     with pytest.raises(ValueError, match="no Global Pixel Access"):
-        interventions.outcome(study, found, Change("off"))
+        runtime.matches.outcome(record.study, found, Change("off"))
 
 
-def test_a_picture_too_large_to_be_changed_is_a_sentence(monkeypatch):
-    found = network()
-    _, study = opened(found, (128, 132))
-    monkeypatch.setattr(interventions, "TRACE_PIXELS", 32 * 32)
+def test_an_image_too_large_to_be_changed_is_a_sentence():
+    found, changes = network(), MatchChanges(Attribution(), trace_pixels=32 * 32)
+    study = opened(found, (128, 132)).study
     with pytest.raises(ValueError, match=r"up to 1024 LR pixels.*lam intervene"):
-        interventions.outcome(study, found, Change("off"))
-    assert len(interventions.matches_of(study, found).blocks) == 2  # they can be looked at, though
+        changes.outcome(study, found, Change("off"))
+    assert len(changes.of(study, found).blocks) == 2  # they can be looked at, though
 
 
-def test_the_diffusion_index_of_a_change():
-    found = network()
-    session, study = opened(found)
-    session.how = How(2)
-    assert "Nothing is changed" in list(diffusion_change.measured(session, study, found))[-1][1]
-    session.explored.change = Change("off", EVERYWHERE)
-    *_, (numbers, told) = diffusion_change.measured(session, study, found)
+def test_the_diffusion_index_of_a_change(runtime):
+    found, how = network(), How(2)
+    record = opened(found)
+    told = list(diffusion_change.measured(runtime, record, found, how))
+    assert "Nothing is changed" in told[-1][1]
+    record = replace(record, change=Change("off", EVERYWHERE))
+    *_, (numbers, told) = diffusion_change.measured(runtime, record, found, how)
     assert set(numbers) == {"normal", "changed"}
     assert "normally" in told and "with the change" in told
-    ((normal, changed),) = list(
-        interventions.maps_of_change(
-            study, found, session.explored.change, session.window, session.how
-        )
-    )[-1:]
-    own = attribution.attributed(study, found, "own", session.window, session.region, session.how)
-    *_, expected = own
+    study, window = record.study, record.window
+    *_, (normal, changed) = runtime.matches.maps(study, found, record.change, window, how)
+    region = (0, 0, *study.size)
+    *_, expected = runtime.attribution.attributed(study, found, "own", window, region, how)
     np.testing.assert_allclose(changed.attribution, expected.attribution, atol=1e-6)
     assert normal.diffusion_index != changed.diffusion_index
 
 
-def test_the_index_of_a_change_on_a_picture_larger_than_the_probe_for_memory():
+def test_the_index_of_a_change_on_an_image_larger_than_the_probe_for_speed(runtime):
     found = network()
-    session, study = opened(found, (280, 272))
-    session.how, session.explored.change = How(1), Change("off")
-    *_, (numbers, _) = page_numbers = list(diffusion_change.measured(session, study, found))
-    assert page_numbers[0][0] is None and set(numbers) == {"normal", "changed"}
+    record = opened(found, (280, 272), change=Change("off"))
+    told = list(diffusion_change.measured(runtime, record, found, How(1)))
+    assert told[0][0] is None and set(told[-1][0]) == {"normal", "changed"}
 
 
-def test_another_picture_forgets_the_change():
+def test_another_image_forgets_the_change(runtime):
+    found = runtime.catalogue.get(runtime.catalogue.labels[0])
+    first, second = opened(found), opened(found, (64, 64))
+    session = Session(matches=replace(first, change=Change("off"), first=2))
+    for record, kind in ((first, "off"), (second, "none")):
+        session.opened = Opened(record.study, record.network, Source("x", record.study.lr))
+        kept = matches.record_at(runtime, session, 1)
+        assert kept.change.kind == kind and kept.same(record)
+    assert kept.first is None
+
+
+def test_the_path_ends_at_the_image(runtime):
     found = network()
-    session, study = opened(found)
-    session.explored.change = Change("off")
-    matches.view(session, study, found, 1)
-    assert session.explored.change.kind == "off"
-    _, other = opened(found, (64, 64))
-    matches.view(session, other, found, 1)
-    assert session.explored.change.nothing
+    opened_here = opened(found)
+    study = opened_here.study
+    sr = runtime.super_resolved(study, found).pixels
+    region = (0, 0, *study.size)
+    record = MapsRecord(study, found.info, sr, opened_here.window, region, How())
 
+    def told(alpha):
+        station = runtime.path.at(record, found, alpha)
+        switched = runtime.path.switched(record, found, alpha)
+        return path(record, station, switched, alpha, runtime.images)
 
-def test_the_path_ends_at_the_picture():
-    found = network()
-    session, study = opened(found)
-    *_, told, figure = path.view(session, study, found, 1.0)
-    assert "0% of the patches look elsewhere" in told and figure is None
-    *_, told, _ = path.view(session, study, found, 0.0)
-    assert "Block 2" in told
-    with pytest.raises(ValueError, match="0 to 1"):
-        path.view(session, study, found, 1.5)
+    end = told(1.0)
+    assert "0% of the patches attend to another" in end["switched"] and end["path_figure"] is None
+    assert "Block 2" in told(0.0)["switched"]
 
 
 @pytest.mark.parametrize(

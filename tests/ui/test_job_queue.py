@@ -1,68 +1,77 @@
-"""Heavy work in turns."""
+"""Heavy work one job at a time."""
 
 from __future__ import annotations
 
-import time
-
-import gradio as gr
 import pytest
 
-from ui.events.job_queue import Line, in_turn
+from ui.compute.job_queue import JobQueue
+from ui.events.queued import queued
 from ui.state.session import Session
 
 
 def work(session, name):
     for step in range(2):
-        yield name, f"step {step}"
+        yield {"name": name, "status": f"step {step}"}
+
+
+def waiting(queue, session, name, handler=work, **options):
+    return queued(handler, queue, "status", lambda s: s.maps_job, **options)(session, name)
 
 
 def test_one_job_at_a_time_and_the_others_are_told():
-    line = Line()
+    queue = JobQueue()
     first, second, third = (
-        in_turn(work, 1, line)(Session(), name) for name in ("first", "second", "third")
+        waiting(queue, Session(), name) for name in ("first", "second", "third")
     )
-    assert next(first) == ("first", "step 0")
-    blank, text = next(second)
-    assert blank == gr.skip() and "1 job is before yours" in text
-    assert "2 jobs are before yours" in next(third)[1]
-    assert list(first) == [("first", "step 1")]
-    assert next(second) == ("second", "step 0")
-    assert "1 job is before yours" in next(third)[1]
+    assert next(first) == {"name": "first", "status": "step 0"}
+    told = next(second)
+    assert list(told) == ["status"] and "1 job is before yours" in told["status"]
+    assert "2 jobs are before yours" in next(third)["status"]
+    assert [v["status"] for v in first] == ["step 1"]
+    assert next(second)["status"] == "step 0"
+    assert "1 job is before yours" in next(third)["status"]
     second.close()  # its visitor went away
-    assert list(third) == [("third", "step 0"), ("third", "step 1")]
+    assert [v["status"] for v in third] == ["step 0", "step 1"]
 
 
-def test_who_asks_for_something_else_leaves_the_line():
-    line, session = Line(), Session()
-    first, second = in_turn(work, 1, line)(Session(), "a"), in_turn(work, 1, line)(session, "b")
+def test_who_asks_for_something_else_leaves_the_queue():
+    queue, session = JobQueue(), Session()
+    first, second = waiting(queue, Session(), "a"), waiting(queue, session, "b")
     next(first), next(second)
-    session.run += 1
+    session.maps_job.begin()
     assert list(second) == []
-    third = in_turn(work, 0, line)(session, "c")
-    assert "1 job is before" in next(third)  # a status alone, where there is nothing else
-    session.run, session.stopped = session.run + 1, True
-    assert ["Stopped before it began" in text for text in third] == [True]
+    third = waiting(queue, session, "c", stale=lambda session: "maps of something else")
+    assert "maps of something else" in next(third)["status"]
+    assert session.maps_job.stop()
+    (told,) = third
+    assert "Stopped before it began" in told["status"] and "something else" in told["status"]
     assert len(list(first)) == 1
 
 
-def test_errors_give_the_place_up():
-    line = Line()
+def test_a_job_that_is_out_of_date_when_its_turn_comes_does_not_begin():
+    queue, session = JobQueue(), Session()
+    first, second = waiting(queue, Session(), "a"), waiting(queue, session, "b")
+    next(first), next(second)
+    first.close()
+    session.maps_job.begin()
+    assert list(second) == []
 
-    def fails(session):
-        yield 1, ""
+
+def test_errors_give_the_place_up():
+    queue = JobQueue()
+
+    def fails(session, name):
+        yield {"status": ""}
         raise ValueError("no")
 
-    running = in_turn(fails, 1, line)(Session())
+    running = waiting(queue, Session(), "a", fails)
     next(running)
     with pytest.raises(ValueError, match="no"):
         next(running)
-    assert next(in_turn(work, 1, line)(Session(), "next")) == ("next", "step 0")
+    assert next(waiting(queue, Session(), "next"))["status"] == "step 0"
 
 
-def test_the_dead_do_not_block_the_line(monkeypatch):
-    line = Line()
-    with line.ticket():
-        in_an_hour = time.monotonic() + 3600
-        monkeypatch.setattr(time, "monotonic", lambda: in_an_hour)
-        with line.ticket() as second:
-            assert line.wait(second, 0.05) == 0
+def test_the_dead_do_not_block_the_queue():
+    queue = JobQueue(lost=0.0)
+    with queue.ticket(), queue.ticket() as second:
+        assert queue.wait(second, 0.05) == 0

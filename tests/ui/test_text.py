@@ -33,7 +33,11 @@ def test_nothing_to_explain_is_said_so():
 
 @pytest.mark.parametrize(
     ("a", "b", "said"),
-    [(20.0, 10.0, "looks wider"), (10.0, 20.0, "looks narrower"), (1.9, 1.8, "about as wide")],
+    [
+        (20.0, 10.0, "uses a wider area"),
+        (10.0, 20.0, "uses a narrower area"),
+        (1.9, 1.8, "about as wide"),
+    ],
 )
 def test_a_difference_is_claimed_only_where_there_is_one(a, b, said):
     assert said in text.comparison(result(a), result(b))

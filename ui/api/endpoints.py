@@ -1,6 +1,6 @@
 """The page as an API: every action by a name, with types, for `gradio_client` and other programs.
 
-The client's session takes the visitor's place: what one call opened is what the next one looks at.
+The client's session takes the visitor's place: what one call opened is what the next one is about.
 """
 
 from __future__ import annotations
@@ -9,104 +9,95 @@ from typing import Any
 
 import gradio as gr
 
+from lam import Window
 from lam.figures.heatmaps import enlarge, heatmap
-from ui.compute.contenders import KINDS, NETWORK, contenders, find, pixels
-from ui.compute.scores import lpips_reason, measure
-from ui.events.handlers import HEAVY, QUICK, current, spoken
-from ui.shared_events import Pages, take_picture
+from ui.compute.contenders import KINDS, NETWORK, ORIGINAL, Contender, find
+from ui.compute.opening import open_image
+from ui.compute.runtime import Runtime
+from ui.events.handlers import HEAVY, spoken
 from ui.state.examples import EXAMPLES
-from ui.state.image_store import shown
-from ui.state.model_catalogue import Catalogue
-from ui.state.session import ENLARGE, RESTORE, Session, clamped_window, from_example, from_file
-from ui.tabs import super_resolve as page_super_resolve
+from ui.state.inputs import ENLARGE, RESTORE, Pixels, Source, from_example, from_file
+from ui.state.record import ComparisonRecord
+from ui.state.session import Session, clamped_window
 from ui.tabs import your_model
+from ui.tabs.receptive_field import ReceptiveField
+from ui.tabs.super_resolve import of_opened, save
 from ui.views import comparison
+
+from .registering import image, register
 
 _SIDE = 512  # what a small crop is enlarged to, without smoothing
 
 
-def connect(catalogue: Catalogue, session: gr.State, pages: Pages) -> None:
-    """Register all endpoints but those that pages 2 and 3 register themselves."""
-    _pictures(catalogue, session)
-    _comparisons(catalogue, session)
-    _networks(catalogue, session)
-    _register(
-        pages.attribute,
-        [session, *pages.lam.inputs],
-        [*pages.lam.maps, pages.lam.status],
+def connect(runtime: Runtime, session: gr.State, lam: ReceptiveField) -> None:
+    """Register all endpoints but those of matches, and those that are buttons of the page."""
+    _images(runtime, session)
+    _comparisons(runtime, session)
+    _networks(runtime, session)
+    register(
+        lam.attribute,
+        [session, *lam.page.api_inputs],
+        [*lam.page.maps, lam.page.status],
         "attribute",
-        "Attribution maps of a window (SR pixels) of the current picture.",
+        "Attribution maps of a window (SR pixels) of the current image.",
         **HEAVY,
     )
 
 
-def _register(
-    handler: Any, inputs: list[Any], outputs: list[Any], name: str, told: str, **options: Any
-) -> None:
-    options = {**QUICK, "concurrency_id": "picture", **options}
-    gr.Button(visible=False).click(
-        handler, inputs, outputs, api_name=name, api_description=told, **options
-    )
-
-
-def _picture(label: str) -> gr.Image:
-    return gr.Image(label=label, format="png", type="filepath", visible=False)
-
-
-def _pictures(catalogue: Catalogue, session: gr.State) -> None:
-    file = gr.File(label="Picture file", visible=False)
+def _images(runtime: Runtime, session: gr.State) -> None:
+    labels = runtime.catalogue.labels
+    file = gr.File(label="Image file", visible=False)
     mode = gr.Radio([RESTORE, ENLARGE], value=RESTORE, label="Mode", visible=False)
-    network = gr.Textbox(
-        catalogue.labels[0], label="Network: a label that /networks lists", visible=False
-    )
+    network = gr.Textbox(labels[0], label="Network: a label that /networks lists", visible=False)
     middle = gr.Checkbox(label="Whether to take the middle of what is too large", visible=False)
     example = gr.Dropdown(
         [e.name for e in EXAMPLES], value=EXAMPLES[0].name, label="Example", visible=False
     )
     outputs = [
-        gr.File(label="Super-resolved picture, lossless PNG", visible=False),
+        gr.File(label="Super-resolved image, lossless PNG", visible=False),
         gr.JSON(label="Network, sizes, window, notes, scores of every contender", visible=False),
     ]
 
-    def opened(session: Session, source: Any, mode: str, label: str) -> tuple[str, Any]:
-        if not take_picture(session, catalogue, source, mode, label):
-            raise ValueError("Another picture was asked for meanwhile: ask once more.")
-        study, network = current(session, catalogue)
-        chosen = find(contenders(session, catalogue, study), NETWORK, NETWORK)
-        path = page_super_resolve.save(chosen, study, network.scale)
-        return path, _facts(session, catalogue, perceptual=False)
+    def opened(session: Session, source: Source, mode: str, label: str) -> tuple[str, Any]:
+        if not open_image(runtime, session, source, mode, label):
+            raise ValueError("Another image was asked for meanwhile: ask once more.")
+        record = of_opened(session)
+        chosen = find(runtime.contenders.among(record), NETWORK, NETWORK)
+        path = save(runtime, chosen, record)
+        return path, _facts(runtime, session, record, perceptual=False)
 
     @spoken
     def super_resolve(
         session: Session,
         picture: str,
         mode: str = RESTORE,
-        network: str = catalogue.labels[0],
+        network: str = labels[0],
         middle: bool = False,
     ) -> tuple[str, Any]:
         return opened(session, from_file(picture, mode, middle), mode, network)
 
     @spoken
     def open_example(
-        session: Session, name: str, mode: str = RESTORE, network: str = catalogue.labels[0]
+        session: Session, name: str, mode: str = RESTORE, network: str = labels[0]
     ) -> tuple[str, Any]:
         found = next((e for e in EXAMPLES if e.name == name), EXAMPLES[0])
         return opened(session, from_example(found), mode, network)
 
-    _register(
+    register(
         super_resolve, [session, file, mode, network, middle], outputs, "super_resolve",
-        "Super-resolve a picture. 'restore' shrinks it first and scores the result against it, "
-        "'enlarge' makes it larger. The other endpoints look at the picture opened last.",
+        "Super-resolve an image. 'restore' shrinks it first and scores the result against it, "
+        "'enlarge' makes it larger. The other endpoints are about the image opened last.",
     )  # fmt: skip
-    _register(
+    register(
         open_example, [session, example, mode, network], outputs, "open_example",
         "Super-resolve one of the page's examples; as /super_resolve.",
     )  # fmt: skip
 
 
-def _facts(session: Session, catalogue: Catalogue, perceptual: bool) -> dict[str, Any]:
-    study, network = current(session, catalogue)
-    window = session.window
+def _facts(
+    runtime: Runtime, session: Session, record: ComparisonRecord, perceptual: bool
+) -> dict[str, Any]:
+    study, network, window = record.study, record.network, session.window
     assert window is not None
     found: dict[str, Any] = {
         "network": network.label,
@@ -117,15 +108,15 @@ def _facts(session: Session, catalogue: Catalogue, perceptual: bool) -> dict[str
         "notes": list(study.notes),
         "scores": {},
     }
-    for contender in contenders(session, catalogue, study):
-        if contender.kind in KINDS[:-1]:
-            scores = measure(contender, study, network.scale, perceptual)
+    for contender in runtime.contenders.among(record):
+        if contender.kind != ORIGINAL:
+            scores = runtime.scorer.measure(contender, study, network.scale, perceptual)
             found["scores"][contender.kind] = {"name": contender.label, **scores.as_dict()}
-    reason = lpips_reason(study) if perceptual else ""
+    reason = runtime.scorer.lpips_reason(study) if perceptual else ""
     return {**found, "lpips_missing": reason} if reason else found
 
 
-def _comparisons(catalogue: Catalogue, session: gr.State) -> None:
+def _comparisons(runtime: Runtime, session: gr.State) -> None:
     kind = gr.Dropdown(list(KINDS), value=NETWORK, label="Contender", visible=False)
     view = gr.Radio(list(comparison.VIEWS), value=comparison.WINDOW, label="View", visible=False)
     left, top, size = (
@@ -136,13 +127,13 @@ def _comparisons(catalogue: Catalogue, session: gr.State) -> None:
 
     @spoken
     def scores(session: Session) -> Any:
-        return _facts(session, catalogue, perceptual=True)
+        return _facts(runtime, session, of_opened(session), perceptual=True)
 
     @spoken
     def contender(session: Session, contender: str = NETWORK) -> str:
-        study, network = current(session, catalogue)
-        chosen = _exactly(contenders(session, catalogue, study), contender)
-        return page_super_resolve.save(chosen, study, network.scale)
+        record = of_opened(session)
+        chosen = _exactly(runtime.contenders.among(record), contender)
+        return save(runtime, chosen, record)
 
     @spoken
     def closer_look(
@@ -153,69 +144,75 @@ def _comparisons(catalogue: Catalogue, session: gr.State) -> None:
         top: float = 0,
         size: float = 16,
     ) -> tuple[str, Any]:
-        study, network = current(session, catalogue)
-        height, width = (side * network.scale for side in study.size)
-        window = clamped_window(left, top, size, height, width)
-        session.window = window
-        among = contenders(session, catalogue, study)
-        picture = pixels(_exactly(among, contender), study, network.scale)
-        told: dict[str, Any] = {
-            "window": {"left": window.left, "top": window.top, "size": window.size}
-        }
-        if view == comparison.WINDOW:
-            small = comparison.crop(picture, window)
-        elif study.hr is None:
-            raise ValueError("There is no original to differ from: use the mode restore.")
-        else:
-            maps = [
-                comparison.errors(pixels(c, study, network.scale), study.hr)
-                for c in among
-                if c.kind in KINDS[:-1]
-            ]
-            limit = comparison.error_limit(maps)
-            mine = comparison.errors(picture, study.hr)
-            if view == comparison.WINDOW_ERRORS:
-                mine = comparison.crop(mine, window)
-            small = heatmap(mine, vmax=limit, colours=comparison.COLOURS)
-            told |= {"mean_error_levels": float(mine.mean()), "colours_end_at_levels": limit}
-        return shown(enlarge(small, max(1, _SIDE // max(small.shape[:2])))), told
+        record = of_opened(session)
+        session.window = clamped_window(left, top, size, *record.size)
+        small, told = _closer(runtime, record, contender, view, session.window)
+        return runtime.images.shown(enlarge(small, max(1, _SIDE // max(small.shape[:2])))), told
 
-    _register(
+    register(
         scores, [session], [facts], "scores",
-        "PSNR-Y in dB, SSIM and LPIPS of every contender for the current picture; null where there "
+        "PSNR-Y in dB, SSIM and LPIPS of every contender for the current image; null where there "
         "is none.",
     )  # fmt: skip
-    _register(
+    register(
         contender, [session, kind],
-        [gr.File(label="The contender's picture, lossless PNG", visible=False)], "contender",
-        "Another contender's picture: bicubic, the network, without GPA, the other network (yours, "
+        [gr.File(label="The contender's image, lossless PNG", visible=False)], "contender",
+        "Another contender's image: bicubic, the network, without GPA, the other network (yours, "
         "where one is loaded), or the original.",
     )  # fmt: skip
-    _register(
+    register(
         closer_look, [session, kind, view, left, top, size],
-        [_picture("PNG"), gr.JSON(label="Window, mean error, scale", visible=False)],
+        [
+            image("PNG"),
+            gr.JSON(label="Window, mean error, scale", visible=False),
+        ],
         "closer_look",
         "A window of a contender enlarged without smoothing, or its error map. The window becomes "
-        "the one that attribution looks at.",
+        "the one that attribution explains.",
     )  # fmt: skip
 
 
-def _exactly(among: list[Any], kind: str) -> Any:
+def _closer(
+    runtime: Runtime, record: ComparisonRecord, kind: str, view: str, window: Window
+) -> tuple[Pixels, dict[str, Any]]:
+    """A window or an error map of a contender, and what is told of it."""
+    study, scale, contenders = record.study, record.network.scale, runtime.contenders
+    among = contenders.among(record)
+    image = contenders.pixels(_exactly(among, kind), study, scale)
+    told: dict[str, Any] = {"window": {"left": window.left, "top": window.top, "size": window.size}}
+    if view == comparison.WINDOW:
+        return comparison.crop(image, window), told
+    hr = study.hr
+    if hr is None:
+        raise ValueError("There is no original to differ from: use the mode restore.")
+    compared = [c for c in among if c.kind != ORIGINAL]
+    limit = comparison.error_limit(
+        [comparison.errors(contenders.pixels(c, study, scale), hr) for c in compared]
+    )
+    errors = comparison.errors(image, hr)
+    if view == comparison.WINDOW_ERRORS:
+        errors = comparison.crop(errors, window)
+    told |= {"mean_error_levels": float(errors.mean()), "colours_end_at_levels": limit}
+    return heatmap(errors, vmax=limit, colours=comparison.COLOURS), told
+
+
+def _exactly(among: list[Contender], kind: str) -> Contender:
     found = find(among, kind, NETWORK)
     if found.kind != kind:
         names = ", ".join(c.kind for c in among)
-        raise ValueError(f"There is no contender {kind!r} for this picture; there are {names}.")
+        raise ValueError(f"There is no contender {kind!r} for this image; there are {names}.")
     return found
 
 
-def _networks(catalogue: Catalogue, session: gr.State) -> None:
+def _networks(runtime: Runtime, session: gr.State) -> None:
+    catalogue = runtime.catalogue
     file = gr.File(label="Weights: .safetensors or .pth", visible=False)
     facts = gr.JSON(label="Facts", visible=False)
 
     @spoken
     def networks(session: Session) -> Any:
-        own = [session.own] if session.own else []
-        return {"networks": [*catalogue.labels, *own], "yours": session.own}
+        uploaded = [session.uploaded] if session.uploaded else []
+        return {"networks": [*catalogue.labels, *uploaded], "yours": session.uploaded}
 
     @spoken
     def load_model(session: Session, weights: str) -> Any:
@@ -224,16 +221,18 @@ def _networks(catalogue: Catalogue, session: gr.State) -> None:
 
     @spoken
     def forget_model(session: Session) -> Any:
-        session.network = your_model.drop(session, catalogue)
+        label, opened = your_model.drop(session, catalogue), session.opened
+        if opened is not None and opened.network.label != label:
+            open_image(runtime, session, opened.source, opened.study.mode, label)
         return networks(session)
 
     own = {"concurrency_id": "own"}
-    _register(networks, [session], [facts], "networks", "Labels of all networks you can use.")
-    _register(
+    register(networks, [session], [facts], "networks", "Labels of all networks you can use.")
+    register(
         load_model, [session, file], [facts], "load_model",
         "Load a network of your own for this session; its label can then be used as network.",
         **own,
     )  # fmt: skip
-    _register(
+    register(
         forget_model, [session], [facts], "forget_model", "Forget the network you loaded.", **own
     )  # fmt: skip

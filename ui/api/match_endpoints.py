@@ -1,4 +1,4 @@
-"""Page 3 as an API: matches, and what happens when they are changed, as numbers and pictures."""
+"""*Matched patches* as an API: matches, and what their changes do, as numbers and images."""
 
 from __future__ import annotations
 
@@ -7,76 +7,71 @@ from typing import Any
 import gradio as gr
 
 from lam.metrics.patch_shares import plain
-from ui.compute import interventions
-from ui.events.handlers import QUICK, spoken
+from ui.compute.interventions import statistics_of
+from ui.compute.opening import network_of
+from ui.compute.runtime import Runtime
+from ui.events.handlers import spoken
 from ui.state import options as choices
-from ui.state.model_catalogue import Catalogue, Network
-from ui.state.options import FORCED, HERE, Change
-from ui.state.session import Session, Study
-from ui.tabs import matches as page_matches
-from ui.tabs.matches_layout import BLOCK, PAIRS, REACH
+from ui.state.network import Network
+from ui.state.options import BLOCK, CHANGE, FORCED, HERE, PAIRS, REACH, Change
+from ui.state.record import MatchesRecord
+from ui.state.session import Session
+from ui.tabs.matches import changed, record_at, with_pair
 from ui.views import match_panes
+from ui.views import matches as views
+
+from .registering import image, register
 
 _PANES = (BLOCK, PAIRS, REACH)
 
 
-def connect(catalogue: Catalogue, session: gr.State) -> None:
+def connect(runtime: Runtime, session: gr.State) -> None:
     """Register the endpoints."""
-    _look(catalogue, session)
-    _change(catalogue, session)
-
-
-def _register(handler: Any, inputs: list[Any], outputs: list[Any], name: str, told: str) -> None:
-    options = {**QUICK, "concurrency_id": "picture", "api_name": name, "api_description": told}
-    gr.Button(visible=False).click(handler, inputs, outputs, **options)
+    _look(runtime, session)
+    _change(runtime, session)
 
 
 def _number(label: str, value: int = 0) -> gr.Number:
     return gr.Number(value, label=label, precision=0, visible=False)
 
 
-def _picture(label: str) -> gr.Image:
-    return gr.Image(label=label, format="png", type="filepath", visible=False)
-
-
-def _look(catalogue: Catalogue, session: gr.State) -> None:
+def _look(runtime: Runtime, session: gr.State) -> None:
     block = _number("Block, from 1", 1)
     place = [_number("x in SR pixels"), _number("y in SR pixels")]
 
     @spoken
     def matches(session: Session, block: int = 1, x: int = 0, y: int = 0) -> tuple[Any, ...]:
-        study, network = page_matches.looked_at(session, catalogue)
-        values = page_matches.view(session, study, network, block, x, y)
-        return values[6], values[4], block_facts(session, study, network, block)
+        record = session.matches = record_at(runtime, session, block, x, y)
+        network = network_of(runtime, session, record)
+        values = views.pair(runtime, record, network)
+        return values["pair"], values["picture"], block_facts(runtime, record, network)
 
     @spoken
     def match_figures(session: Session, pane: str = BLOCK, block: int = 1) -> tuple[Any, ...]:
-        study, network = page_matches.looked_at(session, catalogue)
-        page_matches.view(session, study, network, block)  # which puts the place inside
-        shown = match_panes.figures(session, study, network, pane, block)
-        pictures = shown[:1] if pane == REACH else shown[:3]  # the rest is no picture
-        return tuple([*pictures, None, None][:3])
+        record = session.matches = record_at(runtime, session, block)
+        network = network_of(runtime, session, record)
+        if not network.has_gpa:
+            raise ValueError(f"{network.label} has no Global Pixel Access, so it has no matches.")
+        shown = list(match_panes.pane(pane, runtime, record, network).values())
+        images = shown[:1] if pane == REACH else shown[:3]  # the rest is no image
+        return tuple([*images, None, None][:3])
 
-    _register(
+    register(
         matches,
         [session, block, *place],
         [
             gr.Textbox(label="The pair in a sentence", visible=False),
-            _picture("Patch and match on the picture"),
+            image("Patch and match on the image"),
             gr.JSON(label="Patch, match, runners-up, and all matches of the block", visible=False),
         ],
         "matches",
-        "Which patch the patch at SR pixel (x, y) looks at in a block (from 1). Patches are "
+        "Which patch the patch at SR pixel (x, y) attends to in a block (from 1). Patches are "
         "numbered from 0, row by row.",
     )
-    _register(
+    register(
         match_figures,
-        [
-            session,
-            gr.Radio(list(_PANES), value=BLOCK, label="Which figures", visible=False),
-            block,
-        ],
-        [_picture(f"Figure {n}") for n in (1, 2, 3)],
+        [session, gr.Radio(list(_PANES), value=BLOCK, label="Which figures", visible=False), block],
+        [image(f"Figure {n}") for n in (1, 2, 3)],
         "match_figures",
         "Figures of the matches: 'block': graph, similarity matrix, distances; 'pairs': all "
         "blocks at the place asked for last (Fig. 8 of the paper), boxes and crops; 'reach': "
@@ -84,20 +79,17 @@ def _look(catalogue: Catalogue, session: gr.State) -> None:
     )
 
 
-def block_facts(session: Session, study: Study, network: Network, block: int) -> dict[str, Any]:
-    """The patch at the place looked at, and its block's matches, as plain values."""
+def block_facts(runtime: Runtime, record: MatchesRecord, network: Network) -> dict[str, Any]:
+    """The patch at the record's place, and its block's matches, as plain values."""
     if not network.has_gpa:
         return {"network": network.label, "blocks": 0}
-    found = match_panes.matches_now(session, study, network)
-    number = match_panes.checked_block(found, block)
-    known = found.blocks[number - 1]
-    assert known is not None
-    statistics = interventions.statistics_of(study, found, number)
-    patch = match_panes.patch_of(session, known, network.scale)
+    found = runtime.matches.of(record.study, network, record.change)
+    statistics = statistics_of(record.study, found, record.block)
+    patch = views.patch_of(record, views.block_of(record, found))
     return {
         "network": network.label,
         "blocks": len(found.blocks),
-        "place": list(session.explored.place or (0, 0)),
+        "place": list(record.place),
         "patch": statistics.to_rows()[patch],
         "statistics": statistics.summary(),
         "origins": statistics.origins.tolist(),
@@ -106,13 +98,15 @@ def block_facts(session: Session, study: Study, network: Network, block: int) ->
     }
 
 
-def _change(catalogue: Catalogue, session: gr.State) -> None:
+def _change(runtime: Runtime, session: gr.State) -> None:
     def answer(session: Session, change: Change) -> tuple[Any, ...]:
-        study, network = page_matches.looked_at(session, catalogue)
-        page_matches.apply(session, study, network, change)
-        page_matches.view(session, study, network, change.block)
-        shown = match_panes.effect_view(session, study, network, change.block, "window")
-        return (*shown[:3], match_panes.effect_facts(session, study, network))
+        record = record_at(runtime, session, change.block)
+        network = network_of(runtime, session, record)
+        session.change_job.begin()
+        record = session.matches = changed(runtime, record, network, change)
+        shown = match_panes.pane(CHANGE, runtime, record, network)
+        images = (shown[name] for name in ("before", "after", "difference"))
+        return (*images, match_panes.effect_facts(runtime, record, network))
 
     @spoken
     def intervene(
@@ -124,8 +118,8 @@ def _change(catalogue: Catalogue, session: gr.State) -> None:
 
     @spoken
     def force_match(session: Session, block: int, patch: int, target: int) -> tuple[Any, ...]:
-        page_matches.looked_at(session, catalogue)
-        pairs = page_matches.with_pair(session.explored.change.at(int(block)), patch, target)
+        before = record_at(runtime, session, block).change.at(int(block))
+        pairs = with_pair(before, patch, target)
         return answer(session, Change(FORCED, HERE, int(block), pairs=pairs))
 
     @spoken
@@ -134,13 +128,13 @@ def _change(catalogue: Catalogue, session: gr.State) -> None:
 
     block = _number("Block, from 1", 1)
     outputs = [
-        _picture("The window before"),
-        _picture("The window after"),
-        _picture("Difference"),
+        image("The window before"),
+        image("The window after"),
+        image("Difference"),
         gr.JSON(label="What was changed, and the effect in numbers", visible=False),
     ]
     kinds = [k for k in choices.KINDS if k != FORCED]
-    _register(
+    register(
         intervene,
         [
             session,
@@ -152,16 +146,16 @@ def _change(catalogue: Catalogue, session: gr.State) -> None:
         outputs,
         "intervene",
         "Change the matches, weights untouched: none, off (each patch its own), random, second "
-        "best, or hr (by the true picture). The changes stay until others are made or reset.",
+        "best, or hr (by the true image). The changes stay until others are made or reset.",
     )
-    _register(
+    register(
         force_match,
         [session, block, _number("Patch, from 0"), _number("Target, from 0")],
         outputs,
         "force_match",
-        "Make a patch of a block look at another one. Pairs of one block add up until "
+        "Make a patch of a block attend to another one. Pairs of one block add up until "
         "/reset_matches.",
     )
-    _register(
+    register(
         reset_matches, [session], outputs, "reset_matches", "Back to the network's own matches."
     )

@@ -1,4 +1,4 @@
-"""The page's computations, each kept by content: super-resolution, scores, matches, attribution."""
+"""Attribution maps, computed a step at a time and kept by content."""
 
 from __future__ import annotations
 
@@ -10,77 +10,31 @@ import numpy as np
 from torch import nn
 
 from hpinet.networks.adapter import Bicubic
-from lam import (
-    LocalAttribution,
-    LocalAttributionResult,
-    MethodResult,
-    Window,
-    explain_progressively,
-)
+from lam import LocalAttribution, Window, explain_progressively
 from ui.state.cache import Cache
-from ui.state.model_catalogue import Network
+from ui.state.inputs import Study
+from ui.state.network import Network, NetworkInfo
 from ui.state.options import BICUBIC, LAM, How
-from ui.state.session import Study
-
-Region = tuple[int, int, int, int]  # left, top, height, width in LR pixels
-
-
-Result = LocalAttributionResult | MethodResult
-
+from ui.state.record import Region, Result
 
 LAM_PIXELS = 160 * 160
-"""The most LR pixels that are attributed at once: memory and patience both grow with them."""
+"""The most LR pixels that are attributed at once: memory and time both grow with them."""
 
+WHOLE_UP_TO = 96 * 96
+"""LR pixels that are attributed whole unless a crop is asked for."""
 
-WHOLE_UP_TO = 96 * 96  # LR pixels that are attributed whole unless a crop is asked for
-
-
-_GRADIENT, _LOOK = 3, 2  # what a step and a look at switched matches cost, in forward passes
-
-
+_GRADIENT, _LOOK = 3, 2  # costs of a step and of looking at switched matches, in forward passes
 _SQUARE = 4  # side of Occlusion's squares in LR pixels
-
-
-_PROBE = 48  # LR pixels a side: a step on so small a picture is quick and tells the speed
-
-
-_attributions: Cache[Result] = Cache(192, limit=128 * 2**20)
-
-
-_speeds: Cache[float] = Cache(64)  # seconds per forward pass and LR pixel
-
-
-_step = threading.Lock()  # held while a step is computed
-
-
-_open = threading.Event()  # attributions go on while it is set
-
-
-_open.set()
-
-
-def begin_running() -> None:
-    """Let attributions be computed: a page is there to show them."""
-    _open.set()
-
-
-def end_running() -> None:
-    """End all attributions after their current step and wait for it; none begins any more.
-
-    Before Python exits: torch does not survive being cut short in the middle of a backward pass.
-    """
-    _open.clear()
-    with _step:
-        pass
+_PROBE = 48  # LR pixels a side: a step on so small an image is quick and tells the speed
 
 
 def region_around(window: Window, choice: str, size: tuple[int, int], scale: int) -> Region:
-    """Which LR pixels to attribute: the whole picture, or a square around the window.
+    """Which LR pixels to attribute: the whole image, or a square around the window.
 
     Args:
-        window: In SR pixels of the whole picture.
+        window: In SR pixels of the whole image.
         choice: ``"auto"``, ``"whole"`` or the side of a square in LR pixels.
-        size: Height and width of the LR picture.
+        size: Height and width of the LR image.
         scale: SR pixels per LR pixel.
 
     Returns:
@@ -95,7 +49,7 @@ def region_around(window: Window, choice: str, size: tuple[int, int], scale: int
     if choice == "whole":
         if height * width > LAM_PIXELS:
             raise ValueError(
-                f"The whole picture of {width}x{height} LR pixels is too large to be attributed "
+                f"The whole image of {width}x{height} LR pixels is too large to be attributed "
                 f"(limit {LAM_PIXELS}): choose a crop around the window."
             )
         return 0, 0, height, width
@@ -107,49 +61,136 @@ def region_around(window: Window, choice: str, size: tuple[int, int], scale: int
     return int(np.clip(left, 0, width - wide)), int(np.clip(top, 0, height - high)), high, wide
 
 
-def attributed(
-    study: Study,
-    network: Network,
-    way: str | None,
-    window: Window,
-    region: Region,
-    how: How | None = None,
-) -> Iterator[Result]:
-    """The map of a window, refined while one watches; at once where it is known.
-
-    Args:
-        study: The picture.
-        network: The network.
-        way: None with GPA, else how it is to be without, or `BICUBIC` for bicubic interpolation.
-        window: In SR pixels of the whole picture.
-        region: What to attribute, from `region_around`.
-        how: By which method.
-    """
-    how = how or How()
-    model, options = explained(network, way), _options(network, way, how)
-    left, top, height, width = region
-    scale = network.scale
-    inner = Window(window.left - left * scale, window.top - top * scale, window.size)
-    crop = study.lr.rgb[..., top : top + height, left : left + width].contiguous()
-    key = (study.key, _who(network, way), window, region, how)
-    new = key not in _attributions
-    for result in followed(key, lambda: explain_progressively(model, crop, inner, **options)):
-        if result.finished and new:
-            work = _passes(how, region, result) * height * width
-            _speeds.put(_who(network, way), result.seconds / work)
-        yield result
+def matches_rule(network: Network | NetworkInfo, way: str | None, how: How) -> str:
+    """Who decides the matches; where there are none, nobody can freeze them."""
+    return how.matches if way is None and network.has_gpa else "live"
 
 
-def explained(network: Network, way: str | None) -> nn.Module:
+class Attribution:
+    """Computes maps and keeps them; one step at a time, whoever asks."""
+
+    def __init__(self) -> None:
+        self._kept: Cache[Result] = Cache(192, limit=128 * 2**20)
+        self._speeds: Cache[float] = Cache(64)  # seconds per forward pass and LR pixel
+        self._step = threading.Lock()  # held while a step is computed
+        self._closed = False
+
+    def close(self) -> None:
+        """End all attributions after their current step and wait for it; none begins any more.
+
+        Before Python exits: torch does not survive being cut short in a backward pass.
+        """
+        self._closed = True
+        with self._step:
+            pass
+
+    def attributed(
+        self,
+        study: Study,
+        network: Network,
+        way: str | None,
+        window: Window,
+        region: Region,
+        how: How | None = None,
+    ) -> Iterator[Result]:
+        """The map of a window, refined while one watches; at once where it is known.
+
+        Args:
+            study: The image.
+            network: The network.
+            way: None with GPA, else how it is to be without, or `BICUBIC` for bicubic
+                interpolation.
+            window: In SR pixels of the whole image.
+            region: What to attribute, from `region_around`.
+            how: By which method.
+        """
+        how = how or How()
+        model, options = _explained(network, way), _options(network, way, how)
+        left, top, height, width = region
+        scale = network.scale
+        inner = Window(window.left - left * scale, window.top - top * scale, window.size)
+        crop = study.lr.rgb[..., top : top + height, left : left + width].contiguous()
+        key = (study.key, _who(network, way), window, region, how)
+        new = key not in self._kept
+        for result in self.followed(
+            key, lambda: explain_progressively(model, crop, inner, **options)
+        ):
+            if result.finished and new:
+                work = _passes(how, region, result) * height * width
+                self._speeds.put(_who(network, way), result.seconds / work)
+            yield result
+
+    def followed(self, key: Any, start: Callable[[], Iterator[Result]]) -> Iterator[Result]:
+        """Results of a computation, a step at a time; at once where the last one is known.
+
+        Args:
+            key: Stands for the content.
+            start: Begins the computation.
+        """
+        known = self._kept.get(key)
+        if known is not None:
+            yield known
+            return
+        progress: Iterator[Result] | None = None
+        while True:
+            with self._step:
+                if self._closed:
+                    return
+                progress = progress or start()  # which may take a step already
+                result = next(progress, None)
+            if result is None:
+                return
+            if result.finished:
+                self._kept.put(key, result)
+            yield result
+
+    def estimated_seconds(
+        self,
+        network: Network,
+        ways: Sequence[str | None],
+        region: Region,
+        how: How,
+        study: Study | None = None,
+    ) -> float | None:
+        """How long the maps will take, by the speed measured so far.
+
+        Args:
+            network: The network.
+            ways: As in `attributed`, one a map.
+            region: What is to be attributed.
+            how: By which method.
+            study: Where a speed is unknown, measure one step on a part of this image; without,
+                such estimates are None.
+        """
+        total, work = 0.0, _passes(how, region) * region[2] * region[3]
+        for way in ways:
+            speed = self._speeds.get(_who(network, way))
+            if speed is None and study is not None:
+                speed = self._measured(study, network, way)
+            if speed is None:
+                return None
+            total += speed * work
+        return total
+
+    def _measured(self, study: Study, network: Network, way: str | None) -> float | None:
+        """Seconds per forward pass and LR pixel, by one step on a small part of the image."""
+        crop = study.lr.rgb[..., :_PROBE, :_PROBE].contiguous()
+        height, width = crop.shape[-2:]
+        window = Window(0, 0, min(16, height * network.scale, width * network.scale))
+        with self._step:
+            if self._closed:
+                return None
+            found = LocalAttribution(_explained(network, way)).attribute(crop, window, n_steps=1)
+        how, region = How(steps=1), (0, 0, height, width)
+        speed = found.seconds / (_passes(how, region, found) * height * width)
+        return self._speeds.put(_who(network, way), speed)
+
+
+def _explained(network: Network, way: str | None) -> nn.Module:
     """The network to explain: the one chosen, itself without GPA, or bicubic interpolation."""
     if way == BICUBIC:
         return Bicubic(network.scale)
     return network.model if way is None else network.without(way)
-
-
-def matches_rule(network: Network, way: str | None, how: How) -> str:
-    """Who decides the matches; where there are none, nobody can freeze them."""
-    return how.matches if way is None and network.has_gpa else "live"
 
 
 def _options(network: Network, way: str | None, how: How) -> dict[str, Any]:
@@ -160,73 +201,6 @@ def _options(network: Network, way: str | None, how: How) -> dict[str, Any]:
 def _who(network: Network, way: str | None) -> tuple[Any, ...]:
     # Bicubic interpolation is the same beside every network of one scale.
     return (BICUBIC, network.scale) if way == BICUBIC else (network.label, way)
-
-
-def followed(key: Any, start: Callable[[], Iterator[Result]]) -> Iterator[Result]:
-    """Results of work under way, a step at a time; at once where the last one is known.
-
-    Args:
-        key: Stands for the content.
-        start: Begins the work.
-    """
-    known = _attributions.get(key)
-    if known is not None:
-        yield known
-        return
-    progress: Iterator[Result] | None = None
-    while True:
-        with _step:
-            if not _open.is_set():
-                return
-            progress = progress or start()  # which may take a step already
-            result = next(progress, None)
-        if result is None:
-            return
-        if result.finished:
-            _attributions.put(key, result)
-        yield result
-
-
-def estimated_seconds(
-    network: Network,
-    ways: Sequence[str | None],
-    region: Region,
-    how: How,
-    study: Study | None = None,
-) -> float | None:
-    """How long the maps will take, by the speed measured so far.
-
-    Args:
-        network: The network.
-        ways: As in `attributed`, one a map.
-        region: What is to be attributed.
-        how: By which method.
-        study: Where a speed is unknown, measure one step on a part of this picture; without, such
-            estimates are None.
-    """
-    total, work = 0.0, _passes(how, region) * region[2] * region[3]
-    for way in ways:
-        speed = _speeds.get(_who(network, way))
-        if speed is None and study is not None:
-            speed = _measured(study, network, way)
-        if speed is None:
-            return None
-        total += speed * work
-    return total
-
-
-def _measured(study: Study, network: Network, way: str | None) -> float | None:
-    """Seconds per forward pass and LR pixel, by one step on a small part of the picture."""
-    crop = study.lr.rgb[..., :_PROBE, :_PROBE].contiguous()
-    height, width = crop.shape[-2:]
-    window = Window(0, 0, min(16, height * network.scale, width * network.scale))
-    with _step:
-        if not _open.is_set():
-            return None
-        found = LocalAttribution(explained(network, way)).attribute(crop, window, n_steps=1)
-    how, region = How(steps=1), (0, 0, height, width)
-    speed = found.seconds / (_passes(how, region, found) * height * width)
-    return _speeds.put(_who(network, way), speed)
 
 
 def _passes(how: How, region: Region, result: Result | None = None) -> float:

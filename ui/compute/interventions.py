@@ -18,64 +18,26 @@ from hpinet.modeling.hpinet import Trace
 from lam import LocalAttribution, Window
 from lam.match_analysis.diffusion_change import changed_network
 from ui.state.cache import Cache
-from ui.state.model_catalogue import Network
+from ui.state.inputs import Pixels, Study
+from ui.state.network import Network
 from ui.state.options import Change, How
-from ui.state.session import Pixels, Study
+from ui.state.record import Result
 
-from . import attribution
+from .attribution import Attribution, region_around
 
 TRACE_PIXELS = 256 * 256
-"""The most LR pixels of a picture whose features in every block are kept, to change matches."""
+"""The most LR pixels of an image whose features in every block are kept, to change matches."""
 
 RUNNERS_UP = 3
-
-_matches: Cache[Matches] = Cache(32, limit=128 * 2**20)
-_traces: Cache[Trace] = Cache(3)  # up to 200 MB each
-_outcomes: Cache[Outcome] = Cache(32, limit=256 * 2**20)
-
-
-def matches_of(study: Study, network: Network) -> Matches:
-    """Which patch each patch looks at, in every block; with all similarities where they are few."""
-    if not network.has_gpa:
-        return Matches((), study.size)
-    if study.size[0] * study.size[1] <= TRACE_PIXELS:
-        return traced(study, network).matches
-
-    def work() -> Matches:
-        with torch.no_grad():
-            found: Matches = network.model(study.lr.rgb, return_matches=True)[1]
-            return found
-
-    return _matches.compute((study.key, network.label), work)
-
-
-def traced(study: Study, network: Network) -> Trace:
-    """A pass that can be taken up again at any block.
-
-    Raises:
-        ValueError: If the picture is too large for that, or the network has no matches.
-    """
-    height, width = study.size
-    if not network.has_gpa or not isinstance(network.model, HPINet):
-        raise ValueError(f"{network.label} has no Global Pixel Access, so it has no matches.")
-    if height * width > TRACE_PIXELS:
-        raise ValueError(
-            f"Matches can be changed in pictures of up to {TRACE_PIXELS} LR pixels; this one has "
-            f"{width}x{height}: crop it, or use `python -m lam intervene`."
-        )
-    model = network.model
-    return _traces.compute(
-        (study.key, network.label), lambda: model.trace(study.lr.rgb, similarity_matrix=True)
-    )
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """A picture super-resolved with some matches.
+    """An image super-resolved with some matches.
 
     Attributes:
-        trace: SR picture and matches; what went into each block is not kept.
-        pixels: The SR picture in 8 bit, (sh, sw, 3).
+        trace: SR image and matches; what went into each block is not kept.
+        pixels: The SR image in 8 bit, (sh, sw, 3).
     """
 
     trace: Trace
@@ -87,46 +49,130 @@ class Outcome:
         return self.trace.matches
 
 
-def outcome(study: Study, network: Network, change: Change) -> Outcome:
-    """What the network makes of a picture under a change of its matches.
+class MatchChanges:
+    """Computes matches and images with changed ones, and keeps them.
 
-    Only blocks from the first one changed on are computed.
-
-    Raises:
-        ValueError: If the change does not fit the network or the picture.
+    Args:
+        attribution: Computes the maps of changed networks.
+        trace_pixels: The most LR pixels of an image whose matches can be changed.
     """
 
-    def made() -> Outcome:
-        normal = traced(study, network)
-        trace = normal
-        if not change.nothing:
-            assert isinstance(network.model, HPINet)
-            blocks = len(network.model.blocks)
-            hr = None if study.hr is None else from_uint8(study.hr)
-            if change.kind == "hr" and hr is None:
-                raise ValueError(
-                    'Matches by the true picture need an original: choose "restore" on the left.'
-                )
-            trace = intervene(network.model, normal, change.intervention(blocks), hr=hr)
-        pixels = to_uint8(trace.sr.clamp(0, 1))
-        return Outcome(replace(trace, inputs=()), pixels)
+    def __init__(self, attribution: Attribution, trace_pixels: int = TRACE_PIXELS) -> None:
+        self._attribution, self._trace_pixels = attribution, trace_pixels
+        self._matches: Cache[Matches] = Cache(32, limit=128 * 2**20)
+        self._traces: Cache[Trace] = Cache(3)  # up to 200 MB each
+        self._outcomes: Cache[Outcome] = Cache(32, limit=256 * 2**20)
 
-    return _outcomes.compute((study.key, network.label, change), made)
+    def of(self, study: Study, network: Network, change: Change | None = None) -> Matches:
+        """Which patch each patch attends to, in every block, under a change of the matches.
 
+        With all similarities where the image is small enough.
+        """
+        if not network.has_gpa:
+            return Matches((), study.size)
+        if change is not None and not change.nothing:
+            return self.outcome(study, network, change).matches
+        if study.size[0] * study.size[1] <= self._trace_pixels:
+            return self.traced(study, network).matches
 
-def effect_of(study: Study, network: Network, change: Change, window: Window) -> Effect:
-    """What a change did to the SR picture, and to the PSNR where the original is known."""
-    normal, changed = outcome(study, network, Change()), outcome(study, network, change)
-    hr = None if study.hr is None else from_uint8(study.hr)
-    place = (window.left, window.top, window.size)
-    return effect(normal.trace.sr, changed.trace.sr, hr, network.scale, place)
+        def work() -> Matches:
+            with torch.no_grad():
+                found: Matches = network.model(study.lr.rgb, return_matches=True)[1]
+                return found
+
+        return self._matches.compute((study.key, network.label), work)
+
+    def traced(self, study: Study, network: Network) -> Trace:
+        """A pass that can be taken up again at any block.
+
+        Raises:
+            ValueError: If the image is too large for that, or the network has no matches.
+        """
+        height, width = study.size
+        if not network.has_gpa or not isinstance(network.model, HPINet):
+            raise ValueError(f"{network.label} has no Global Pixel Access, so it has no matches.")
+        if height * width > self._trace_pixels:
+            raise ValueError(
+                f"Matches can be changed in images of up to {self._trace_pixels} LR pixels; this "
+                f"one has {width}x{height}: crop it, or use `python -m lam intervene`."
+            )
+        model = network.model
+        return self._traces.compute(
+            (study.key, network.label), lambda: model.trace(study.lr.rgb, similarity_matrix=True)
+        )
+
+    def outcome(self, study: Study, network: Network, change: Change) -> Outcome:
+        """What the network makes of an image under a change of its matches.
+
+        Only blocks from the first one changed on are computed.
+
+        Raises:
+            ValueError: If the change does not fit the network or the image.
+        """
+
+        def made() -> Outcome:
+            trace = normal = self.traced(study, network)
+            if not change.nothing:
+                assert isinstance(network.model, HPINet)
+                blocks = len(network.model.blocks)
+                hr = None if study.hr is None else from_uint8(study.hr)
+                if change.kind == "hr" and hr is None:
+                    raise ValueError(
+                        'Matches by the true image need an original: choose "restore" on the left.'
+                    )
+                trace = intervene(network.model, normal, change.intervention(blocks), hr=hr)
+            pixels = to_uint8(trace.sr.clamp(0, 1))
+            return Outcome(replace(trace, inputs=()), pixels)
+
+        return self._outcomes.compute((study.key, network.label, change), made)
+
+    def effect(self, study: Study, network: Network, change: Change, window: Window) -> Effect:
+        """What a change did to the SR image, and to the PSNR where the original is known."""
+        normal, changed = (self.outcome(study, network, c) for c in (Change(), change))
+        hr = None if study.hr is None else from_uint8(study.hr)
+        place = (window.left, window.top, window.size)
+        return effect(normal.trace.sr, changed.trace.sr, hr, network.scale, place)
+
+    def maps(
+        self, study: Study, network: Network, change: Change, window: Window, how: How
+    ) -> Iterator[tuple[Result, Result | None]]:
+        """The window's maps with the normal and with the changed matches, refined step by step.
+
+        Blocks left alone keep along the path the matches that they have on the sharp image, in
+        both.
+
+        Raises:
+            ValueError: If the change does not fit, or the image is too large to be attributed
+                whole.
+        """
+        how = replace(how, matches="frozen", method="lam")
+        region = region_around(window, "whole", study.size, network.scale)
+        changed = self.outcome(study, network, change)
+        assert isinstance(network.model, HPINet)
+        model, lr = network.model, study.lr.rgb
+        intervention = change.intervention(len(model.blocks))
+        normal: Any = None
+        for normal in self._attribution.attributed(study, network, None, window, region, how):
+            yield normal, None
+        if normal is None or not normal.finished:
+            return
+        forced = changed_network(model, changed.trace, intervention)
+        key = (study.key, network.label, change, window, region, how)
+
+        def begin() -> Iterator[Result]:
+            return LocalAttribution(forced).attribute_progressively(
+                lr, window, n_steps=how.steps, matches=how.matches
+            )
+
+        for result in self._attribution.followed(key, begin):
+            yield normal, result
 
 
 def statistics_of(study: Study, matches: Matches, number: int) -> BlockStatistics:
     """One block's matches in numbers, with runners-up where all similarities are known.
 
     Args:
-        study: The picture.
+        study: The image.
         matches: Of it.
         number: The block's, from 1.
     """
@@ -135,39 +181,11 @@ def statistics_of(study: Study, matches: Matches, number: int) -> BlockStatistic
     return block_statistics(block, study.size, number - 1, RUNNERS_UP)
 
 
-def maps_of_change(
-    study: Study, network: Network, change: Change, window: Window, how: How
-) -> Iterator[tuple[attribution.Result, attribution.Result | None]]:
-    """The window's maps with the normal and with the changed matches, refined step by step.
-
-    Blocks left alone keep along the path the matches that they have on the sharp picture, in both.
-
-    Raises:
-        ValueError: If the change does not fit, or the picture is too large to be attributed whole.
-    """
-    how = replace(how, matches="frozen", method="lam")
-    region = attribution.region_around(window, "whole", study.size, network.scale)
-    changed = outcome(study, network, change)
-    assert isinstance(network.model, HPINet)
-    model, lr = network.model, study.lr.rgb
-    intervention = change.intervention(len(model.blocks))
-    normal: Any = None
-    for normal in attribution.attributed(study, network, None, window, region, how):
-        yield normal, None
-    if normal is None or not normal.finished:
-        return
-    forced = changed_network(model, changed.trace, intervention)
-    key = (study.key, network.label, change, window, region, how)
-
-    def begin() -> Iterator[attribution.Result]:
-        return LocalAttribution(forced).attribute_progressively(
-            lr, window, n_steps=how.steps, matches=how.matches
-        )
-
-    for result in attribution.followed(key, begin):
-        yield normal, result
+def checked_block(matches: Matches, block: int | None) -> int:
+    """The block's number from 1; 1 where there is no such block."""
+    return int(block) if block and 1 <= int(block) <= len(matches.blocks) else 1
 
 
 def signed_grey(difference: torch.Tensor) -> np.ndarray:
-    """A difference of pictures (1, 3, h, w) as the mean of its channels, in 8-bit grey levels."""
+    """A difference of images (1, 3, h, w) as the mean of its channels, in 8-bit grey levels."""
     return np.asarray(255 * difference[0].mean(0).float().cpu().numpy())

@@ -1,4 +1,4 @@
-"""Super-resolved images and their scores, each kept by content."""
+"""Super-resolved images, each kept by content."""
 
 from __future__ import annotations
 
@@ -6,22 +6,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from hpinet import Picture, bicubic, upscale
 from hpinet.imaging.images import to_uint8
-from hpinet.metrics.psnr_ssim import psnr_y, ssim_y
 from ui.state.cache import Cache
-from ui.state.model_catalogue import Network
-from ui.state.session import Study
+from ui.state.inputs import Pixels, Study
+from ui.state.network import Network
 
-Pixels = NDArray[np.uint8]
+KEPT_BYTES = 512 * 2**20
+"""By bytes: the largest image takes 60 MB, and the page lives in 16 GB beside the work."""
 
 
 @dataclass(frozen=True, eq=False)
 class Restored:
-    """One contender's picture.
+    """One contender's image.
 
     Attributes:
         picture: Colours and transparency.
@@ -34,35 +31,35 @@ class Restored:
     seconds: float
 
 
-# By bytes, too: the largest picture takes 60 MB, and the page has to live in 16 GB beside the work.
-_restored: Cache[Restored] = Cache(64, limit=512 * 2**20)
+class SuperResolution:
+    """Computes SR images and keeps them.
 
-
-def enlarged(study: Study, scale: int) -> Restored:
-    """The bicubic baseline."""
-    return _restored.compute((study.key, scale), lambda: _timed(lambda: bicubic(study.lr, scale)))
-
-
-def super_resolved(study: Study, network: Network, way: str | None = None) -> Restored:
-    """The network's picture, or with ``way`` that of the network without GPA.
-
-    Raises:
-        PictureError: Too little memory, or damaged weights.
+    Args:
+        limit: Bytes of images kept.
     """
-    model = network.model if way is None else network.without(way)
-    return _restored.compute(
-        (study.key, network.label, way), lambda: _timed(lambda: upscale(model, study.lr))
-    )
+
+    def __init__(self, limit: int = KEPT_BYTES) -> None:
+        self._kept: Cache[Restored] = Cache(64, limit)
+
+    def bicubic(self, study: Study, scale: int) -> Restored:
+        """The bicubic baseline."""
+        return self._kept.compute(
+            (study.key, scale), lambda: _timed(lambda: bicubic(study.lr, scale))
+        )
+
+    def __call__(self, study: Study, network: Network, way: str | None = None) -> Restored:
+        """The network's image, or with ``way`` that of the network without GPA.
+
+        Raises:
+            PictureError: Too little memory, or damaged weights.
+        """
+        model = network.model if way is None else network.without(way)
+        return self._kept.compute(
+            (study.key, network.label, way), lambda: _timed(lambda: upscale(model, study.lr))
+        )
 
 
 def _timed(work: Callable[[], Picture]) -> Restored:
     began = time.perf_counter()
-    picture = work()
-    return Restored(picture, to_uint8(picture.rgb), time.perf_counter() - began)
-
-
-def scores(pixels: Pixels, hr: Pixels | None, scale: int) -> tuple[float, float] | None:
-    """PSNR in dB and SSIM, both of the luma; None where there is no original or it is too small."""
-    if hr is None or min(hr.shape[:2]) - 2 * scale < 11:
-        return None
-    return psnr_y(pixels, hr, scale), ssim_y(pixels, hr, scale)
+    found = work()
+    return Restored(found, to_uint8(found.rgb), time.perf_counter() - began)

@@ -12,8 +12,7 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from ui.state.model_catalogue import Catalogue, Network
-from ui.state.session import Session, Study
+from ui.state.session import Session
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -21,7 +20,10 @@ QUICK: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "multiple"}
 """Events that answer at once; a second click must not be lost while the first is on its way."""
 
 HEAVY: dict[str, Any] = {**QUICK, "concurrency_id": "heavy", "concurrency_limit": 16}
-"""Events that keep the processor busy for long: they wait for each other in `events.job_queue`."""
+"""Events that keep the processor busy for long: they wait for each other in `events.queued`."""
+
+PRIVATE: dict[str, Any] = {**QUICK, "api_visibility": "private"}
+"""Events of the page that are no endpoint."""
 
 NOW = "(...inputs) => [performance.timeOrigin + performance.now(), ...inputs.slice(1)]"
 """JavaScript that puts the time of a click, in milliseconds, into an event's first input. Requests
@@ -88,14 +90,3 @@ def overtaken(session: Session, what: str, clicked: float) -> bool:
         return True
     session.clicks[what] = clicked
     return False
-
-
-def current(session: Session, catalogue: Catalogue) -> tuple[Study, Network]:
-    """What the visitor looks at.
-
-    Raises:
-        ValueError: Nothing yet.
-    """
-    if session.study is None:
-        raise ValueError("There is no picture yet: upload one or choose an example.")
-    return session.study, catalogue.get(session.network, session.own)

@@ -8,74 +8,102 @@ import json
 import shlex
 from typing import Any
 
+import gradio as gr
+
 from hpinet.analysis.match_statistics import image_statistics
 from hpinet.imaging.images import from_uint8
-from ui.compute import interventions
-from ui.state.model_catalogue import Network
+from ui.compute.interventions import RUNNERS_UP, Outcome
+from ui.compute.opening import network_of
+from ui.compute.runtime import Runtime
+from ui.state.inputs import Study
+from ui.state.network import Network
 from ui.state.options import FORCED, Change
-from ui.state.session import Session, Study
-from ui.views.match_panes import effect_facts, effect_view_pixels
+from ui.state.record import MatchesRecord
+from ui.state.session import Session
+from ui.tabs.matches import record_at
+from ui.tabs.matches_layout import MatchesPage
+from ui.views.match_panes import effect_facts, effect_pixels
 
-from .maps import lossless, model_arguments, png, zipped
+from . import saving
 
 
-def archive(session: Session, study: Study, network: Network) -> bytes:
-    """The ZIP's bytes: pictures, every match of every block, and the effect in numbers.
+def connect(runtime: Runtime, session: gr.State, page: MatchesPage) -> None:
+    """Connect the button of *Matched patches*, and the endpoint ``/export_change``."""
+
+    def make(session: Session) -> saving.Made:
+        record = session.matches or record_at(runtime, session, None)
+        return record, archive(runtime, record, network_of(runtime, session, record))
+
+    saving.connect(
+        runtime,
+        session,
+        page.export,
+        page.file,
+        make,
+        "export_change",
+        "What the change of matches did as one ZIP: images, every match as CSV, and effect.json "
+        "with the command that does it again.",
+    )
+
+
+def archive(runtime: Runtime, record: MatchesRecord, network: Network) -> bytes:
+    """The ZIP's bytes: images, every match of every block, and the effect in numbers.
 
     Raises:
         ValueError: If the network has no matches.
     """
-    change, window = session.explored.change, session.window
-    assert window is not None
-    normal, changed = (
-        interventions.outcome(study, network, Change()),
-        interventions.outcome(study, network, change),
-    )
-    lr_name, lr_bytes = lossless(study.lr.rgb)
+    study, change = record.study, record.change
+    normal, changed = (runtime.matches.outcome(study, network, c) for c in (Change(), change))
+    lr_name, lr_bytes = saving.lossless(study.lr.rgb)
     files = {
         lr_name: lr_bytes,
-        "sr_normal.png": png(normal.pixels),
-        "sr_changed.png": png(changed.pixels),
+        "sr_normal.png": saving.png(normal.pixels),
+        "sr_changed.png": saving.png(changed.pixels),
         "matches_normal.csv": _rows(normal, study),
         "matches_changed.csv": _rows(changed, study),
     }
     if study.hr is not None:
-        files["hr.png"] = lossless(from_uint8(study.hr))[1]
+        files["hr.png"] = saving.lossless(from_uint8(study.hr))[1]
     names = ("window_before.png", "window_after.png", "window_difference.png")
-    pictures, limit = effect_view_pixels(study, network, change, window)
-    files |= dict(zip(names, map(png, pictures), strict=True))
+    images, limit = effect_pixels(runtime, record, network, record.window)
+    files |= dict(zip(names, map(saving.png, images), strict=True))
+    words = None if change.nothing else command(record, lr_name, len(normal.matches.blocks))
     facts: dict[str, Any] = {
         "network": network.label,
         "lr": lr_name,
-        "command": None if change.nothing else shlex.join(command(session, study, network)),
+        "command": None if words is None else shlex.join(words),
         "difference_colours_end_at_grey_levels": limit,
-        **effect_facts(session, study, network),
+        **effect_facts(runtime, record, network),
     }
     files["effect.json"] = (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode()
-    return zipped(files)
+    return saving.zipped(files)
 
 
-def command(session: Session, study: Study, network: Network) -> list[str]:
-    """The command line, in words, that makes the same change again."""
-    change, window = session.explored.change, session.window
-    assert window is not None
-    count = len(interventions.matches_of(study, network).blocks)
-    intervention = change.intervention(count)
-    name = lossless(study.lr.rgb)[0]
-    words = ["python", "-m", "lam", "intervene", name, *model_arguments(network, None)]
-    words += ["--kind", change.kind, "--blocks", *(str(b + 1) for b in intervention.blocks)]
+def command(record: MatchesRecord, lr_name: str, blocks: int) -> list[str]:
+    """The command line, in words, that makes the same change again.
+
+    Args:
+        record: The change.
+        lr_name: The file of low-resolution pixels.
+        blocks: How many the network has.
+    """
+    change, window = record.change, record.window
+    words = ["python", "-m", "lam", "intervene", lr_name]
+    words += saving.model_arguments(record.network, None)
+    numbers = (str(b + 1) for b in change.intervention(blocks).blocks)
+    words += ["--kind", change.kind, "--blocks", *numbers]
     if change.kind == FORCED:
         words += ["--force", *(f"{patch}:{target}" for patch, target in change.pairs)]
     if change.kind == "random":
         words += ["--seed", str(change.seed)]
-    if study.hr is not None:
+    if record.study.hr is not None:
         words += ["--hr", "hr.png"]
     words += ["--window", *(str(v) for v in (window.left, window.top, window.size))]
     return [*words, "-o", "again"]
 
 
-def _rows(outcome: interventions.Outcome, study: Study) -> bytes:
-    blocks = image_statistics(outcome.matches, study.size, interventions.RUNNERS_UP)
+def _rows(outcome: Outcome, study: Study) -> bytes:
+    blocks = image_statistics(outcome.matches, study.size, RUNNERS_UP)
     rows = [row for block in blocks for row in block.to_rows()]
     names = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()

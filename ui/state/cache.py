@@ -1,4 +1,4 @@
-"""Results by content, so that going back to a picture is instant for everybody."""
+"""Results by content, so that going back to an image is instant for everybody."""
 
 from __future__ import annotations
 
@@ -33,24 +33,20 @@ def size_in_bytes(value: Any) -> int:
 class Cache(Generic[Value]):
     """The most recently used results, safe to share between threads.
 
+    Not `cachetools.LRUCache`: that one bounds either the number or the bytes, refuses a value that
+    is larger than its bound (here the newest is kept whatever it takes, since the page is about to
+    show it), and computes a missing value once for each thread that asks.
+
     Args:
         size: How many results to keep.
-        limit: Bytes that their arrays may take together; the newest is kept whatever it takes.
-            None for no such limit.
-        size_of: What one result takes, in bytes.
+        limit: Bytes that their arrays may take together. None for no such limit.
     """
 
-    def __init__(
-        self,
-        size: int,
-        limit: int | None = None,
-        size_of: Callable[[Value], int] = size_in_bytes,
-    ) -> None:
-        self._size = size
-        self._limit, self._size_of = limit, size_of
-        self._known: OrderedDict[Hashable, Value] = OrderedDict()
-        self._bytes: dict[Hashable, int] = {}
+    def __init__(self, size: int, limit: int | None = None) -> None:
+        self._size, self._limit = size, limit
+        self._known: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
         self._lock = threading.Lock()
+        self._computing: dict[Hashable, threading.Lock] = {}
 
     def get(self, key: Hashable) -> Value | None:
         """The result of a key, or None."""
@@ -58,7 +54,7 @@ class Cache(Generic[Value]):
             if key not in self._known:
                 return None
             self._known.move_to_end(key)
-            return self._known[key]
+            return self._known[key][0]
 
     def __contains__(self, key: Hashable) -> bool:
         """Whether a key's result is known."""
@@ -67,21 +63,33 @@ class Cache(Generic[Value]):
 
     def put(self, key: Hashable, value: Value) -> Value:
         """Keep a result, forgetting those unused for longest, and return it."""
-        taken = 0 if self._limit is None else self._size_of(value)
+        taken = 0 if self._limit is None else size_in_bytes(value)
         with self._lock:
-            self._known[key], self._bytes[key] = value, taken
+            self._known[key] = value, taken
             self._known.move_to_end(key)
             while len(self._known) > self._size or self._too_large():
-                oldest, _ = self._known.popitem(last=False)
-                del self._bytes[oldest]
+                self._known.popitem(last=False)
         return value
 
     def _too_large(self) -> bool:
         if self._limit is None or len(self._known) == 1:
             return False
-        return sum(self._bytes.values()) > self._limit
+        return sum(taken for _, taken in self._known.values()) > self._limit
 
     def compute(self, key: Hashable, work: Callable[[], Value]) -> Value:
-        """The result of a key, worked out if it is not known. Errors are not kept."""
+        """The result of a key, computed if it is not known; who asks meanwhile waits for it.
+
+        Errors are not kept.
+        """
         found = self.get(key)
-        return self.put(key, work()) if found is None else found
+        if found is not None:
+            return found
+        with self._lock:
+            alone = self._computing.setdefault(key, threading.Lock())
+        try:
+            with alone:
+                found = self.get(key)
+                return self.put(key, work()) if found is None else found
+        finally:
+            with self._lock:
+                self._computing.pop(key, None)

@@ -1,4 +1,4 @@
-"""The pictures one can try without having any: a drawn facade, and scikit-image's photographs."""
+"""The images one can try without having any: a drawn facade, and scikit-image's photographs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from PIL import Image, ImageDraw
 
 Pixels = NDArray[np.uint8]
 
-SIDE = 256  # HR pixels: the LR picture of a x4 network is then 64x64
+SIDE = 256  # HR pixels: the LR image of a x4 network is then 64x64
 _FINE = 4  # the facade is drawn this much larger and averaged, which gives clean edges
 
 
 @dataclass(frozen=True)
 class Example:
-    """One picture to start from.
+    """One image to start from.
 
     Attributes:
         name: What the gallery says.
@@ -31,7 +31,7 @@ class Example:
     window: tuple[int, int, int]
 
     def pixels(self) -> Pixels:
-        """The picture, uint8 (256, 256, 3)."""
+        """The image, uint8 (256, 256, 3)."""
         return _pixels(self.name)
 
 
@@ -121,5 +121,5 @@ EXAMPLES = (
 @lru_cache(maxsize=len(EXAMPLES))
 def _pixels(name: str) -> Pixels:
     pixels = next(e for e in EXAMPLES if e.name == name).draw()
-    pixels.setflags(write=False)  # shared by everybody who looks at the page
+    pixels.setflags(write=False)  # shared by all visitors
     return pixels

@@ -19,17 +19,15 @@ Pixels = NDArray[np.uint8]
 
 RESTORE, ENLARGE = "restore", "enlarge"
 LIMITS = {RESTORE: 2_000_000, ENLARGE: 250_000}
-"""Pixels that a picture may have, by mode: what two CPU cores do in well under a minute."""
+"""Pixels that an image may have, by mode: what two CPU cores do in well under a minute."""
 
 LONGEST = {RESTORE: 16384, ENLARGE: 4096}
-"""Pixels that a side may have, by mode: a browser shows no picture much longer than 16384."""
+"""Pixels that a side may have, by mode: a browser shows no image much longer than 16384."""
 
-LIMIT_MB = 40  # of a picture's file
-LIMIT_CUT = (
-    40_000_000  # pixels of a picture of which the middle may be taken: decoding takes memory
-)
+LIMIT_MB = 40  # of an image's file
+LIMIT_CUT = 40_000_000  # pixels of an image of which the middle may be taken: decoding takes memory
 MIDDLE = "Too large? Take its middle"
-"""What is ticked to have the middle of a picture that is too large."""
+"""What is ticked to have the middle of an image that is too large."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +37,7 @@ class Source:
     Attributes:
         name: A short name for files.
         picture: The pixels, as read.
-        window: (left, top, size) of a telling window in this picture's pixels, if known.
+        window: (left, top, size) of a telling window in this image's pixels, if known.
         file: Whether the visitor uploaded it.
         middle: Whether its middle is to be taken where it is too large.
         full: Height and width that it had before its middle was taken; None where it is whole.
@@ -55,7 +53,7 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """A low-resolution picture to super-resolve, and what it is to be compared with.
+    """A low-resolution image to super-resolve, and what it is to be compared with.
 
     Attributes:
         name: A short name for files.
@@ -75,7 +73,7 @@ class Study:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of the LR picture."""
+        """Height and width of the LR image."""
         return self.lr.size
 
 
@@ -90,13 +88,13 @@ def from_file(path: str | None, mode: str, middle: bool = False) -> Source:
     Args:
         path: The file.
         mode: `RESTORE` or `ENLARGE`, which decides how large it may be.
-        middle: Whether to take the middle of a picture that is too large.
+        middle: Whether to take the middle of an image that is too large.
 
     Raises:
-        PictureError: No file, no picture, or too large for the mode.
+        PictureError: No file, no image, or too large for the mode.
     """
     if not path:
-        raise PictureError("No picture was given: upload one or choose an example.")
+        raise PictureError("No image was given: upload one or choose an example.")
     checked_mode(mode)
     file = Path(path)
     size = file.stat().st_size if file.is_file() else 0
@@ -131,7 +129,7 @@ _WAY_OUT = (
 
 
 def _middle(picture: Picture, limit: int, longest: int) -> Picture:
-    """The middle of a picture, as near to a square as its sides allow.
+    """The middle of an image, as near to a square as its sides allow.
 
     Args:
         picture: The whole.
@@ -162,7 +160,7 @@ def make_study(source: Source, mode: str, scale: int) -> Study:
     longest = LONGEST[mode]
     if (height * width > limit or max(height, width) > longest) and not source.middle:
         raise PictureError(
-            f"The picture has {width}x{height} pixels; in the mode {mode} this page takes up to "
+            f"The image has {width}x{height} pixels; in the mode {mode} this page takes up to "
             f"{limit / 1e6:g} million, and up to {longest} a side. {_WAY_OUT}"
         )
     whole = source.full or (height, width)
@@ -175,7 +173,7 @@ def make_study(source: Source, mode: str, scale: int) -> Study:
     if mode == RESTORE:
         if min(height, width) < scale:
             raise PictureError(
-                f"A picture of {width}x{height} pixels is too small to be shrunk {scale} times: "
+                f"An image of {width}x{height} pixels is too small to be shrunk {scale} times: "
                 "choose Enlarge instead."
             )
         hr = crop_to_multiple(to_uint8(source.picture.rgb), scale)

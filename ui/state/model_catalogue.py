@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 from hpinet import HPINet, load_model
@@ -10,10 +9,8 @@ from hpinet.checkpoints.loading import BUNDLED
 from hpinet.networks.names import open_model
 
 from .cache import Cache
-from .network import BOTH, OWN, TWIN, Network
+from .network import Network
 from .uploaded_models import SUFFIXES, UploadedModels
-
-__all__ = ["BOTH", "OWN", "TWIN", "Catalogue", "Network"]
 
 _NO_GPA = "-no-gpa"
 
@@ -25,7 +22,7 @@ class Catalogue:
         weights_dir: A folder of further checkpoints, or None.
 
     Attributes:
-        own: The networks that visitors brought, each for its visitor alone.
+        uploads: The networks that visitors uploaded, each for its visitor alone.
 
     Raises:
         ValueError: If the folder does not exist, or there is no network at all.
@@ -34,7 +31,7 @@ class Catalogue:
     def __init__(self, weights_dir: Path | None = None) -> None:
         if weights_dir is not None and not weights_dir.is_dir():
             raise ValueError(f"there is no folder {weights_dir}: --weights-dir names one")
-        self.own = UploadedModels()
+        self.uploads = UploadedModels()
         self._paths: dict[str, Path] = {}
         # The first is what the page opens with: one that can be compared with its twin.
         for path in sorted(_weights(BUNDLED), key=lambda path: self._twin(path) is None):
@@ -45,7 +42,6 @@ class Catalogue:
             )
             self._paths[label] = path
         self._loaded: Cache[Network] = Cache(8)
-        self._lock = threading.Lock()
         if not self._paths:
             raise ValueError(
                 "no weights were found: run `python -m hpinet download`, or name a folder of "
@@ -63,22 +59,21 @@ class Catalogue:
             or path.with_name(path.stem.removesuffix(_NO_GPA)) not in stems
         ]
 
-    def get(self, label: str, own: str | None = None) -> Network:
+    def get(self, label: str, uploaded: str | None = None) -> Network:
         """A network by its label.
 
         Args:
-            label: One of `labels`, or what the visitor brought.
-            own: The label of what this visitor brought; others' can't be had.
+            label: One of `labels`, or what the visitor uploaded.
+            uploaded: The label of what this visitor uploaded; others' can't be had.
 
         Raises:
             ValueError: If there is none, or its file holds something else.
         """
-        if own is not None and label == own:
-            return self.own.get(label)
+        if uploaded is not None and label == uploaded:
+            return self.uploads.get(label)
         if label not in self._paths:
             raise ValueError(f"There is no network {label!r}; choose {', '.join(self.labels)}.")
-        with self._lock:  # two visitors must not load the same file twice
-            return self._loaded.compute(label, lambda: self._load(label))
+        return self._loaded.compute(label, lambda: self._load(label))
 
     def has_twin(self, label: str) -> bool:
         """Whether there is a twin that was trained without GPA."""

@@ -9,11 +9,31 @@ from torch import nn
 
 from hpinet import HPINet, OwnPatches
 
-TWIN, OWN = "twin", "own"
-"""Ways to be without GPA: a twin trained without it, or these weights with it switched off."""
+TWIN, SWITCHED_OFF = "twin", "own"
+"""Ways to be without GPA: a twin trained without it, or the same weights with each patch its own
+match, as the API calls it."""
 
 BOTH = "both"
 """Asks for both ways, where there are two."""
+
+
+@dataclass(frozen=True)
+class NetworkInfo:
+    """What a result says of the network that made it, without keeping its weights in memory.
+
+    Attributes:
+        label: What the page calls it.
+        scale: Up-scaling factor.
+        has_gpa: Whether its patches attend to matched patches.
+        path: The file it was loaded from, if there is one.
+        twin_path: The file of its twin.
+    """
+
+    label: str
+    scale: int
+    has_gpa: bool
+    path: Path | None = None
+    twin_path: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -21,7 +41,7 @@ class Network:
     """A network, and its twin that was trained without Global Pixel Access if there is one.
 
     Attributes:
-        label: What the page calls it; no two networks share one, whoever brought them.
+        label: What the page calls it; no two networks share one, whoever uploaded them.
         model: The network, (B, 3, h, w) to (B, 3, sh, sw), with ``.scale``.
         twin: Its twin of the same size and training, or None.
         path: The file it was loaded from, if there is one.
@@ -35,21 +55,26 @@ class Network:
     twin_path: Path | None = None
 
     @property
+    def info(self) -> NetworkInfo:
+        """The same without the weights."""
+        return NetworkInfo(self.label, self.scale, self.has_gpa, self.path, self.twin_path)
+
+    @property
     def scale(self) -> int:
         """Up-scaling factor."""
         return int(self.model.scale)  # type: ignore[arg-type]
 
     @property
     def has_gpa(self) -> bool:
-        """Whether it looks at matched patches; networks of other architectures do not."""
+        """Whether its patches attend to matched patches; other architectures' do not."""
         return isinstance(self.model, HPINet) and self.model.config.gpa
 
     @property
     def ways_without(self) -> tuple[str, ...]:
-        """Which of `TWIN` and `OWN` can be had, the more telling first."""
+        """Which of `TWIN` and `SWITCHED_OFF` can be had, the more telling first."""
         if not self.has_gpa:
             return ()
-        return (OWN,) if self.twin is None else (TWIN, OWN)
+        return (SWITCHED_OFF,) if self.twin is None else (TWIN, SWITCHED_OFF)
 
     def way(self, wanted: str) -> str | None:
         """The wanted way to be without GPA if it can be had, else the first one that can."""
@@ -57,14 +82,14 @@ class Network:
         return wanted if wanted in ways else next(iter(ways), None)
 
     def ways(self, wanted: str) -> tuple[str, ...]:
-        """All that can be had of what is wanted: `TWIN`, `OWN` or `BOTH`."""
+        """All that can be had of what is wanted: `TWIN`, `SWITCHED_OFF` or `BOTH`."""
         way = self.way(wanted)
         if wanted == BOTH or way is None:
             return self.ways_without
         return (way,)
 
     def without(self, way: str) -> nn.Module:
-        """The network without GPA, by `TWIN` or `OWN`.
+        """The network without GPA, by `TWIN` or `SWITCHED_OFF`.
 
         Raises:
             ValueError: It has no GPA to be without.

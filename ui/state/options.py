@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from hpinet.analysis.interventions import Intervention, all_but
 
@@ -27,10 +27,10 @@ class Look:
     """How maps are drawn.
 
     Attributes:
-        strength: Of the overlay, 0 (picture alone) to 1 (map alone).
+        strength: Of the overlay, 0 (image alone) to 1 (map alone).
         colours: One of `COLOURS`.
         view: One of `VIEWS`.
-        third: What the third picture shows, one of `THIRDS`.
+        third: What the third image shows, one of `THIRDS`.
         scale: What the end of the colour scale is, one of `SCALES`.
         end: That end: a percentile in (0, 100], or a value in units of the detector.
     """
@@ -46,7 +46,7 @@ class Look:
         for value, known, what in (
             (self.colours, COLOURS, "colours"),
             (self.view, VIEWS, "view"),
-            (self.third, THIRDS, "third picture"),
+            (self.third, THIRDS, "third image"),
             (self.scale, SCALES, "scale"),
         ):
             _check_one(value, known, what)
@@ -88,6 +88,13 @@ HERE, EVERYWHERE, ELSEWHERE = "this block", "all blocks", "all but this block"
 PLACES = (HERE, EVERYWHERE, ELSEWHERE)
 
 
+LOOK, BLOCK, CHANGE, PAIRS, REACH = "look", "block", "change", "pairs", "reach"
+"""The panes beside the image on the page of matches."""
+
+WINDOW, PATCH = "window", "patch"
+"""Where the effect of a change is shown."""
+
+
 @dataclass(frozen=True)
 class Change:
     """What is done to the matches.
@@ -95,7 +102,7 @@ class Change:
     Attributes:
         kind: One of `KINDS`.
         place: One of `PLACES`: in which blocks.
-        block: The block that is looked at, from 1.
+        block: The block that is shown, from 1.
         seed: Of random matches.
         pairs: (patch, target) of forced matches, from 0.
     """
@@ -138,32 +145,6 @@ class Change:
         if self.kind == FORCED and block != self.block:
             return replace(self, block=block, pairs=())
         return replace(self, block=block)
-
-
-@dataclass
-class Explored:
-    """What a visitor looks at on the page of matches.
-
-    Attributes:
-        subject: Picture and network that the rest is about.
-        place: (x, y) in SR pixels; None until it was chosen.
-        change: What is done to the matches.
-        first: The patch whose match is to be forced, once it was clicked; None before.
-        pane: Which of the panes beside the picture is open.
-        run: Counts what is computed on request; it ends when it is no longer the latest.
-    """
-
-    subject: tuple[str, str] = ("", "")
-    place: tuple[int, int] | None = None
-    change: Change = field(default_factory=Change)
-    first: int | None = None
-    pane: str = "look"
-    run: int = 0
-
-    def begin(self, subject: tuple[str, str]) -> None:
-        """Forget what does not fit another picture or network."""
-        if subject != self.subject:
-            self.subject, self.place, self.first, self.change = subject, None, None, Change()
 
 
 def _check_one(value: object, known: tuple[str, ...], what: str) -> None:

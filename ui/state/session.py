@@ -1,4 +1,4 @@
-"""What one visitor is looking at."""
+"""What one visitor has chosen, and which results are shown."""
 
 from __future__ import annotations
 
@@ -6,89 +6,85 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lam import LocalAttributionResult, MethodResult, Window
+from lam import Window
 
-from .inputs import (
-    ENLARGE,
-    LIMITS,
-    MIDDLE,
-    RESTORE,
-    Pixels,
-    Source,
-    Study,
-    checked_mode,
-    from_example,
-    from_file,
-    make_study,
-)
-from .options import Explored, How, Look
+from .inputs import RESTORE, Pixels, Source, Study
+from .options import Look
+from .record import ComparisonRecord, MapsRecord, MapsRequest, MatchesRecord, Opened
 
-__all__ = [
-    "ENLARGE",
-    "LIMITS",
-    "MIDDLE",
-    "RESTORE",
-    "Pixels",
-    "Session",
-    "Source",
-    "Study",
-    "checked_mode",
-    "clamped_window",
-    "from_example",
-    "from_file",
-    "make_study",
-    "telling_window",
-]
+
+@dataclass
+class Job:
+    """The latest of a visitor's jobs of one kind; an earlier one ends when it sees that.
+
+    Attributes:
+        run: Counts them.
+        ended: The latest one that came to its end.
+        stopped: Whether the latest was asked to stop.
+    """
+
+    run: int = 0
+    ended: int = 0
+    stopped: bool = False
+
+    def begin(self) -> int:
+        """Outdate the one before; returns the number of the new one."""
+        self.run, self.stopped = self.run + 1, False
+        return self.run
+
+    def stop(self) -> bool:
+        """Ask the latest to stop; returns whether it had not ended yet."""
+        running = 0 < self.run != self.ended
+        self.run, self.stopped = self.run + 1, True
+        return running
 
 
 @dataclass
 class Session:
-    """One visitor: small, changed in place, so that running work sees that it is out of date.
+    """One visitor: changed in place, so that running work sees that it is out of date.
+
+    Chosen: `opened`, `uploaded`, `window`, `look`, `wanted`.
+    Shown: `comparison`, `maps`, `matches`, `measured`.
 
     Attributes:
-        source: What was given.
-        study: What is being looked at.
-        network: Label of the network.
-        own: Label of the network that the visitor brought.
-        window: The window, in SR pixels.
-        maps: The latest results: with GPA, without it, of bicubic interpolation, and without GPA
-            the other way where both were asked for.
-        region: (left, top, height, width) of the attributed LR pixels.
-        way: How the second of the maps is without GPA; None where there is no second.
-        also: How the fourth is; None where there is none.
-        look: How the maps are drawn.
-        how: How the maps were computed.
-        explored: What is looked at and changed among the matches.
-        run: Counts attributions; a running one ends when it is no longer the latest.
-        ended: The latest attribution that came to its end.
-        stopped: Whether the latest was asked to stop.
-        patience: Seconds that the next one may take without being asked for once more.
-        path_open: Whether the path of the maps is shown.
-        asked: Counts the pictures asked for; one that was overtaken is not shown.
+        opened: The image and the network.
+        uploaded: Label of the network that the visitor uploaded.
+        window: The window, in SR pixels; all pages share it.
+        look: How maps are drawn.
+        wanted: The maps that were asked for last; those that are shown may be others.
+        comparison: What *Super-resolve* shows.
+        maps: What *Receptive field* shows.
+        matches: What *Matched patches* shows.
+        measured: The matches whose diffusion index is told beside them.
+        maps_job: Attributions.
+        change_job: Measurements of the diffusion index of a change.
+        asked: Counts the images asked for; one that was overtaken is not shown.
         clicks: When each thing was last clicked, in the browser's milliseconds.
     """
 
-    source: Source | None = None
-    study: Study | None = None
-    network: str = ""
-    own: str | None = None
+    opened: Opened | None = None
+    uploaded: str | None = None
     window: Window | None = None
-    maps: list[LocalAttributionResult | MethodResult | None] = field(
-        default_factory=lambda: [None, None, None, None]
-    )
-    region: tuple[int, int, int, int] = (0, 0, 0, 0)
-    way: str | None = None
-    also: str | None = None
     look: Look = field(default_factory=Look)
-    how: How = field(default_factory=How)
-    explored: Explored = field(default_factory=Explored)
-    run: int = 0
-    ended: int = 0
-    stopped: bool = False
-    patience: float = float("inf")
-    path_open: bool = False
+    wanted: MapsRequest | None = None
+    comparison: ComparisonRecord | None = None
+    maps: MapsRecord | None = None
+    matches: MatchesRecord | None = None
+    measured: MatchesRecord | None = None
+    maps_job: Job = field(default_factory=Job)
+    change_job: Job = field(default_factory=Job)
     asked: int = 0
     clicks: dict[str, float] = field(default_factory=dict)
+
+    def subject(self) -> Opened:
+        """What is opened.
+
+        Raises:
+            ValueError: Nothing yet.
+        """
+        if self.opened is None:
+            raise ValueError("There is no image yet: upload one or choose an example.")
+        return self.opened
 
 
 def telling_window(source: Source, study: Study, sr: Pixels, scale: int, size: int = 16) -> Window:
@@ -113,7 +109,7 @@ def telling_window(source: Source, study: Study, sr: Pixels, scale: int, size: i
 
 
 def clamped_window(left: float, top: float, size: float, height: int, width: int) -> Window:
-    """The nearest window inside a picture of this many SR pixels.
+    """The nearest window inside an image of this many SR pixels.
 
     Raises:
         ValueError: If a number is missing or not finite.

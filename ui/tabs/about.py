@@ -1,56 +1,33 @@
-"""Page 5: what the words mean, which weights are loaded, and versions."""
+"""*About*: what the words mean, which weights are loaded, and versions."""
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import metadata
 
 import gradio as gr
 
 import hpinet
 from hpinet.checkpoints.loading import BUNDLED
-from ui.events.handlers import QUICK, spoken
-from ui.state.model_catalogue import Catalogue
+from ui.compute.runtime import Runtime
+from ui.events.handlers import PRIVATE, spoken
 from ui.views import about
+from ui.views.html import render
 
-ABOUT = """
-### What you see here
-**HPINet** ([Liu et al., AAAI 2023](https://arxiv.org/abs/2211.16776)) makes a picture 2 to 4 times
-larger with under a million parameters (S and M). It cuts the picture into patches, small ones in
-its first blocks and larger ones later, and does two things with each:
-
-- **Global Pixel Access (GPA)**: every patch finds the one other patch of the picture that is most
-  similar to it, and looks at that patch's pixels: a window can learn from another window.
-- **Intra-Patch Self-Attention (IPSA)**: the pixels of a patch look at each other.
-
-**Local Attribution Map (LAM)** ([Gu & Dong, CVPR 2021](https://arxiv.org/abs/2011.11036)): which
-pixels of the small picture was a window of the large one made from?
-
-**Diffusion index (DI)**: 0 to 100, how evenly the credit is spread over the pixels. It depends on
-the size of the attributed area and is no rank of quality: compare equal areas only.
-
-**Matches that switched**: as the picture sharpens, patches change their minds about whom to look
-at. Each such switch makes the result jump, and no pixel can be credited with a jump. The page says
-how much that is, so that a map does not claim more than it explains.
-
-**Without GPA** means one of two things. *A twin trained without GPA* is another network of the same
-size that never learnt to look elsewhere. *GPA switched off* is the same network whose every patch
-is told to look at itself.
-
-**LR and SR**: the low-resolution picture that the network is given, and the super-resolved one that
-it makes. Windows and clicks are in SR pixels; patches and maps in LR pixels.
-"""
+_PACKAGES = ("torch", "gradio", "captum", "lpips", "spandrel", "numpy", "pillow", "scikit-image")
 
 
-def build(catalogue: Catalogue, tab: gr.Tab) -> None:
+def build(runtime: Runtime, tab: gr.Tab) -> None:
     """Lay the page out; its figures are made when the tab is opened for the first time."""
+    twins = {label: runtime.catalogue.has_twin(label) for label in runtime.catalogue.labels}
     with gr.Row():
         with gr.Column(scale=4, min_width=340):
-            gr.Markdown(ABOUT, elem_classes=["words"], elem_id="about")
+            gr.Markdown(render("about.md"), elem_classes=["words"], elem_id="about")
             with gr.Accordion("Networks and versions", open=False, elem_id="versions"), gr.Row():
-                gr.Markdown(_weights(catalogue), elem_classes=["words"])
-                gr.Markdown(_versions(), elem_classes=["words"])
+                gr.Markdown(render("networks.md", twins=twins), elem_classes=["words"])
+                gr.Markdown(render("versions.md", versions=_versions()), elem_classes=["words"])
             card = BUNDLED / "MODEL_CARD.md"
             if card.is_file():
                 text = _without_front_matter(card.read_text("utf-8"))
@@ -70,43 +47,18 @@ def build(catalogue: Catalogue, tab: gr.Tab) -> None:
 
     @spoken
     def made() -> Iterator[str]:
-        yield from about.figures(catalogue)
+        yield from about.figures(runtime)
 
-    tab.select(
-        made, None, figures, api_visibility="private", **{**QUICK, "concurrency_id": "about"}
-    )
+    tab.select(made, None, figures, concurrency_id="about", **PRIVATE)
 
 
-def _weights(catalogue: Catalogue) -> str:
-    lines = ["### Networks on offer", "| network | twin without GPA |", "|---|---|"]
-    for label in catalogue.labels:
-        lines.append(f"| {label} | {'yes' if catalogue.has_twin(label) else 'no'} |")
-    return "\n".join(lines)
-
-
-def _versions() -> str:
-    lines = [
-        "### Versions",
-        "| package | version |",
-        "|---|---|",
-        f"| HPINet Lens | {hpinet.__version__} |",
-    ]
-    lines.append(f"| Python | {platform.python_version()} |")
-    for name in (
-        "torch",
-        "gradio",
-        "captum",
-        "lpips",
-        "spandrel",
-        "numpy",
-        "pillow",
-        "scikit-image",
-    ):
-        try:
-            lines.append(f"| {name} | {metadata.version(name)} |")
-        except metadata.PackageNotFoundError:
-            continue
-    return "\n".join(lines)
+def _versions() -> dict[str, str]:
+    """Version of each package that is installed."""
+    found = {"HPINet Lens": hpinet.__version__, "Python": platform.python_version()}
+    for name in _PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def _without_front_matter(text: str) -> str:

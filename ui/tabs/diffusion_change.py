@@ -8,79 +8,92 @@ from typing import Any
 
 import gradio as gr
 
-from ui.compute import attribution, interventions
-from ui.events.handlers import HEAVY, QUICK, current, spoken
-from ui.events.job_queue import in_turn
-from ui.state.model_catalogue import Catalogue, Network
-from ui.state.session import Session, Study
+from ui.compute.attribution import LAM_PIXELS, region_around
+from ui.compute.opening import network_of
+from ui.compute.runtime import Runtime
+from ui.events.handlers import HEAVY, PRIVATE, spoken
+from ui.events.queued import queued
+from ui.state.network import Network
+from ui.state.options import How
+from ui.state.record import MatchesRecord, Result
+from ui.state.session import Session
 from ui.views import match_text
 from ui.views import text as words
 from ui.views.html import status_bar
 
-from .matches_layout import ChangePane
+from .matches_layout import MatchesPage
 
 
-def connect(catalogue: Catalogue, session: gr.State, pane: ChangePane) -> None:
-    """Connect the pane's buttons."""
-
-    @spoken
-    def measure_change(session: Session) -> Iterator[tuple[Any, str]]:
-        study, network = current(session, catalogue)
-        session.explored.begin((study.key, network.label))
-        yield from measured(session, study, network)
+def connect(runtime: Runtime, session: gr.State, page: MatchesPage) -> None:
+    """Connect the buttons that measure and stop."""
 
     @spoken
-    def stop(session: Session) -> str:
-        session.explored.run += 1
-        return status_bar("Stopped.")
+    def measure_change(session: Session) -> Iterator[dict[Any, Any]]:
+        record = session.matches
+        if record is None:
+            text = "Nothing is changed yet: choose above what patches shall attend to."
+            yield {page.indices: None, page.spread: status_bar(text)}
+            return
+        how = session.maps.how if session.maps else How()
+        run = session.change_job.begin()
+        network = network_of(runtime, session, record)
+        for indices, told in measured(runtime, record, network, how):
+            if session.change_job.run != run or not record.answers(session.matches):
+                return  # stopped, or something else is shown
+            yield {page.indices: indices, page.spread: told}
+        session.change_job.ended, session.measured = run, record
 
-    pane.measure.click(
-        in_turn(measure_change, 1, run_of=lambda session: session.explored.run),
+    @spoken
+    def stop(session: Session) -> dict[Any, Any]:
+        session.change_job.stop()
+        return {page.spread: status_bar("Stopped.")}
+
+    page.measure.click(
+        queued(measure_change, runtime.queue, page.spread, lambda session: session.change_job),
         session,
-        [pane.numbers, pane.spread],
+        [page.indices, page.spread],
         api_name="diffusion_of_change",
         api_description="The diffusion index of the window with the normal and the changed "
         "matches.",
         **HEAVY,
     )
-    pane.stop.click(stop, session, pane.spread, queue=False, **QUICK, api_visibility="private")
+    page.stop.click(stop, session, page.spread, queue=False, **PRIVATE)
 
 
 def measured(
-    session: Session, study: Study, network: Network
+    runtime: Runtime, record: MatchesRecord, network: Network, how: How
 ) -> Iterator[tuple[dict[str, float] | None, str]]:
-    """Compute both maps of the window, a step at a time, and say how wide they are.
+    """Compute both maps of a record's window, a step at a time, and say how wide they are.
+
+    Args:
+        runtime: Computes and keeps.
+        record: The matches, changed.
+        network: The record's.
+        how: How many steps.
 
     Yields:
         The diffusion indices, None until they are known, and a line of status.
 
     Raises:
-        ValueError: If the picture is too large to be attributed whole.
+        ValueError: If the image is too large to be attributed whole.
     """
-    explored = session.explored
-    if explored.change.nothing:
-        text = "Nothing is changed yet: choose above what patches shall look at."
+    change, study, window = record.change, record.study, record.window
+    if change.nothing:
+        text = "Nothing is changed yet: choose above what patches shall attend to."
         yield None, status_bar(text)
         return
     height, width = study.size
-    if height * width > attribution.LAM_PIXELS:
+    if height * width > LAM_PIXELS:
         raise ValueError(
-            f"What a change does to the diffusion index is measured on whole pictures of up to "
-            f"{attribution.LAM_PIXELS} LR pixels; this one has {width}x{height}: crop it."
+            f"What a change does to the diffusion index is measured on whole images of up to "
+            f"{LAM_PIXELS} LR pixels; this one has {width}x{height}: crop it."
         )
-    explored.run += 1
-    run, change, window = explored.run, explored.change, session.window
-    assert window is not None
-    region = attribution.region_around(window, "whole", study.size, network.scale)
-    guess = attribution.estimated_seconds(network, [None, None], region, session.how, study)
+    region = region_around(window, "whole", study.size, network.scale)
+    guess = runtime.attribution.estimated_seconds(network, [None, None], region, how, study)
     about = "" if guess is None else f", about {words.seconds(guess)}"
     yield None, status_bar(f"Computing two maps of the window{about}…", 0)
-    changed: attribution.Result | None = None
-    for normal, changed in interventions.maps_of_change(
-        study, network, change, window, session.how
-    ):
-        if explored.run != run:
-            return
+    changed: Result | None = None
+    for normal, changed in runtime.matches.maps(study, network, change, window, how):
         progress = (normal.progress + (0 if changed is None else changed.progress)) / 2
         yield None, status_bar(f"Computing two maps of the window{about}…", progress)
     if changed is not None and changed.finished:

@@ -1,261 +1,154 @@
-"""What page 3 is made of; `ui.tabs.matches` says what it does."""
+"""What *Matched patches* is made of; `ui.tabs.matches` says what it does."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
-from ui.components import picture, saver
 from ui.state import options
+from ui.state.options import BLOCK, CHANGE, LOOK, PAIRS, PATCH, REACH, WINDOW
 from ui.views import match_text
 from ui.views.html import status_bar
+from ui.views.match_panes import NAMES
+
+from .components import Page, choice, hint, html, image, number, saver
 
 MOST_BLOCKS = 10
 """The L network's: an API client may ask for a block before the page has shown any."""
 
-LOOK, BLOCK, CHANGE, PAIRS, REACH = "look", "block", "change", "pairs", "reach"
-"""The panes beside the picture."""
-
-WINDOW, PATCH = "window", "patch"
-"""Where the effect of a change is shown."""
+MEASURE = status_bar("DI on request: how widely the window's pixels spread, with and without it.")
+"""The status line of the diffusion index before it was measured."""
 
 
-@dataclass
-class ChangePane:
-    """Changes of the matches, and what they do."""
-
-    kind: gr.Radio
-    place: gr.Radio
-    seed: gr.Number
-    where: gr.Radio
-    reset: gr.Button
-    before: gr.Image
-    after: gr.Image
-    difference: gr.Image
-    effect: gr.HTML
-    measure: gr.Button
-    stop: gr.Button
-    spread: gr.HTML
-    numbers: gr.JSON
-    export: gr.Button
-    file: gr.DownloadButton
-
-    @property
-    def controls(self) -> list[Any]:
-        """What says which change is made."""
-        return [self.kind, self.place, self.seed]
-
-    @property
-    def outputs(self) -> list[Any]:
-        """What `ui.views.match_panes.effect_view` returns values for."""
-        return [self.before, self.after, self.difference, self.effect]
-
-
-@dataclass
-class MatchesPage:
+class MatchesPage(Page):
     """The page's components."""
 
-    block: gr.Radio
-    x: gr.Number
-    y: gr.Number
-    prompt: gr.HTML
-    picture: gr.Image
-    panes: dict[str, gr.Tab]
-    pair: gr.Markdown
-    runners: gr.HTML
-    crops: gr.Image
-    popular: gr.Image
-    hub: gr.Markdown
-    graph: gr.Image
-    similarity: gr.Image
-    distance: gr.Image
-    figures: gr.HTML
-    change: ChangePane
-    boxes: gr.Image
-    rows: gr.Image
-    reach: gr.Image
-    reached: gr.HTML
+    def __init__(self) -> None:
+        self.open_pane = gr.State(LOOK)
+        self.tabs: dict[str, gr.Tab] = {}
+        with gr.Row():
+            with gr.Column(scale=5, min_width=380):
+                self._place()
+                self.prompt = html("match-prompt")
+                self.picture = image(
+                    "Patch (solid) and its match (dashed)", "match-picture", 540, ["pick"]
+                )
+            with gr.Column(scale=6, min_width=420), gr.Tabs(elem_id="panes"):
+                with gr.Tab("Its match", render_children=True) as self.tabs[LOOK]:
+                    self._look()
+                with gr.Tab("Change matches", render_children=True) as self.tabs[CHANGE]:
+                    self._change()
+                with gr.Tab("This block", render_children=True) as self.tabs[BLOCK]:
+                    self._block()
+                with gr.Tab("All blocks (Fig. 8)", render_children=True) as self.tabs[PAIRS]:
+                    self._pairs()
+                with gr.Tab("Reach (Fig. 4)", render_children=True) as self.tabs[REACH]:
+                    self._reach()
 
     @property
     def inputs(self) -> list[Any]:
         """Block and place."""
-        return [self.block, self.x, self.y]
+        return self.named("block", "x", "y")
 
     @property
     def outputs(self) -> list[Any]:
-        """What `ui.tabs.matches.view` returns values for."""
-        first = [self.prompt, self.picture, self.crops, self.pair, self.runners]
-        return [*self.inputs, *first, self.popular, self.hub, *self.change.controls]
+        """What shows a pair of patches, and which change is made."""
+        return self.named(
+            "block", "x", "y", "prompt", "picture", "crops", "pair", "runners", "popular", "hub",
+            *("kind", "blocks", "seed", "spread"),
+        )  # fmt: skip
 
     @property
     def details(self) -> list[Any]:
-        """What `ui.views.match_panes.details` returns values for."""
-        block = [self.graph, self.similarity, self.distance, self.figures]
-        return [*block, *self.change.outputs, self.boxes, self.rows, self.reach, self.reached]
+        """What the panes show."""
+        return self.named(*(name for names in NAMES.values() for name in names))
 
-
-def lay_out() -> MatchesPage:
-    """Make the page's components."""
-    with gr.Row():
-        with gr.Column(scale=5, min_width=380):
-            block, x, y = _place()
-            prompt = gr.HTML(elem_id="match-prompt", padding=False, elem_classes=["tight"])
-            large = picture("Patch (solid) and its match (dashed)", "match-picture", 540, ["pick"])
-        with gr.Column(scale=6, min_width=420), gr.Tabs(elem_id="panes"):
-            panes = {}
-            with gr.Tab("Its match", render_children=True) as panes[LOOK]:
-                pair, runners, crops, popular, hub = _look()
-            with gr.Tab("Change matches", render_children=True) as panes[CHANGE]:
-                change = _change()
-            with gr.Tab("This block", render_children=True) as panes[BLOCK]:
-                graph, similarity, distance, figures = _block()
-            with gr.Tab("All blocks (Fig. 8)", render_children=True) as panes[PAIRS]:
-                gr.Markdown(
-                    "The patch that holds the clicked pixel in every block (solid) and its match "
-                    "(dashed), numbered by block: patches grow, so matches see more and more.",
-                    elem_classes=["words", "hint"],
-                )
-                with gr.Row():
-                    boxes = picture("On the picture", "pair-boxes", 560, scale=3)
-                    rows = picture("Side by side", "pair-rows", 560, scale=2)
-            with gr.Tab("Reach (Fig. 4)", render_children=True) as panes[REACH]:
-                gr.Markdown(
-                    "Which pixels the clicked one reaches directly within its patches, without "
-                    "GPA: with one patch size, shifted patches, and the network's own sizes. "
-                    "Hatched: the blind spot, reached in no block.",
-                    elem_classes=["words", "hint"],
-                )
-                reach = picture("Directly reached pixels", "reach", 270)
-                reached = gr.HTML(elem_id="reached", padding=False, elem_classes=["tight"])
-    return MatchesPage(
-        block, x, y, prompt, large, panes, pair, runners, crops, popular, hub, graph, similarity,
-        distance, figures, change, boxes, rows, reach,
-        reached,
-    )  # fmt: skip
-
-
-def _place() -> tuple[gr.Radio, gr.Number, gr.Number]:
-    def number(label: str, name: str) -> gr.Number:
-        return gr.Number(
-            0, label=label, info="pixels", precision=0, minimum=0, min_width=70, elem_id=name
-        )
-
-    with gr.Row():
-        block = gr.Radio(
-            [(str(n), n) for n in range(1, MOST_BLOCKS + 1)],
-            value=1,
-            label="Block",
-            info="Patches grow from block to block.",
-            elem_id="block",
-            scale=4,
-            min_width=240,
-        )
-        return block, number("x", "match-x"), number("y", "match-y")
-
-
-def _look() -> tuple[gr.Markdown, gr.HTML, gr.Image, gr.Image, gr.Markdown]:
-    pair = gr.Markdown(elem_id="pair", elem_classes=["words"])
-    crops = gr.Image(
-        label="All blocks at this place: the patch above, its match below",
-        height=212,
-        format="png",
-        interactive=False,
-        buttons=["fullscreen"],
-        elem_id="crops",
-        elem_classes=["titled"],
-    )
-    with gr.Row():
-        popular = picture("How many patches chose each patch", "popular", 320)
-        with gr.Column(min_width=220):
-            runners = gr.HTML(elem_id="runners", padding=False, elem_classes=["tight"])
-            hub = gr.Markdown(elem_id="hub", elem_classes=["words"])
-            gr.Markdown(
-                "Global Pixel Access (GPA): in each block every patch finds the one other "
-                "patch that is most similar in feature space, and attends to its pixels. "
-                "Brighter, with a larger number: chosen by more patches.",
-                elem_classes=["words", "hint"],
+    def _place(self) -> None:
+        with gr.Row():
+            numbers = [(str(n), n) for n in range(1, MOST_BLOCKS + 1)]
+            told = "Patch sizes differ from block to block."
+            self.block = choice(gr.Radio, numbers, 1, "Block", "block", 4, 240, told)
+            self.x, self.y = (
+                number(0, name, f"match-{name}", 0, None, info="pixels") for name in "xy"
             )
-    return pair, runners, crops, popular, hub
 
-
-def _block() -> tuple[gr.Image, gr.Image, gr.Image, gr.HTML]:
-    with gr.Row():
-        graph = picture("Who looks at whom", "graph", 300)
-        similarity = picture("Similarities of all pairs of patches", "similarity", 300)
-    with gr.Row():
-        distance = picture("How far away matches are", "distance", 260)
-        figures = gr.HTML(elem_id="block-figures", padding=False, elem_classes=["tight"])
-    return graph, similarity, distance, figures
-
-
-def _change() -> ChangePane:
-    kind = gr.Radio(
-        [(match_text.KIND_LABELS[k], k) for k in options.KINDS],
-        value=options.NORMAL,
-        label="Let patches look at (the weights stay; later blocks decide anew)",
-        elem_id="kind",
-    )
-    with gr.Row():
-        place = gr.Radio(
-            [(match_text.PLACE_LABELS[p], p) for p in options.PLACES],
-            value=options.HERE,
-            label="In which blocks",
-            scale=5,
-            min_width=280,
-            elem_id="place",
+    def _look(self) -> None:
+        self.pair = gr.Markdown(elem_id="pair", elem_classes=["words"])
+        self.crops = image(
+            "All blocks at this place: the patch above, its match below", "crops", 212
         )
-        where = gr.Radio(
-            [("window (dashed)", WINDOW), ("clicked patch", PATCH)],
-            value=WINDOW,
-            label="Look at the effect on the",
-            scale=5,
-            min_width=270,
-            elem_id="effect-place",
+        with gr.Row():
+            self.popular = image("How many patches chose each patch", "popular", 320)
+            with gr.Column(min_width=220):
+                self.runners = html("runners")
+                self.hub = gr.Markdown(elem_id="hub", elem_classes=["words"])
+                hint(
+                    "Global Pixel Access (GPA): in each block every patch finds the one other "
+                    "patch that is most similar in feature space, and attends to its pixels. "
+                    "Brighter, with a larger number: chosen by more patches."
+                )
+
+    def _block(self) -> None:
+        with gr.Row():
+            self.graph = image("Which patch attends to which", "graph", 300)
+            self.similarity = image("Similarities of all pairs of patches", "similarity", 300)
+        with gr.Row():
+            self.distance = image("How far away matches are", "distance", 260)
+            self.figures = html("block-figures")
+
+    def _pairs(self) -> None:
+        hint(
+            "The patch that holds the clicked pixel in every block (solid) and its match "
+            "(dashed), numbered by block: each block divides the image into patches of its size."
         )
-    with gr.Row():
-        before = picture("Before", "before", 190)
-        after = picture("After", "after", 190)
-        difference = picture("Difference", "difference", 190)
-    effect = gr.HTML(elem_id="effect", padding=False, elem_classes=["tight"])
-    with gr.Row():
-        reset = gr.Button("Reset", elem_id="reset", min_width=70, scale=1)
-        measure = gr.Button("Measure DI", elem_id="measure", min_width=110, scale=1)
-        stop = gr.Button("Stop", elem_id="measure-stop", min_width=60, scale=1)
-        export = gr.Button("Export", elem_id="export-change", min_width=80, scale=1)
-        file = saver("zip-change")
-        seed = gr.Number(
-            0,
-            label="Seed (Enter)",
-            precision=0,
-            minimum=0,
-            min_width=110,
-            scale=1,
-            visible=False,
-            elem_id="seed",
+        with gr.Row():
+            self.pair_boxes = image("On the image", "pair-boxes", 560, scale=3)
+            self.pair_rows = image("Side by side", "pair-rows", 560, scale=2)
+
+    def _reach(self) -> None:
+        hint(
+            "Which pixels the clicked one reaches directly within its patches, without "
+            "GPA: with one patch size, shifted patches, and the network's own sizes. "
+            "Hatched: the blind spot, reached in no block."
         )
-    spread = gr.HTML(
-        status_bar("DI on request: how widely the window's pixels spread, with and without it."),
-        elem_id="spread",
-        padding=False,
-        elem_classes=["tight"],
-    )
-    numbers = gr.JSON(label="Diffusion index, normal and changed", visible=False)
-    return ChangePane(
-        kind,
-        place,
-        seed,
-        where,
-        reset,
-        before,
-        after,
-        difference,
-        effect,
-        measure,
-        stop,
-        spread,
-        numbers,
-        export,
-        file,
-    )
+        self.reach = image("Directly reached pixels", "reach", 270)
+        self.reached = html("reached")
+
+    def _change(self) -> None:
+        self.kind = gr.Radio(
+            [(match_text.KIND_LABELS[k], k) for k in options.KINDS],
+            value=options.NORMAL,
+            label="Let patches attend to (the weights stay; later blocks decide anew)",
+            elem_id="kind",
+        )
+        blocks = [(match_text.PLACE_LABELS[p], p) for p in options.PLACES]
+        effects = [("window (dashed)", WINDOW), ("clicked patch", PATCH)]
+        with gr.Row():
+            label = "In which blocks"
+            self.blocks = choice(gr.Radio, blocks, options.HERE, label, "place", 5, 280)
+            label = "Show the effect on the"
+            self.where = choice(gr.Radio, effects, WINDOW, label, "effect-place", 5, 270)
+        with gr.Row():
+            self.before = image("Before", "before", 190)
+            self.after = image("After", "after", 190)
+            self.difference = image("Difference", "difference", 190)
+        self.effect = html("effect")
+        with gr.Row():
+            self.reset = gr.Button("Reset", elem_id="reset", min_width=70, scale=1)
+            self.measure = gr.Button("Measure DI", elem_id="measure", min_width=110, scale=1)
+            self.stop = gr.Button("Stop", elem_id="measure-stop", min_width=60, scale=1)
+            self.export = gr.Button("Export", elem_id="export-change", min_width=80, scale=1)
+            self.file = saver("zip-change")
+            self.seed = gr.Number(
+                0,
+                label="Seed (Enter)",
+                precision=0,
+                minimum=0,
+                min_width=110,
+                scale=1,
+                visible=False,
+                elem_id="seed",
+            )
+        self.spread = html("spread", MEASURE)
+        self.indices = gr.JSON(label="Diffusion index, normal and changed", visible=False)

@@ -1,134 +1,108 @@
-"""Page 4: a network of the visitor's own, beside the others."""
+"""*Your model*: a network that the visitor uploads, beside the others."""
 
 from __future__ import annotations
 
-import html
 import importlib.util
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from ui.events.handlers import QUICK, spoken
+from ui.compute.runtime import Runtime
+from ui.events.handlers import PRIVATE, spoken
 from ui.state.model_catalogue import Catalogue
 from ui.state.session import Session
 from ui.state.uploaded_models import LIMIT_MB, LIMIT_PARAMETERS, SUFFIXES
 from ui.views import text
+from ui.views.html import render
 
-_FOREIGN = (
-    "networks of other architectures (SwinIR, RCAN, EDSR, Real-ESRGAN and some forty more, "
-    "recognised by **spandrel**)"
-)
-
-INTRODUCTION = f"""
-### Put your own network beside these
-Choose a file of weights. It becomes a contender in *Super-resolve* and can be explained in
-*Receptive field*; the pictures stay as they are.
-
-- **What is taken**: HPINet checkpoints (this project's or the authors'){{foreign}};
-  from RGB to RGB, 2 to 8 times larger.
-- **Files**: {", ".join(SUFFIXES)}; up to {LIMIT_MB} MB and
-  {LIMIT_PARAMETERS // 10**6} million numbers.
-- **Safety**: a file is read as plain weights. One that wants to run code is refused.
-- **Privacy**: only you can see or use it, as long as this page is open; the file is deleted as soon
-  as it is read.
-"""
-
-NOTHING = "No model of yours is loaded."
+from .components import Page
 
 
-@dataclass
-class YourModelPage:
-    """The page's components, and the events after which all that is shown must be worked out."""
+class YourModelPage(Page):
+    """The page's components."""
 
-    file: gr.File
-    card: gr.HTML
-    use: gr.Button
-    forget: gr.Button
-
-    @property
-    def outputs(self) -> list[Any]:
-        """What `view` returns values for."""
-        return [self.card, self.use, self.forget]
-
-
-def build() -> YourModelPage:
-    """Lay the page out."""
-    foreign = f", and {_FOREIGN}" if spandrel_installed() else (
-        "; for other architectures the server needs the package spandrel"
-    )  # fmt: skip
-    with gr.Row():
-        with gr.Column(scale=5, min_width=340):
-            gr.Markdown(INTRODUCTION.format(foreign=foreign), elem_classes=["words"])
-            file = gr.File(
-                label="File of weights",
-                file_types=list(SUFFIXES),
-                height=130,
-                elem_id="weights",
-            )
-        with gr.Column(scale=4, min_width=320):
-            card = gr.HTML(card_of(None, None), elem_id="own-card", padding=False)
-            with gr.Row():
-                use = gr.Button(
-                    "Use it as the network", interactive=False, elem_id="own-use", min_width=150
+    def __init__(self) -> None:
+        introduction = render(
+            "your_model.md",
+            spandrel=importlib.util.find_spec("spandrel") is not None,
+            suffixes=SUFFIXES,
+            megabytes=LIMIT_MB,
+            parameters=LIMIT_PARAMETERS,
+        )
+        with gr.Row():
+            with gr.Column(scale=5, min_width=340):
+                gr.Markdown(introduction, elem_classes=["words"])
+                self.file = gr.File(
+                    label="File of weights",
+                    file_types=list(SUFFIXES),
+                    height=130,
+                    elem_id="weights",
                 )
-                forget = gr.Button(
-                    "Forget it", interactive=False, elem_id="own-forget", min_width=100
+            with gr.Column(scale=4, min_width=320):
+                self.card = gr.HTML(card(None, None), elem_id="own-card", padding=False)
+                with gr.Row():
+                    self.use = gr.Button(
+                        "Use it as the network", interactive=False, elem_id="own-use", min_width=150
+                    )
+                    self.forget = gr.Button(
+                        "Forget it", interactive=False, elem_id="own-forget", min_width=100
+                    )
+                gr.Markdown(
+                    "*Use it as the network* makes it the one that all pages are about. Networks "
+                    "without Global Pixel Access have no matched patches to show.",
+                    elem_classes=["words", "hint"],
                 )
-            gr.Markdown(
-                "*Use it as the network* makes it the one that all pages are about. Networks "
-                "without Global Pixel Access have no matched patches to show.",
-                elem_classes=["words", "hint"],
-            )
-    return YourModelPage(file, card, use, forget)
 
+    def connect(self, runtime: Runtime, session: gr.State, network: gr.Dropdown) -> list[Any]:
+        """Connect the page.
 
-def spandrel_installed() -> bool:
-    """Whether networks of other architectures can be read here."""
-    return importlib.util.find_spec("spandrel") is not None
+        Args:
+            runtime: Knows the networks.
+            session: The visitor's.
+            network: The choice of the network that all pages are about.
 
+        Returns:
+            The events after which the image must be shown anew.
+        """
+        catalogue = runtime.catalogue
 
-def connect(
-    catalogue: Catalogue, session: gr.State, page: YourModelPage, network: gr.Dropdown
-) -> list[Any]:
-    """Connect the page.
+        def described(session: Session, label: str) -> dict[Any, Any]:
+            known, labels = session.uploaded is not None, list(catalogue.labels)
+            if session.uploaded is not None:
+                labels.append(session.uploaded)
+            return {
+                self.card: card(session.uploaded, catalogue),
+                self.use: gr.update(interactive=known),
+                self.forget: gr.update(interactive=known),
+                network: gr.update(choices=labels, value=label or labels[0]),
+            }
 
-    Args:
-        catalogue: Where networks come from.
-        session: The visitor's.
-        page: From `build`.
-        network: The choice of the network that all pages are about.
+        @spoken
+        def load(session: Session, file: str | None) -> dict[Any, Any]:
+            take(session, catalogue, file)
+            return described(session, session.opened.network.label if session.opened else "")
 
-    Returns:
-        The events after which the picture must be shown anew.
-    """
+        @spoken
+        def use(session: Session) -> dict[Any, Any]:
+            chosen = session.uploaded or (session.opened and session.opened.network.label)
+            return described(session, chosen or "")
 
-    @spoken
-    def load(session: Session, file: str | None) -> tuple[Any, ...]:
-        take(session, catalogue, file)
-        return *view(session, catalogue), choice(session, catalogue, session.network)
+        @spoken
+        def forget(session: Session) -> dict[Any, Any]:
+            return {self.file: None, **described(session, drop(session, catalogue))}
 
-    @spoken
-    def use(session: Session) -> Any:
-        return choice(session, catalogue, session.own or session.network)
-
-    @spoken
-    def forget(session: Session) -> tuple[Any, ...]:
-        label = drop(session, catalogue)
-        return None, *view(session, catalogue), choice(session, catalogue, label)
-
-    quick = {**QUICK, "api_visibility": "private", "concurrency_id": "own"}
-    loading = {**quick, "show_progress": "minimal", "show_progress_on": page.card}
-    everything = [*page.outputs, network]
-    loaded = page.file.upload(load, [session, page.file], everything, **loading)
-    # A refused file must not stay in the field while another model is described beside it.
-    loaded.failure(lambda: None, None, page.file, **quick)
-    return [
-        loaded,
-        page.use.click(use, session, network, **quick),
-        page.forget.click(forget, session, [page.file, *everything], **quick),
-    ]
+        quick = {**PRIVATE, "concurrency_id": "own"}
+        loading = {**quick, "show_progress": "minimal", "show_progress_on": self.card}
+        everything = [*self.named("card", "use", "forget"), network]
+        loaded = self.file.upload(load, [session, self.file], everything, **loading)
+        # A refused file must not stay in the field while another model is described beside it.
+        loaded.failure(lambda: None, None, self.file, **quick)
+        return [
+            loaded,
+            self.use.click(use, session, everything, **quick),
+            self.forget.click(forget, session, [self.file, *everything], **quick),
+        ]
 
 
 def take(session: Session, catalogue: Catalogue, file: str | None) -> str:
@@ -140,46 +114,31 @@ def take(session: Session, catalogue: Catalogue, file: str | None) -> str:
     if not file:
         raise ValueError("No file was given: choose a file of weights.")
     try:
-        session.own = catalogue.own.add(file)
+        session.uploaded = catalogue.uploads.add(file)
     finally:
         Path(file).unlink(missing_ok=True)
-    return session.own
+    return session.uploaded
 
 
 def drop(session: Session, catalogue: Catalogue) -> str:
     """Forget the visitor's network; which one is to be used from now on."""
-    label = catalogue.labels[0] if session.network == session.own else session.network
-    session.own = None
-    return label or catalogue.labels[0]
+    label = session.opened.network.label if session.opened else None
+    if label is None or label == session.uploaded:
+        label = catalogue.labels[0]
+    session.uploaded = None
+    return label
 
 
-def choice(session: Session, catalogue: Catalogue, label: str) -> Any:
-    """The networks that this visitor can choose from."""
-    choices = [*catalogue.labels, *([session.own] if session.own else [])]
-    return gr.update(choices=choices, value=label or choices[0])
-
-
-def view(session: Session, catalogue: Catalogue) -> tuple[Any, ...]:
-    """Values for `YourModelPage.outputs`."""
-    known = session.own is not None
-    card = card_of(session.own, catalogue)
-    return card, gr.update(interactive=known), gr.update(interactive=known)
-
-
-def card_of(label: str | None, catalogue: Catalogue | None) -> str:
+def card(label: str | None, catalogue: Catalogue | None) -> str:
     """What is known about the visitor's network, as HTML."""
     if label is None or catalogue is None:
-        return f'<div class="status" role="status">{NOTHING}</div>'
-    rows = [("Name", label), *facts(label, catalogue)]
-    body = "".join(
-        f"<tr><th scope='row'>{html.escape(n)}</th><td>{html.escape(v)}</td></tr>" for n, v in rows
-    )
-    return f'<div role="status"><table class="facts"><tbody>{body}</tbody></table></div>'
+        return render("facts", rows=[], text="No model of yours is loaded.")
+    return render("facts", rows=[("Name", label), *facts(label, catalogue)], text="")
 
 
 def facts(label: str, catalogue: Catalogue) -> list[tuple[str, str]]:
     """Rows of name and value."""
-    network, known = catalogue.own.get(label), catalogue.own.facts(label)
+    network, known = catalogue.uploads.get(label), catalogue.uploads.facts(label)
     return [
         ("Architecture", known.architecture),
         ("Enlarges", f"{network.scale} times"),

@@ -1,11 +1,11 @@
-// What gradio leaves out: names for pictures that can be clicked, and a slider handle for the keyboard.
+// What gradio leaves out: names for images that can be clicked, and a slider handle for the keyboard.
 () => {
-  const STEP = 0.05; // of the picture's width, for one press of an arrow key
+  const STEP = 0.05; // of the image's width, for one press of an arrow key
 
   const title = (element) =>
     element.closest(".block")?.querySelector("[data-testid=block-label]")?.innerText.trim() ?? "";
 
-  const namePictures = () => {
+  const nameImages = () => {
     for (const image of document.querySelectorAll(".image-frame img, #slider img")) {
       const name = title(image);
       if (name && image.alt !== name) image.alt = name;
@@ -29,26 +29,26 @@
     event.preventDefault();
     const handle = event.currentTarget;
     const box = handle.getBoundingClientRect();
-    const picture = document.querySelector("#slider img").getBoundingClientRect();
+    const image = document.querySelector("#slider img").getBoundingClientRect();
     const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
     const there = Math.min(
-      Math.max(x + way * STEP * picture.width, picture.left + 1), picture.right - 1
+      Math.max(x + way * STEP * image.width, image.left + 1), image.right - 1
     );
     fire(handle, "mousedown", x, y);
     fire(window, "mousemove", there, y);
     fire(window, "mouseup", there, y);
-    tell(handle, there, picture);
+    tell(handle, there, image);
   };
 
-  const tell = (handle, x, picture) =>
-    handle.setAttribute("aria-valuenow", Math.round((100 * (x - picture.left)) / picture.width));
+  const tell = (handle, x, image) =>
+    handle.setAttribute("aria-valuenow", Math.round((100 * (x - image.left)) / image.width));
 
   const readyHandle = () => {
     const handle = document.querySelector("#slider .outer");
     if (!handle || handle.tabIndex === 0) return;
     handle.tabIndex = 0;
     handle.setAttribute("role", "slider");
-    handle.setAttribute("aria-label", "Where the left picture ends, in percent");
+    handle.setAttribute("aria-label", "Where the left image ends, in percent");
     handle.setAttribute("aria-valuemin", "0");
     handle.setAttribute("aria-valuemax", "100");
     handle.setAttribute("aria-valuenow", "50");
@@ -56,7 +56,7 @@
   };
 
   const mend = () => {
-    namePictures();
+    nameImages();
     readyHandle();
   };
   mend();

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import html
-
 import numpy as np
 
 from lam.figures.heatmaps import heatmap, signed_map
 from ui.state.options import AREAS, BICUBIC, IMPORTANCE, PERCENTILE, ROOT, Look
+
+from .html import gradient, render
+
+_RAMP = np.linspace(0, 1, 9)[None]
 
 
 def legend(look: Look, limit: float | None, shares: float | None = None) -> str:
@@ -19,62 +21,34 @@ def legend(look: Look, limit: float | None, shares: float | None = None) -> str:
         shares: The end of the difference map's scale, as a share of the importance; None where
             there is none.
     """
+    end = " that ends at a fixed value"
+    if look.scale == PERCENTILE:
+        end = f" that ends at the percentile {look.end:g}"
+    lines = []
     if look.view == IMPORTANCE:
-        text = _importance(look, limit)
-    elif look.view == AREAS:
-        text = _areas()
-    else:
-        text = _signed(
-            "takes away", "adds to the detector", limit, f"one scale for all maps{_end(look)}"
-        )
+        lines = [_importance(look, limit, f"one scale for all maps{end}")]
+    elif look.view != AREAS:
+        note = f"one scale for all maps{end}"
+        lines = [_signed("takes away", "adds to the detector", limit, note)]
     if look.third != BICUBIC:
-        end = None if shares is None else 100 * shares
-        text += _signed(
-            "less", "more with GPA", end, "% of each map's importance, per pixel: the difference"
-        )
-    return f'<div class="legends">{text}</div>'
+        percent = None if shares is None else 100 * shares
+        note = "% of each map's importance, per pixel: the difference"
+        lines.append(_signed("less", "more with GPA", percent, note))
+    return render("legends", lines=lines, areas=look.view == AREAS)
 
 
-def _importance(look: Look, limit: float | None) -> str:
+def _importance(look: Look, limit: float | None, note: str) -> dict[str, str]:
     root = look.colours == ROOT
-    stops = heatmap(np.linspace(0, 1, 9)[None], vmax=1, root=root)[0]
-    end = "" if limit is None else f"{limit:.2g} or more"
     kind = "colour by square root, which lifts faint pixels" if root else "linear colours"
-    note = f"one scale for all maps{_end(look)}; {kind}"
-    return _line("importance of a pixel: 0", _gradient(stops), end, note)
+    return {
+        "start": "importance of a pixel: 0",
+        "gradient": gradient(heatmap(_RAMP, vmax=1, root=root)[0]),
+        "end": "" if limit is None else f"{limit:.2g} or more",
+        "note": f"{note}; {kind}",
+    }
 
 
-def _signed(low: str, high: str, limit: float | None, note: str) -> str:
-    stops = signed_map(np.linspace(-1, 1, 9)[None], 1.0)[0]
-    ends = ("", "") if limit is None else (f"-{limit:.2g} ", f" +{limit:.2g}")
-    return _line(f"{low} {ends[0]}", _gradient(stops), f"{ends[1]} {high}", note)
-
-
-def _areas() -> str:
-    samples = (
-        ("border: 4px double #0072B2", "box: the smallest square with 20% of the importance"),
-        ("background: #F0E442; border: 1px solid #111", "fine area: the densest half of it"),
-        ("background: #AAA; border: 2px dashed #fff", "coarse area: up to 95% of it"),
-    )
-    parts = (
-        f'<i class="swatch" style="{style}"></i><span>{text}</span>' for style, text in samples
-    )
-    return f'<div class="legend">{"".join(parts)}</div>'
-
-
-def _end(look: Look) -> str:
-    if look.scale != PERCENTILE:
-        return " that ends at a fixed value"
-    return f" that ends at the percentile {look.end:g}"
-
-
-def _gradient(stops: np.ndarray) -> str:
-    colours = ",".join(f"rgb({r},{g},{b})" for r, g, b in stops.tolist())
-    return f'<i style="background:linear-gradient(90deg,{colours})"></i>'
-
-
-def _line(start: str, gradient: str, end: str, note: str) -> str:
-    return (
-        f'<div class="legend"><span>{html.escape(start)}</span>{gradient}'
-        f"<span>{html.escape(end)} ({html.escape(note)})</span></div>"
-    )
+def _signed(low: str, high: str, limit: float | None, note: str) -> dict[str, str]:
+    least, most = ("", "") if limit is None else (f"-{limit:.2g} ", f" +{limit:.2g}")
+    colours = gradient(signed_map(2 * _RAMP - 1, 1.0)[0])
+    return {"start": f"{low} {least}", "gradient": colours, "end": f"{most} {high}", "note": note}

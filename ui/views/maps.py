@@ -1,8 +1,7 @@
-"""How attribution maps and their state are shown: values for the components of page 2."""
+"""Attribution maps as the page shows them: each function takes one record, and nothing else."""
 
 from __future__ import annotations
 
-import html
 import json
 from typing import Any
 
@@ -24,57 +23,54 @@ from lam.figures.heatmaps import (
 from lam.figures.palette import WHITE
 from lam.figures.plots import importance_difference
 from lam.metrics.areas import area_of_interest, area_report
-from ui.compute import attribution, interventions, super_resolution
-from ui.state.image_store import shown
-from ui.state.model_catalogue import Network
-from ui.state.options import AREAS, DIFFERENCE, IMPORTANCE, LAM, PERCENTILE, ROOT, Look
-from ui.state.session import Pixels, Session, Study
+from ui.state.file_store import ImageStore
+from ui.state.inputs import Pixels
+from ui.state.options import AREAS, BICUBIC, DIFFERENCE, IMPORTANCE, LAM, PERCENTILE, ROOT, How
+from ui.state.record import MapsRecord, Region, Result, Subject
 
 from . import text as words
 from .html import status_bar
 from .legends import legend
 
 
-def announcement(guess: float | None, session: Session) -> str:
+def announcement(how: How, guess: float | None) -> str:
     """What is said before work begins."""
     known = "" if guess is None else f", about {words.seconds(guess)}"
-    if session.how.method != LAM:
-        return f"Computing the maps by {words.METHODS[session.how.method]}{known}…"
-    return f"Computing {session.how.steps} steps for each map{known}…"
+    if how.method != LAM:
+        return f"Computing the maps by {words.METHODS[how.method]}{known}…"
+    return f"Computing {how.steps} steps for each map{known}…"
 
 
-def status(session: Session, expected: int, ended: str | None, guess: float | None = None) -> str:
-    """How far the latest attribution is, or how it ended.
+def status(record: MapsRecord, ended: str | None, guess: float | None = None) -> str:
+    """How far the maps of a record are, or how they ended.
 
     Args:
-        session: Holds the maps.
-        expected: How many maps there will be.
+        record: What is computed.
         ended: A word for how it ended; None while it goes on.
         guess: Seconds that the whole was estimated to take.
     """
-    found = [m for m in session.maps if m is not None]
-    progress = sum(m.progress for m in found) / max(1, expected)
+    found, steps = list(record.results.values()), record.how.steps
+    progress = sum(m.progress for m in found) / len(record.ways)
     spent = sum(m.seconds for m in found)
     taken = min((getattr(m, "steps_done", 0) for m in found), default=0)
-    steps = session.how.steps
-    is_lam = session.how.method == LAM
+    is_lam = record.how.method == LAM
     if ended == "Done":
         counted = f"{taken} steps for each map, " if is_lam else ""
-        return status_bar(f"Done: {counted}{words.seconds(spent)} of computing. {_area(session)}")
+        return status_bar(f"Done: {counted}{words.seconds(spent)} of computing. {_area(record)}")
     if ended:
         counted = f"after {taken} of {steps} steps" if is_lam else "on the way"
         return status_bar(f"{ended} {counted}; the maps are estimates.", progress)
     doing = f"Step {taken} of {steps}" if is_lam else "Computing"
     if is_lam and found and taken >= steps:
-        doing = "Looking at matches that switched"
+        doing = "Computing the jumps where matches switched"
     left = spent * (1 / progress - 1) if progress > 0.02 else guess
     known = "" if left is None else f", about {words.seconds(left)} left"
     return status_bar(f"{doing}{known}; the maps are estimates until the end.", progress)
 
 
-def _area(session: Session) -> str:
-    left, top, height, width = session.region
-    if session.study is not None and (height, width) == session.study.size:
+def _area(record: MapsRecord) -> str:
+    left, top, height, width = record.region
+    if record.whole:
         return f"All {width}x{height} LR pixels were attributed."
     return (
         f"{width}x{height} LR pixels from column {left}, row {top} were attributed (thin square): "
@@ -82,133 +78,78 @@ def _area(session: Session) -> str:
     )
 
 
-def factor_of(study: Study, network: Network) -> int:
-    """How much the super-resolved picture is enlarged to be shown and clicked on."""
-    return enlarging_factor(study.size[0] * network.scale, study.size[1] * network.scale)
+def factor_of(subject: Subject) -> int:
+    """How much the SR image is enlarged to be shown and clicked on."""
+    return enlarging_factor(*subject.size)
 
 
-def picture(session: Session, study: Study, network: Network) -> str:
-    """The super-resolved picture with the window, and the attributed area if that is not all.
-
-    Returns:
-        Where its file is.
-    """
-    return shown(picture_pixels(session, study, network))
-
-
-def picture_pixels(session: Session, study: Study, network: Network) -> Pixels:
-    """As `picture`, the pixels."""
-    factor = factor_of(study, network)
-    picture = enlarge(super_resolution.super_resolved(study, network).pixels, factor)
-    left, top, height, width = session.region
-    if (height, width) != study.size and height == width:
+def window_pixels(subject: Subject, sr: Pixels, window: Window, region: Region) -> Pixels:
+    """The SR image with the window, and the attributed region if that is not all."""
+    factor, (left, top, height, width) = factor_of(subject), region
+    image = enlarge(sr, factor)
+    if (height, width) != subject.study.size and height == width:
         area = Window(left, top, height)
-        picture = draw_window(picture, area, network.scale * factor, WHITE, dashed=True)
-    assert session.window is not None
-    return draw_window(picture, session.window, factor)
+        image = draw_window(image, area, subject.network.scale * factor, WHITE, dashed=True)
+    return draw_window(image, window, factor)
 
 
-def inner_window(session: Session, network: Network) -> Window:
-    """The window in SR pixels of the attributed area."""
-    left, top = session.region[:2]
-    assert session.window is not None
-    return Window(
-        session.window.left - left * network.scale,
-        session.window.top - top * network.scale,
-        session.window.size,
-    )
+def maps(record: MapsRecord, images: ImageStore) -> dict[str, Any]:
+    """Maps, what they say, their scale and all figures, by the names of the page's components."""
+    if not record.results:
+        return {}
+    drawn, limit, shares = draw_all(record)
+    found = record.results
+    first, second = (*record.without, None, None)[:2]
+    without = None if first is None else found.get(first)
+    fourth = None if second is None else found.get(second)
 
+    def image(way: str | None, title: str, **more: Any) -> Any:
+        pixels = drawn.get(way)
+        return gr.update(
+            value=None if pixels is None else images.shown(pixels), label=title, **more
+        )
 
-def crop_pixels(session: Session, study: Study) -> Pixels:
-    """The attributed LR pixels, in 8 bit."""
-    left, top, height, width = session.region
-    return to_uint8(study.lr.rgb)[top : top + height, left : left + width]
-
-
-def maps(session: Session, study: Study, network: Network) -> tuple[Any, ...]:
-    """Values for `ReceptiveFieldPage.maps`: three pictures, their words, the scale, figures.
-
-    The last two are the fourth picture and its words, which only show where there is a fourth.
-    """
-    found = [m for m in session.maps if m is not None]
-    there = session.also is not None
-    if not found:
-        fourth = (gr.update(visible=there) for _ in range(2))
-        return (*(gr.skip() for _ in range(8)), costs(session, study, network), *fourth)
-    drawn, limit, shares = draw_all(session, study, network)
-    with_gpa, without, _, also = session.maps
-    return (
-        gr.update(value=_file(drawn[0]), label=_first_title(network)),
-        gr.update(value=_file(drawn[1]), label=_without_title(session, session.way)),
-        gr.update(value=_file(drawn[2]), label=_third_title(session)),
-        words.explained(with_gpa, without, first=True),
-        words.explained(without, None) if session.way else words.nothing_to_switch(network),
-        _third_words(session, network),
-        legend(session.look, limit, shares),
-        numbers(session, network),
-        costs(session, study, network),
-        gr.update(
-            value=_file(drawn[3]), label=_without_title(session, session.also), visible=there
+    return {
+        "with_map": image(None, _first_title(record)),
+        "without_map": image(first or "", _without_title(record, first)),
+        "third_map": image(BICUBIC, _third_title(record)),
+        "fourth_map": image(second or "", _without_title(record, second), visible=bool(second)),
+        "with_words": words.explained(found.get(None), without, first=True),
+        "without_words": words.explained(without, None)
+        if first
+        else words.nothing_to_switch(record.network),
+        "third_words": _third_words(record),
+        "fourth_words": gr.update(
+            value=words.explained(fourth, None) if second else "", visible=bool(second)
         ),
-        gr.update(value=words.explained(also, None) if there else "", visible=there),
-    )
+        "legend": legend(record.look, limit, shares),
+        "numbers": numbers(record),
+    }
 
 
-def costs(session: Session, study: Study, network: Network) -> str:
-    """How long maps of each area would take, by the speed measured so far."""
-    ways: list[str | None] = [None, *(w for w in (session.way, session.also) if w)]
-    assert session.window is not None
-    told, seen = [], set()
-    for choice in ("64", "96", "128", "whole"):
-        try:
-            region = attribution.region_around(session.window, choice, study.size, network.scale)
-        except ValueError:
-            continue  # too large to be attributed whole
-        guess = attribution.estimated_seconds(network, ways, region, session.how)
-        if guess is None or region[2:] in seen:
-            continue
-        seen.add(region[2:])
-        told.append(f"{region[3]}x{region[2]} about {words.seconds(guess)}")
-    if not told:
-        return ""
-    text = f"Time for new maps, by the steps measured so far: {', '.join(told)}."
-    return f'<div class="words hint">{html.escape(text)}</div>'
-
-
-def draw_all(
-    session: Session, study: Study, network: Network
-) -> tuple[list[Pixels | None], float, float | None]:
-    """The pictures, the end of their scale, and that of the difference."""
-    look = session.look
-    limit = shared_limit(session, look)
-    drawn = [
-        None if m is None else draw(session, study, network, m, look, limit) for m in session.maps
-    ]
+def draw_all(record: MapsRecord) -> tuple[dict[str | None, Pixels | None], float, float | None]:
+    """The images by way, the end of their scale, and that of the difference."""
+    limit = shared_limit(record)
+    drawn: dict[str | None, Pixels | None] = {
+        way: draw(record, result, limit) for way, result in record.results.items()
+    }
     shares = None
-    if look.third == DIFFERENCE:
-        drawn[2], shares = draw_difference(session, study, network)
+    if record.look.third == DIFFERENCE:
+        drawn[BICUBIC], shares = draw_difference(record)
     return drawn, limit, shares
 
 
-def shared_limit(session: Session, look: Look) -> float:
+def shared_limit(record: MapsRecord) -> float:
     """The value at the end of the colour scale, one for all maps."""
-    if look.scale != PERCENTILE:
-        return look.end
-    found = [m for m in session.maps if m is not None]
-    values = [m.importance for m in found]  # also the size of the signed sum over the channels
-    return colour_limit(values, look.end)
+    if record.look.scale != PERCENTILE:
+        return record.look.end
+    # Also the size of the signed sum over the channels.
+    return colour_limit([m.importance for m in record.results.values()], record.look.end)
 
 
-def draw(
-    session: Session,
-    study: Study,
-    network: Network,
-    result: attribution.Result,
-    look: Look,
-    limit: float,
-) -> Pixels:
-    """A map over the attributed pixels, with the window."""
-    crop = crop_pixels(session, study)
+def draw(record: MapsRecord, result: Result, limit: float) -> Pixels:
+    """A map over the attributed pixels, with the window, as the record's look says."""
+    look, crop = record.look, to_uint8(record.crop)
     factor = enlarging_factor(*crop.shape[:2])
     large, strength = enlarge(crop, factor), float(np.clip(look.strength, 0, 1))
     if look.view == IMPORTANCE:
@@ -219,14 +160,12 @@ def draw(
     else:
         signed: NDArray[np.float64] = result.attribution.sum(0, dtype=np.float64)
         drawn = _shaded(enlarge(signed_map(signed, limit), factor), large, strength)
-    return draw_window(drawn, inner_window(session, network), factor / network.scale)
+    return draw_window(drawn, record.inner_window, factor / record.network.scale)
 
 
-def draw_difference(
-    session: Session, study: Study, network: Network
-) -> tuple[Pixels | None, float | None]:
+def draw_difference(record: MapsRecord) -> tuple[Pixels | None, float | None]:
     """Where the map with GPA has more or less of its importance, and the end of that scale."""
-    first, second = session.maps[:2]
+    first, second = _compared(record)
     if first is None or second is None:
         return None, None
     if not (first.importance.any() and second.importance.any()):
@@ -234,71 +173,74 @@ def draw_difference(
     values = importance_difference(first.importance, second.importance)
     limit = colour_limit([np.abs(values)])
     factor = enlarging_factor(*values.shape)
-    crop = enlarge(crop_pixels(session, study), factor)
-    strength = float(np.clip(session.look.strength, 0, 1))
+    crop = enlarge(to_uint8(record.crop), factor)
+    strength = float(np.clip(record.look.strength, 0, 1))
     drawn = _shaded(enlarge(signed_map(values, limit), factor), crop, strength)
-    return draw_window(drawn, inner_window(session, network), factor / network.scale), limit
+    return draw_window(drawn, record.inner_window, factor / record.network.scale), limit
 
 
-def _shaded(drawn: Pixels, picture: Pixels, strength: float) -> Pixels:
-    """A signed map, darkened where the picture is dark: less so the stronger the overlay."""
-    grey = (picture @ np.array([0.299, 0.587, 0.114]))[..., None] / 255
+def _compared(record: MapsRecord) -> tuple[Result | None, Result | None]:
+    """The map with GPA, and the first one without."""
+    without = record.results.get(record.without[0]) if record.without else None
+    return record.results.get(None), without
+
+
+def _shaded(drawn: Pixels, image: Pixels, strength: float) -> Pixels:
+    """A signed map, darkened where the image is dark: less so the stronger the overlay."""
+    grey = (image @ np.array([0.299, 0.587, 0.114]))[..., None] / 255
     return np.asarray((drawn * (strength + (1 - strength) * grey)).round().astype(np.uint8))
 
 
-def _first_title(network: Network) -> str:
+def _first_title(record: MapsRecord) -> str:
+    network = record.network
     return f"With GPA: {network.label}" if network.has_gpa else f"{network.label} (no GPA)"
 
 
-def _without_title(session: Session, way: str | None) -> str:
+def _without_title(record: MapsRecord, way: str | None) -> str:
     if way is None:
         return "Without GPA: none"
-    return words.TITLES[way] if session.also is None else words.SHORT_TITLES[way]
+    return words.TITLES[way] if len(record.without) < 2 else words.SHORT_TITLES[way]
 
 
-def _third_title(session: Session) -> str:
-    if session.look.third == DIFFERENCE:
-        if session.also is not None:  # of two without
+def _third_title(record: MapsRecord) -> str:
+    if record.look.third == DIFFERENCE:
+        if len(record.without) > 1:
             return "Difference to trained so"
         return "Difference: with less without"
     return "Bicubic interpolation"
 
 
-def _file(pixels: Pixels | None) -> str | None:
-    return None if pixels is None else shown(pixels)
+def _third_words(record: MapsRecord) -> str:
+    if record.look.third == DIFFERENCE:
+        return words.difference(*_compared(record))
+    found = record.results.get(BICUBIC)
+    text = words.explained(found, None)
+    return text if found is None else f"{text}\n\n{words.BICUBIC}"
 
 
-def _third_words(session: Session, network: Network) -> str:
-    if session.look.third == DIFFERENCE:
-        return words.difference(session.maps[0], session.maps[1])
-    text = words.explained(session.maps[2], None)
-    return f"{text}\n\n{words.BICUBIC}" if session.maps[2] is not None else text
-
-
-def numbers(session: Session, network: Network) -> dict[str, Any]:
+def numbers(record: MapsRecord) -> dict[str, Any]:
     """All figures and parameters, as plain values."""
-    window, matches = inner_window(session, network), None
-    study = session.study
-    if study is not None and network.has_gpa and session.region[2:] == study.size:
-        matches = interventions.matches_of(study, network)
 
-    def described(result: attribution.Result | None) -> Any:
+    def described(way: str) -> Any:
+        result = record.results.get(way or None)
         if result is None:
             return None
         areas = None
         if result.finished:
-            areas = area_report(result.importance, window, network.scale, matches)
+            scale = record.network.scale
+            areas = area_report(result.importance, record.inner_window, scale, record.matches)
         return {**result.summary(), "areas": areas, "params": result.params}
 
-    left, top, height, width = session.region
+    left, top, height, width = record.region
+    without = record.without
     figures = {
-        "network": network.label,
-        "with_gpa": described(session.maps[0]),
-        "without_gpa_means": session.way,
-        "without_gpa": described(session.maps[1]),
-        "bicubic": described(session.maps[2]),
+        "network": record.network.label,
+        "with_gpa": described(""),
+        "without_gpa_means": without[0] if without else None,
+        "without_gpa": described(without[0]) if without else None,
+        "bicubic": described(BICUBIC),
         "region": {"left": left, "top": top, "height": height, "width": width},
     }
-    if session.also is not None:
-        figures["without_gpa_same_weights"] = described(session.maps[3])
+    if len(without) > 1:
+        figures["without_gpa_same_weights"] = described(without[1])
     return dict(json.loads(json.dumps(figures, default=str)))

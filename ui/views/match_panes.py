@@ -1,131 +1,101 @@
-"""The panes beside the picture of page 3: one block, all blocks, reach, and what a change does."""
+"""The panes beside the image of matches: one block, all blocks, reach, and what a change does."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
-from hpinet import BlockMatches, HPINet, Matches
+from hpinet import HPINet
 from hpinet.analysis.attention_reach import STRATEGIES, VANILLA_SIZE, divisions, reach
 from hpinet.imaging.images import to_uint8
 from lam import Window
-from lam.figures.heatmaps import colour_limit, enlarge, enlarging_factor, signed_map
+from lam.figures.heatmaps import colour_limit, enlarge, signed_map
 from lam.figures.match_pairs import draw_pairs, pair_rows, pairs_at
 from lam.figures.match_plots import distance_histogram, match_graph, reach_figure, similarity_matrix
-from lam.metrics.patch_shares import patch_at
-from ui.compute import interventions
-from ui.state.image_store import shown
-from ui.state.model_catalogue import Network
-from ui.state.options import Change
-from ui.state.session import Pixels, Session, Study
-from ui.tabs.matches_layout import BLOCK, CHANGE, PAIRS, PATCH, REACH
+from ui.compute.interventions import signed_grey, statistics_of
+from ui.compute.runtime import Runtime
+from ui.state.inputs import Pixels
+from ui.state.network import Network
+from ui.state.options import BLOCK, CHANGE, PAIRS, PATCH, REACH, WINDOW, Change
+from ui.state.record import MatchesRecord
 
 from . import match_text
 from .html import listing
+from .matches import block_of, factor_of, patch_of
 from .path import drawn
 
-_SIZES = {BLOCK: 4, CHANGE: 4, PAIRS: 2, REACH: 2}
+NAMES = {
+    BLOCK: ("graph", "similarity", "distance", "figures"),
+    CHANGE: ("before", "after", "difference", "effect"),
+    PAIRS: ("pair_boxes", "pair_rows"),
+    REACH: ("reach", "reached"),
+}
+"""What each pane holds: images first, then a table where there is one."""
+
 _EFFECT_SIDE = 320  # pixels that the place of an effect is enlarged to at least
 _LEAST_LIMIT = 0.5  # grey levels: no colour for what 8 bit cannot show
 
 
-def details(
-    session: Session, study: Study, network: Network, block: int, where: str
-) -> tuple[Any, ...]:
-    """Values for `MatchesPage.details`: those of the open pane; the others stay as they are.
+def pane(
+    name: str, runtime: Runtime, record: MatchesRecord, network: Network, where: str = WINDOW
+) -> dict[str, Any]:
+    """Values of a pane by `NAMES`.
 
     Args:
-        session: Says which pane is open.
-        study: The picture.
-        network: The network.
-        block: Number from 1.
-        where: Where effects are shown.
+        name: Which pane; one that shows no more than `ui.views.matches.pair` has none.
+        runtime: Computes and keeps.
+        record: The matches in use.
+        network: The record's.
+        where: Where the effect of a change is shown: `WINDOW` or `PATCH`.
     """
-    values: list[Any] = []
-    for pane, size in _SIZES.items():
-        if pane != session.explored.pane:
-            values += [gr.skip()] * size
-        elif not network.has_gpa:
-            values += [None] * size
-        else:
-            values += _pane(pane, session, study, network, block, where)
-    return tuple(values)
+    if name not in NAMES or not network.has_gpa:
+        return dict.fromkeys(NAMES.get(name, ()))
+    values: list[Any]
+    if name == CHANGE:
+        values = _effect(runtime, record, network, effect_place(runtime, record, network, where))
+    elif name == BLOCK:
+        values = _block(runtime, record, network)
+    elif name == PAIRS:
+        values = _pairs(runtime, record, network)
+    else:
+        values = _reach(record, network)
+    return {
+        field: runtime.images.shown(value) if isinstance(value, np.ndarray) else value
+        for field, value in zip(NAMES[name], values, strict=True)
+    }
 
 
-def _pane(
-    pane: str, session: Session, study: Study, network: Network, block: int, where: str
-) -> list[Any]:
-    if pane == CHANGE:
-        return effect_view(session, study, network, block, where)
-    return figures(session, study, network, pane, block)
-
-
-def figures(session: Session, study: Study, network: Network, pane: str, block: int) -> list[Any]:
-    """Values of a pane that shows the matches: `BLOCK`, `PAIRS` or `REACH`.
-
-    Raises:
-        ValueError: If the network has none.
-    """
-    if not network.has_gpa:
-        raise ValueError(f"{network.label} has no Global Pixel Access, so it has no matches.")
-    found = matches_now(session, study, network)
-    number = checked_block(found, block)
-    if pane == BLOCK:
-        return block_view(study, found, number)
-    if pane == PAIRS:
-        return pairs_view(session, study, network, found)
-    return reach_view(session, study, network)
-
-
-def matches_now(session: Session, study: Study, network: Network) -> Matches:
-    """The matches in use: the network's own, or the visitor's."""
-    change = session.explored.change
-    if change.nothing:
-        return interventions.matches_of(study, network)
-    return interventions.outcome(study, network, change).matches
-
-
-def checked_block(matches: Matches, block: int | None) -> int:
-    """The block's number from 1; 1 where there is no such block."""
-    return int(block) if block and 1 <= int(block) <= len(matches.blocks) else 1
-
-
-def block_view(study: Study, matches: Matches, number: int) -> list[Any]:
+def _block(runtime: Runtime, record: MatchesRecord, network: Network) -> list[Any]:
     """Graph, similarity matrix, distances and figures of a block."""
-    block = matches.blocks[number - 1]
-    assert block is not None
-    found = interventions.statistics_of(study, matches, number)
-    lr = to_uint8(study.lr.rgb)
-    graph = match_graph(lr, found.origins, found.index, found.patch_size)
+    study, matches = record.study, runtime.matches.of(record.study, network, record.change)
+    block, found = block_of(record, matches), statistics_of(study, matches, record.block)
+    graph = match_graph(to_uint8(study.lr.rgb), found.origins, found.index, found.patch_size)
     far = distance_histogram(found.distance, found.chance_distance)
     similar = None
     if block.matrix is not None and len(block.origins) > 1:
-        similar = shown(drawn(similarity_matrix(block.matrix[0].cpu().numpy())))
+        similar = drawn(similarity_matrix(block.matrix[0].cpu().numpy()))
     numbers = listing(["Matches of this block", ""], match_text.statistics(found))
-    return [shown(drawn(graph)), similar, shown(drawn(far)), numbers]
+    return [drawn(graph), similar, drawn(far), numbers]
 
 
-def pairs_view(session: Session, study: Study, network: Network, matches: Matches) -> list[Any]:
-    """The paper's Fig. 8: patch and match in every block, on the picture and side by side."""
-    x, y = session.explored.place or (0, 0)
-    scale = network.scale
+def _pairs(runtime: Runtime, record: MatchesRecord, network: Network) -> list[Any]:
+    """The paper's Fig. 8: patch and match in every block, on the image and side by side."""
+    (x, y), scale = record.place, network.scale
+    outcome = runtime.matches.outcome(record.study, network, record.change)
     point = ((x + 0.5) / scale, (y + 0.5) / scale)
-    pairs = pairs_at(matches, point[1], point[0])
-    pixels = interventions.outcome(study, network, session.explored.change).pixels
-    factor = enlarging_factor(pixels.shape[0], pixels.shape[1], 900)
-    boxes = draw_pairs(enlarge(pixels, factor), pairs, point, scale * factor)
-    return [shown(boxes), shown(pair_rows(pixels, pairs, scale))]
+    pairs = pairs_at(outcome.matches, point[1], point[0])
+    factor = factor_of(record)
+    boxes = draw_pairs(enlarge(outcome.pixels, factor), pairs, point, scale * factor)
+    return [boxes, pair_rows(outcome.pixels, pairs, scale)]
 
 
-def reach_view(session: Session, study: Study, network: Network) -> list[Any]:
+def _reach(record: MatchesRecord, network: Network) -> list[Any]:
     """The paper's Fig. 4: what the clicked pixel reaches directly under each way of division."""
     assert isinstance(network.model, HPINet)
-    config = network.model.config
-    x, y = session.explored.place or (0, 0)
-    column, row = x // network.scale, y // network.scale
+    config, study = network.model.config, record.study
+    column, row = (v // network.scale for v in record.place)
     least = max(config.patch_sizes)
     height, width = (max(side, least) for side in study.size)
     vanilla = min(VANILLA_SIZE, height, width)
@@ -138,57 +108,57 @@ def reach_view(session: Session, study: Study, network: Network) -> list[Any]:
     ]  # fmt: skip
     head = ["Division", "Reached directly", "In two steps", "Blind within 12 px"]
     return [
-        shown(drawn(reach_figure(to_uint8(study.lr.rgb), reaches))),
+        drawn(reach_figure(to_uint8(study.lr.rgb), reaches)),
         listing(head, match_text.reached([r.summary() for r in reaches])),
     ]
 
 
-def effect_place(
-    session: Session, study: Study, network: Network, block: int, where: str
-) -> Window:
-    """Where an effect is shown: the window of page 2, or the clicked patch as a window."""
-    height, width = (side * network.scale for side in study.size)
+def effect_place(runtime: Runtime, record: MatchesRecord, network: Network, where: str) -> Window:
+    """Where an effect is shown: the window, or the clicked patch as a window."""
     if where != PATCH:
-        return session.window or Window(0, 0, min(16, height, width))
-    found = interventions.matches_of(study, network)
-    known = found.blocks[checked_block(found, block) - 1]
-    assert known is not None
-    patch = patch_of(session, known, network.scale)
+        return record.window
+    known = block_of(record, runtime.matches.of(record.study, network))
+    patch, (height, width) = patch_of(record, known), record.size
     top, left = (int(v) * network.scale for v in known.origins[patch])
-    size = min(known.patch_size * network.scale, height - top, width - left)
-    return Window(left, top, size)
+    return Window(left, top, min(known.patch_size * network.scale, height - top, width - left))
 
 
-def patch_of(session: Session, block: BlockMatches, scale: int) -> int:
-    """The patch of a block that holds the place looked at."""
-    x, y = session.explored.place or (0, 0)
-    return patch_at(block.origins, block.patch_size, (y + 0.5) / scale, (x + 0.5) / scale)
+def _effect(runtime: Runtime, record: MatchesRecord, network: Network, window: Window) -> list[Any]:
+    """Before, after, difference, and the effect in numbers."""
+    study, change = record.study, record.change
+    images, limit = effect_pixels(runtime, record, network, window)
+    found = runtime.matches.effect(study, network, change, window)
+    sizes = _sizes(found.difference, window)
+    rows = match_text.effects(found, sizes, study.hr is not None, limit)
+    return [*images, listing(["What the change does", ""], rows)]
 
 
-def effect_view(
-    session: Session, study: Study, network: Network, block: int, where: str
-) -> list[Any]:
-    """Values for `ChangePane.outputs`: before, after, difference, and the effect in numbers."""
-    change = session.explored.change
-    window = effect_place(session, study, network, block, where)
-    pictures, limit = effect_view_pixels(study, network, change, window)
-    found = interventions.effect_of(study, network, change, window)
-    rows = match_text.effects(found, sizes(found.difference, window), study.hr is not None, limit)
-    return [*(shown(p) for p in pictures), listing(["What the change does", ""], rows)]
-
-
-def effect_view_pixels(
-    study: Study, network: Network, change: Change, window: Window
+def effect_pixels(
+    runtime: Runtime, record: MatchesRecord, network: Network, window: Window
 ) -> tuple[list[Pixels], float]:
     """The window before, after, and their difference; and where its colours end, in grey levels."""
-    normal = interventions.outcome(study, network, Change())
-    changed = interventions.outcome(study, network, change)
-    difference = interventions.signed_grey(changed.trace.sr - normal.trace.sr)
-    inside = _cut(difference, window)
+    normal, changed = (
+        runtime.matches.outcome(record.study, network, change)
+        for change in (Change(), record.change)
+    )
+    inside = _cut(signed_grey(changed.trace.sr - normal.trace.sr), window)
     limit = max(_LEAST_LIMIT, colour_limit([np.abs(inside)], 100))
     factor = max(1, -(-_EFFECT_SIDE // window.size))
-    pictures = [enlarge(_cut(o.pixels, window), factor) for o in (normal, changed)]
-    return [*pictures, enlarge(signed_map(inside, limit), factor)], limit
+    images = [enlarge(_cut(o.pixels, window), factor) for o in (normal, changed)]
+    return [*images, enlarge(signed_map(inside, limit), factor)], limit
+
+
+def effect_facts(runtime: Runtime, record: MatchesRecord, network: Network) -> dict[str, Any]:
+    """What is changed, and what that does to the SR image, as plain values."""
+    change, window = record.change, record.window
+    facts: dict[str, Any] = {"kind": change.kind, "window": [window.left, window.top, window.size]}
+    if not change.nothing:
+        count = len(runtime.matches.of(record.study, network).blocks)
+        facts |= change.intervention(count).describe()
+    found = runtime.matches.effect(record.study, network, change, window)
+    mean, largest = _sizes(found.difference, window)
+    inside = {"window_mean_difference": mean, "window_max_difference": largest}
+    return {**facts, "effect": {**found.summary(), **inside}}
 
 
 def _cut(array: NDArray[Any], window: Window) -> Pixels:
@@ -196,22 +166,8 @@ def _cut(array: NDArray[Any], window: Window) -> Pixels:
     return np.ascontiguousarray(array[rows, window.left : window.left + window.size])
 
 
-def sizes(difference: Any, window: Window) -> tuple[float, float]:
+def _sizes(difference: Any, window: Window) -> tuple[float, float]:
     """Mean and largest change of a pixel's channels in the window, in grey levels."""
     sizes = 255 * np.abs(difference[0].permute(1, 2, 0).float().cpu().numpy())
     inside = _cut(sizes, window)
     return float(inside.mean()), float(inside.max())
-
-
-def effect_facts(session: Session, study: Study, network: Network) -> dict[str, Any]:
-    """What is changed, and what that does to the SR picture, as plain values."""
-    change, window = session.explored.change, session.window
-    assert window is not None
-    facts: dict[str, Any] = {"kind": change.kind, "window": [window.left, window.top, window.size]}
-    if not change.nothing:
-        count = len(interventions.matches_of(study, network).blocks)
-        facts |= change.intervention(count).describe()
-    found = interventions.effect_of(study, network, change, window)
-    mean, largest = sizes(found.difference, window)
-    inside = {"window_mean_difference": mean, "window_max_difference": largest}
-    return {**facts, "effect": {**found.summary(), **inside}}

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 from hpinet import BlockMatches
 from hpinet.analysis.intervention_effect import Effect
 from hpinet.analysis.match_statistics import BlockStatistics
-from lam import LocalAttributionResult, MethodResult
 from ui.state.options import ELSEWHERE, EVERYWHERE, FORCED, Change
+from ui.state.record import Result
 
 from .text import position
 
@@ -21,7 +21,7 @@ KINDS = {
     "off": "GPA off (each patch its own match)",
     "random": "random matches",
     "second": "the second best matches",
-    "hr": "matches by the true picture (HR)",
+    "hr": "matches by the true image (HR)",
     FORCED: "a forced match",
 }
 """What is done to matches, by `ui.state.options.KINDS`."""
@@ -35,7 +35,7 @@ KIND_LABELS = {
     "hr": "the best by HR",
     FORCED: "a patch I choose: two clicks",
 }
-"""The same as a choice after "let patches look at"."""
+"""The same as a choice after "let patches attend to"."""
 
 
 PLACE_LABELS = {"this block": "this one", EVERYWHERE: "all", ELSEWHERE: "all but this"}
@@ -94,22 +94,17 @@ def effects(
     rows = [
         ["Colours of the difference: red brighter, blue darker, up to", f"±{limit:.2g} levels"],
         ["Change of a pixel here, mean / largest (grey levels of 255)", _pair(*window)],
-        [
-            "In the whole picture, mean / largest",
-            _pair(found.mean_difference, found.max_difference),
-        ],
+        ["In the whole image, mean / largest", _pair(found.mean_difference, found.max_difference)],
     ]
     if known:
         here, whole = _db(found.window_psnr_change), _db(found.psnr_change)
         rows.append(
-            ["PSNR-Y here / of the whole picture (dB; + is nearer to HR)", f"{here} / {whole}"]
+            ["PSNR-Y here / of the whole image (dB; + is nearer to HR)", f"{here} / {whole}"]
         )
     return rows
 
 
-def change_of_spread(
-    normal: LocalAttributionResult | MethodResult, changed: LocalAttributionResult | MethodResult
-) -> str:
+def change_of_spread(normal: Result, changed: Result) -> str:
     """How wide the window's map is with the normal and with changed matches."""
     a, b = normal.diffusion_index, changed.diffusion_index
     if not (math.isfinite(a) and math.isfinite(b)):
@@ -117,7 +112,7 @@ def change_of_spread(
     return (
         f"Diffusion index (0-100, how widely the pixels that matter spread): {a:.2f} normally, "
         f"{b:.2f} with the change ({round(b - a, 2) + 0.0:+.2f}); other blocks keep the sharp "
-        "picture's matches."
+        "image's matches."
     )
 
 
@@ -154,7 +149,7 @@ def statistics(block: BlockStatistics) -> list[list[str]]:
             "Mean distance to the match / by chance (LR pixels)",
             f"{_plain(found['mean_distance'], 1)} / {_plain(found['chance_distance'], 1)}",
         ],
-        ["Share of the picture ever used as a match", _percent(found["coverage"])],
+        ["Share of the image ever used as a match", _percent(found["coverage"])],
     ]
 
 
@@ -187,8 +182,8 @@ def pair_words(number: int, block: BlockMatches, patch: int, scale: int) -> str:
         f"({side * scale}x{side * scale} here). The patch at {here} "
     )
     if match == patch:
-        return text + "looks at itself."
-    text += f"looks at the one at **{position(match, block.origins)}**"
+        return text + "attends to itself."
+    text += f"attends to the one at **{position(match, block.origins)}**"
     if not math.isnan(value):
         text += f", similarity {value:.2f} (inner product: more is more alike)"
     return text + "."

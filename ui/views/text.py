@@ -8,23 +8,24 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hpinet.analysis.match_statistics import in_degree
-from lam import LocalAttributionResult, MethodResult, area_fractions
-from ui.state.model_catalogue import BOTH, OWN, TWIN, Network
+from lam import MethodResult, area_fractions
+from ui.state.network import BOTH, SWITCHED_OFF, TWIN, NetworkInfo
+from ui.state.record import MapsRecord, MatchesRecord, Result, Subject
 
 WITHOUT = {
     TWIN: "a twin trained without GPA",
-    OWN: "same weights, GPA switched off",
+    SWITCHED_OFF: "same weights, GPA switched off",
     BOTH: "both, side by side",
 }
 """The ways to be without GPA, named as what they are."""
 
 TITLES = {
     TWIN: "Without GPA: a twin trained without it",
-    OWN: "Without GPA: same weights, switched off",
+    SWITCHED_OFF: "Without GPA: same weights, switched off",
 }
 """The same over a map, where there is little room."""
 
-SHORT_TITLES = {TWIN: "Without GPA: trained so", OWN: "Without GPA: switched off"}
+SHORT_TITLES = {TWIN: "Without GPA: trained so", SWITCHED_OFF: "Without GPA: switched off"}
 """The same over four maps in a row."""
 
 METHODS = {
@@ -36,24 +37,20 @@ METHODS = {
 """The names of `lam.ATTRIBUTION_METHODS`."""
 
 ABOUT_METHODS = {
-    "lam": "Adds up the gradient while the picture turns from blurred to sharp.",
-    "saliency": "One gradient, at the picture itself: quick and noisy.",
+    "lam": "Adds up the gradient while the image turns from blurred to sharp.",
+    "saliency": "One gradient, at the image itself: quick and noisy.",
     "input_x_gradient": "The same gradient times the pixel's brightness.",
     "occlusion": "Blurs one square of 4x4 pixels after another and sees what is lost: slow.",
 }
 
-BICUBIC = "It looks at the 2 nearest LR pixels on each side: a network should see more."
+BICUBIC = "It uses the 2 nearest LR pixels on each side: a network should use more."
 
 DETECTOR = "The strength of the window's detail along the path"
 
 _NOTABLE = 0.1  # differences of the diffusion index below this share say nothing
 
 
-def explained(
-    result: LocalAttributionResult | MethodResult | None,
-    other: LocalAttributionResult | MethodResult | None,
-    first: bool = False,
-) -> str:
+def explained(result: Result | None, other: Result | None, first: bool = False) -> str:
     """What a map says, beside that of the network without GPA if there is one.
 
     Args:
@@ -81,10 +78,7 @@ def areas(importance: ArrayLike) -> str:
     return f"50 / 80 / 95% of the importance lie in **{half} / {most} / {nearly}** of the pixels."
 
 
-def difference(
-    first: LocalAttributionResult | MethodResult | None,
-    second: LocalAttributionResult | MethodResult | None,
-) -> str:
+def difference(first: Result | None, second: Result | None) -> str:
     """What the difference of two maps, the second without GPA, shows."""
     if first is None or second is None:
         return "There is no map without GPA to compare with."
@@ -98,12 +92,36 @@ def difference(
     )
 
 
-def nothing_to_switch(network: Network) -> str:
+def nothing_to_switch(network: NetworkInfo) -> str:
     """Why there is no map without GPA."""
     return "" if network.has_gpa else f"{network.label} has no GPA: there is nothing to switch off."
 
 
-def balance(result: LocalAttributionResult | MethodResult) -> str:
+def of_image(subject: Subject) -> str:
+    """Which image and network something is of."""
+    height, width = subject.study.size
+    return f"{subject.study.name}, {width}x{height} LR pixels, {subject.network.label}"
+
+
+def of_maps(record: MapsRecord | None) -> str:
+    """What maps are of, in a sentence; empty where there are none."""
+    if record is None:
+        return ""
+    window, (left, top, height, width), how = record.window, record.region, record.how
+    by = f"{how.steps} steps" if how.method == "lam" else METHODS[how.method]
+    return (
+        f"Dimmed: maps of {record.study.name}, {record.network.label}, window of {window.size} "
+        f"pixels at ({window.left}, {window.top}), {width}x{height} LR pixels from ({left}, {top})"
+        f", {by}."
+    )
+
+
+def of_matches(record: MatchesRecord | None) -> str:
+    """What matches are of, in a sentence; empty where there are none."""
+    return "" if record is None else f"Dimmed: matches of {of_image(record)}."
+
+
+def balance(result: Result) -> str:
     """What explains the detector's change, in parts of 100."""
     if isinstance(result, MethodResult):
         return "This method keeps no account of what it explains; LAM does."
@@ -126,17 +144,14 @@ def balance(result: LocalAttributionResult | MethodResult) -> str:
     return sentence
 
 
-def spread(result: LocalAttributionResult | MethodResult | None) -> str:
+def spread(result: Result | None) -> str:
     """The diffusion index of a result, or a dash."""
     if result is None or not math.isfinite(result.diffusion_index):
         return "none"
     return f"{result.diffusion_index:.1f}"
 
 
-def comparison(
-    with_gpa: LocalAttributionResult | MethodResult,
-    without: LocalAttributionResult | MethodResult | None,
-) -> str:
+def comparison(with_gpa: Result, without: Result | None) -> str:
     """Both diffusion indices in a sentence."""
     if without is None or not (with_gpa.finished and without.finished):
         return ""
@@ -145,8 +160,8 @@ def comparison(
         return ""
     relation = "wider" if a > b else "narrower"
     if abs(a - b) < _NOTABLE * max(a, b):
-        return f"With and without GPA, the network looks about as wide: DI {a:.1f} and {b:.1f}."
-    return f"With GPA the network looks {relation}: DI {a:.1f} against {b:.1f}."
+        return f"With and without GPA, it uses an area about as wide: DI {a:.1f} and {b:.1f}."
+    return f"With GPA the network uses a {relation} area: DI {a:.1f} against {b:.1f}."
 
 
 def position(number: int, origins: ArrayLike) -> str:
@@ -162,7 +177,7 @@ def popularity(index: ArrayLike) -> str:
     counts = in_degree(index)
     n, most, chosen = len(counts), int(counts.max()), int((counts > 0).sum())
     if n == 1:
-        return "The picture is one patch here: it can only match itself."
+        return "The image is one patch here: it can only match itself."
     share = round(100 * most / n)
     sentence = (
         f"**{most} of {n} patches ({share}%) chose the same target**; "

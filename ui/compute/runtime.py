@@ -1,0 +1,67 @@
+"""One server's memory: what it has computed, the files that it serves, and whose turn it is."""
+
+from __future__ import annotations
+
+import threading
+
+from ui.state.file_store import FileStore, ImageStore
+from ui.state.model_catalogue import Catalogue
+
+from .attribution import Attribution
+from .contenders import Contenders
+from .interventions import MatchChanges
+from .job_queue import JobQueue
+from .path import PathStations
+from .scores import Scorer
+from .super_resolution import SuperResolution
+
+_EVERY = 600.0  # seconds between two looks for old files
+
+
+class Runtime:
+    """What all visitors of one page share; two pages in one process have one each.
+
+    Args:
+        catalogue: The networks on offer.
+
+    Attributes:
+        catalogue: As given.
+        images: Images on the page.
+        downloads: Images and ZIPs to be saved.
+        queue: Heavy jobs.
+        super_resolved: SR images.
+        contenders: What is compared.
+        scorer: PSNR, SSIM, LPIPS.
+        attribution: Attribution maps.
+        matches: Matches, and images with changed ones.
+        path: The network along LAM's path.
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self.images = ImageStore("hpinet-lens-shown-")
+        self.downloads = FileStore("hpinet-lens-")
+        self.queue = JobQueue()
+        self.super_resolved = SuperResolution()
+        self.contenders = Contenders(catalogue, self.super_resolved)
+        self.scorer = Scorer(self.contenders)
+        self.attribution = Attribution()
+        self.matches = MatchChanges(self.attribution)
+        self.path = PathStations()
+        self._closed = threading.Event()
+
+    def start(self) -> None:
+        """Begin to delete old files now and then."""
+        threading.Thread(target=self._tidy, name="old-files", daemon=True).start()
+
+    def close(self) -> None:
+        """End running work after its current step, wait for that, and delete all files."""
+        self._closed.set()
+        self.attribution.close()
+        self.images.close()
+        self.downloads.close()
+
+    def _tidy(self) -> None:
+        while not self._closed.wait(_EVERY):
+            self.images.tidy()
+            self.downloads.tidy()

@@ -1,0 +1,90 @@
+"""Files that the server makes for its visitors: images on the page, downloads, ZIPs."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from hpinet.imaging.files import write_bytes
+
+from .inputs import Pixels
+
+LIMIT = 512 * 2**20
+"""Bytes of files kept in a store; a page that is open has loaded its images long before."""
+
+LIFETIME = 3600.0
+"""Seconds after its last use that a file is kept, as long as gradio keeps uploads."""
+
+
+class FileStore:
+    """A temporary folder from which old files go, and the oldest over a limit.
+
+    Args:
+        prefix: Of the folder's name.
+        limit: Bytes of files kept.
+        lifetime: Seconds after its last use that a file is kept.
+    """
+
+    def __init__(self, prefix: str, limit: int = LIMIT, lifetime: float = LIFETIME) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix=prefix)
+        self.folder = Path(self._folder.name)
+        self._limit, self._lifetime = limit, lifetime
+        self._lock = threading.Lock()
+
+    def write(self, name: str, data: bytes) -> Path:
+        """Write a file whole, so that nobody reads half of it.
+
+        Args:
+            name: Below the folder; may name folders in it.
+            data: Its content.
+        """
+        path = self.folder / name
+        write_bytes(path, data)
+        self.tidy()
+        return path
+
+    def tidy(self) -> None:
+        """Delete the files that were unused for long, and the oldest over the limit."""
+        with self._lock:
+            found = [(path.stat(), path) for path in self.folder.rglob("*") if path.is_file()]
+            total, now = 0, time.time()
+            for known, path in sorted(found, key=lambda f: -f[0].st_mtime):
+                total += known.st_size
+                if total > self._limit or now - known.st_mtime > self._lifetime:
+                    path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Delete the folder."""
+        self._folder.cleanup()
+
+
+class ImageStore(FileStore):
+    """PNG files named by their pixels, whole before anyone can ask for them.
+
+    Given an array, gradio writes a file named by its content every time anew, in place: a second
+    visitor who comes to the same image breaks the first one's download.
+    """
+
+    def shown(self, pixels: Pixels) -> str:
+        """The path of a PNG of these pixels.
+
+        Args:
+            pixels: (h, w, 3) or (h, w) uint8.
+        """
+        pixels = np.ascontiguousarray(pixels)
+        name = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
+        path = self.folder / f"{name[:40]}.png"
+        if path.is_file():
+            os.utime(path)  # still in use
+            return str(path)
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "PNG", compress_level=1)  # mostly for the loopback
+        return str(self.write(path.name, file.getvalue()))

@@ -1,0 +1,165 @@
+"""Results with all that made them: what is shown, redrawn, described or exported comes from these.
+
+A session says what is chosen; a record says what a result is of. Where they differ, the page names
+what the record belongs to and dims it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from hpinet import Matches
+from lam import LocalAttributionResult, MethodResult, Window
+
+from .inputs import Pixels, Source, Study
+from .network import NetworkInfo
+from .options import BICUBIC, Change, How, Look
+
+Region = tuple[int, int, int, int]
+"""(left, top, height, width) in LR pixels."""
+
+Result = LocalAttributionResult | MethodResult
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """An image and the network that it is seen through.
+
+    Attributes:
+        study: The image.
+        network: The network, without its weights.
+    """
+
+    study: Study
+    network: NetworkInfo
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the SR image."""
+        height, width = self.study.size
+        return height * self.network.scale, width * self.network.scale
+
+    def same(self, other: Subject | None) -> bool:
+        """Whether another is of the same image and network."""
+        if other is None:
+            return False
+        here, there = ((s.study.key, s.network.label) for s in (self, other))
+        return here == there
+
+
+@dataclass(frozen=True, eq=False)
+class Opened(Subject):
+    """What a visitor has opened, replaced as one.
+
+    Attributes:
+        source: What the image was made from, for another mode or network.
+    """
+
+    source: Source
+
+
+@dataclass(frozen=True, eq=False)
+class ComparisonRecord(Subject):
+    """What *Super-resolve* compares.
+
+    Attributes:
+        uploaded: The label of the visitor's network at that time.
+    """
+
+    uploaded: str | None
+
+
+@dataclass(frozen=True)
+class MapsRequest:
+    """What is asked of maps; equal requests have equal maps. Attributes as of `MapsRecord`."""
+
+    image: str
+    network: str
+    window: Window
+    region: Region
+    how: How
+    without: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class MapsRecord(Subject):
+    """Attribution maps of one window.
+
+    Attributes:
+        sr: The SR image of the network, (sh, sw, 3).
+        window: The window, in SR pixels of the whole image.
+        region: The attributed LR pixels.
+        how: By which method.
+        without: How the maps without GPA are without it: none, one or two ways.
+        matches: Those of the image, where all of it is attributed.
+        look: How the maps were drawn last.
+        results: The maps so far: None stands for the network with GPA, then the ways ``without``,
+            and `BICUBIC`.
+    """
+
+    sr: Pixels
+    window: Window
+    region: Region
+    how: How
+    without: tuple[str, ...] = ()
+    matches: Matches | None = None
+    look: Look = field(default_factory=Look)
+    results: Mapping[str | None, Result] = field(default_factory=dict)
+
+    @property
+    def ways(self) -> tuple[str | None, ...]:
+        """The keys of all maps that there will be, in the order of the page."""
+        return (None, *self.without[:1], BICUBIC, *self.without[1:])
+
+    @property
+    def inner_window(self) -> Window:
+        """The window in SR pixels of the attributed region."""
+        left, top = (v * self.network.scale for v in self.region[:2])
+        return Window(self.window.left - left, self.window.top - top, self.window.size)
+
+    @property
+    def crop(self) -> Tensor:
+        """The attributed LR pixels, (1, 3, h, w) in [0, 1]."""
+        left, top, height, width = self.region
+        return self.study.lr.rgb[..., top : top + height, left : left + width]
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the LR image is attributed."""
+        return self.region[2:] == self.study.size
+
+    @property
+    def request(self) -> MapsRequest:
+        """What these maps answer."""
+        return MapsRequest(
+            self.study.key, self.network.label, self.window, self.region, self.how, self.without
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class MatchesRecord(Subject):
+    """Matches as they are shown: one block, one place, and what is changed.
+
+    Attributes:
+        window: The window that is drawn, and that effects are measured in.
+        place: (x, y) in SR pixels of the place that is shown.
+        block: The block's number, from 1.
+        change: What is done to the matches.
+        first: While a match is to be forced, the patch that was clicked; None before.
+    """
+
+    window: Window
+    place: tuple[int, int]
+    block: int = 1
+    change: Change = field(default_factory=Change)
+    first: int | None = None
+
+    def answers(self, other: MatchesRecord | None) -> bool:
+        """Whether a change measured for the other is measured for this one."""
+        return self.same(other) and (self.window, self.change) == (
+            getattr(other, "window", None),
+            getattr(other, "change", None),
+        )

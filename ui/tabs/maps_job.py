@@ -1,0 +1,183 @@
+"""Attribution maps of one visitor as they grow, and what they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from lam import Window
+from ui.compute.attribution import region_around
+from ui.compute.opening import current, network_of
+from ui.compute.runtime import Runtime
+from ui.state import options
+from ui.state.network import TWIN, Network
+from ui.state.options import BICUBIC, How
+from ui.state.record import MapsRecord, MapsRequest, Opened, Result
+from ui.state.session import Session
+from ui.views import maps, text
+from ui.views.html import render, status_bar
+
+from .receptive_field_layout import ReceptiveFieldPage
+
+STEPS = options.STEPS
+
+
+class MapsJob:
+    """Computes maps and yields values of the page's components.
+
+    Args:
+        runtime: Computes and keeps.
+        page: The components.
+    """
+
+    def __init__(self, runtime: Runtime, page: ReceptiveFieldPage) -> None:
+        self._runtime, self._page = runtime, page
+
+    def record(self, session: Session, settings: Sequence[Any]) -> MapsRecord:
+        """A record without results of what is chosen; settings as `request_of` takes them."""
+        opened, network = current(self._runtime, session)
+        study, window = opened.study, session.window or Window(0, 0)
+        asked = request_of(opened, network, window, *settings)
+        matches = None
+        if asked.region[2:] == study.size and network.has_gpa:
+            matches = self._runtime.matches.of(study, network)
+        sr = self._runtime.super_resolved(study, network).pixels
+        return MapsRecord(
+            study,
+            network.info,
+            sr,
+            asked.window,
+            asked.region,
+            asked.how,
+            asked.without,
+            matches,
+            session.look,
+        )
+
+    def run(
+        self, session: Session, settings: Sequence[Any], patience: float = float("inf")
+    ) -> Iterator[dict[Any, Any]]:
+        """Compute the maps a batch of steps of each at a time, and show how they grow.
+
+        Args:
+            session: The visitor, whose window and look of the maps are taken.
+            settings: Values of `ReceptiveFieldPage.settings`.
+            patience: Seconds that the maps may take.
+
+        Yields:
+            Values of components.
+        """
+        page, runtime, job = self._page, self._runtime, session.maps_job
+        run = job.begin()  # before the window is read: a click from here on outdates this
+        record = self.record(session, settings)
+        network = network_of(runtime, session, record)
+        session.wanted, how, region = record.request, record.how, record.region
+        costly = [way for way in record.ways if way != BICUBIC]
+        estimated = runtime.attribution.estimated_seconds
+        guess = estimated(network, costly, region, how)
+        if guess is None:
+            told = "Measuring one step, to say how long it will take…"
+            yield {page.status: status_bar(told, 0, stale(session))}
+            guess = estimated(network, costly, region, how, record.study)
+        costs = {page.costs: self._costs(record, network, costly)}
+        if guess is not None and guess > patience:
+            yield {**costs, page.status: status_bar(_warning(record, guess), stale=stale(session))}
+            return
+        told = maps.announcement(how, guess)
+        yield {**costs, page.status: status_bar(told, 0, stale(session))}
+        # Bicubic first: it is there at once.
+        ways = sorted(record.ways, key=lambda way: way != BICUBIC)
+        jobs = {
+            way: runtime.attribution.attributed(
+                record.study, network, way, record.window, region, how
+            )
+            for way in ways
+        }
+        results: dict[str | None, Result] = {}
+        while jobs:
+            for way in tuple(jobs):
+                result = next(jobs[way], None)
+                if job.run != run:
+                    if job.stopped:
+                        yield self._stopped(session, record)
+                    return
+                if result is None:
+                    del jobs[way]
+                else:
+                    results[way] = result
+            if not jobs:
+                job.ended = run
+            if not results:
+                return  # the server ends
+            # From here on these are the maps that are shown, drawn as was chosen meanwhile.
+            record = replace(record, results=dict(results), look=session.look)
+            session.maps = record
+            # Whole values every time: a tab not opened yet keeps only the latest, were it empty.
+            yield {
+                **page.fill(maps.maps(record, runtime.images)),
+                page.costs: self._costs(record, network, costly),
+                page.status: maps.status(record, None if jobs else "Done", guess),
+            }
+
+    def _stopped(self, session: Session, record: MapsRecord) -> dict[Any, Any]:
+        if not record.results:
+            told = status_bar("Stopped before the first step.", stale=stale(session))
+            return {self._page.status: told}
+        record = replace(record, look=session.look)
+        return {
+            **self._page.fill(maps.maps(record, self._runtime.images)),
+            self._page.status: maps.status(record, "Stopped"),
+        }
+
+    def _costs(self, record: MapsRecord, network: Network, ways: list[str | None]) -> str:
+        """How long maps of each area would take, by the speed measured so far."""
+        told, seen = [], set()
+        for choice in ("64", "96", "128", "whole"):
+            try:
+                region = region_around(record.window, choice, record.study.size, network.scale)
+            except ValueError:
+                continue  # too large to be attributed whole
+            guess = self._runtime.attribution.estimated_seconds(network, ways, region, record.how)
+            if guess is None or region[2:] in seen:
+                continue
+            seen.add(region[2:])
+            told.append(f"{region[3]}x{region[2]} about {text.seconds(guess)}")
+        return render("costs", areas=told)
+
+
+def stale(session: Session) -> str:
+    """What the maps that are shown are of, where that is not what is chosen; else empty."""
+    record = session.maps
+    if record is None or record.request == session.wanted:
+        return ""
+    return text.of_maps(record)
+
+
+def request_of(
+    opened: Opened,
+    network: Network,
+    window: Window,
+    steps: float = STEPS,
+    region: str = "auto",
+    without: str = TWIN,
+    method: str = options.LAM,
+    matches: str = "live",
+) -> MapsRequest:
+    """What is asked for: a window of what is opened, and values of `ReceptiveFieldPage.settings`.
+
+    Raises:
+        ValueError: No such region, method or number of steps.
+    """
+    area = region_around(window, region, opened.study.size, network.scale)
+    how = How(int(steps), method, matches)
+    return MapsRequest(opened.study.key, network.label, window, area, how, network.ways(without))
+
+
+def _warning(record: MapsRecord, guess: float) -> str:
+    height, width = record.region[2:]
+    smaller = ", or choose a smaller area" if min(height, width) > 64 else ""
+    return (
+        f"The maps of {width}x{height} LR pixels would take about {text.seconds(guess)}: press "
+        f"Compute maps to have them{smaller}."
+    )
