@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -106,17 +105,17 @@ class YourModelPage(Page):
 
 
 def take(session: Session, catalogue: Catalogue, file: str | None) -> str:
-    """Load a visitor's file, delete it, and return the network's label.
+    """Load a visitor's file and return the network's label.
+
+    The file stays where it is until uploads are old: its path may be another's, too, as gradio
+    stores equal files once, and the page's examples are files that a visitor can name.
 
     Raises:
         ValueError: Anything wrong with it, in a sentence.
     """
     if not file:
         raise ValueError("No file was given: choose a file of weights.")
-    try:
-        session.uploaded = catalogue.uploads.add(file)
-    finally:
-        Path(file).unlink(missing_ok=True)
+    session.uploaded = catalogue.uploads.add(file)
     return session.uploaded
 
 
