@@ -159,7 +159,6 @@ class MatchesRecord(Subject):
 
     def answers(self, other: MatchesRecord | None) -> bool:
         """Whether a change measured for the other is measured for this one."""
-        return self.same(other) and (self.window, self.change) == (
-            getattr(other, "window", None),
-            getattr(other, "change", None),
-        )
+        if other is None or not self.same(other):
+            return False
+        return (self.window, self.change) == (other.window, other.change)

@@ -215,8 +215,8 @@ class SuperResolve:
                 )
                 if session.comparison is not record:
                     return
-                if number and not perceptual and contender.kind in _FIRST:
-                    continue  # these were shown already
+                if not perceptual and number == 0:
+                    continue  # shown already beside the network, which is known too
                 reason = runtime.scorer.lpips_reason(study) if perceptual else ""
                 # Whole values every time: a tab that was not opened yet keeps only the latest.
                 values = {
