@@ -2,8 +2,8 @@
 
 On CPUs memory is slow and multiply-adds are cheap. Scores and hidden channels of a few patches stay
 in the processor's cache; a backward pass computes them again instead of fetching them from memory,
-except where a layer is trained and its scores are few. Results and gradients are those of the plain
-formulas.
+except where a layer is trained on few pixels (`pays`). Results and gradients are those of
+the plain formulas.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 _SCORES = 1 << 19  # attention scores that a thread has at once; backward, also their gradients
 _ROWS = 1 << 12  # pixels at once where there is no attention
-_KEPT = 1 << 23  # a trained layer keeps fewer scores than this for its backward pass
+_FEW = 1 << 24  # numbers; a trained layer that would keep fewer of them is computed plainly
 
 
 def attention(x: Tensor, other: Tensor | None, layer: Any) -> Tensor:
@@ -48,19 +48,16 @@ def feed_forward(x: Tensor, layer: Any) -> Tensor:
 def pays(x: Tensor, layer: nn.Module) -> bool:
     """Whether a layer goes through (B, N, L, C) patches in chunks, and not plainly.
 
-    Where the processor multiplies bfloat16 fast, a training step waits for passes over memory, and
-    few patches are kept sooner than computed again; measured on S with six crops of 38x38.
+    Plainly, about L + 8 C numbers a pixel are kept for the backward pass. Where a trained layer has
+    few pixels, that takes less time than to compute them again, as measured on S with six crops of
+    38x38; eight of M of 48x48 are too many. An attribution trains nothing: it keeps inputs only,
+    for as many steps as fit at once.
     """
-    kind = x.device.type
-    if kind != "cpu" or not torch.is_autocast_enabled(kind):
-        return kind == "cpu"
+    if x.device.type != "cpu":
+        return False
     trained = torch.is_grad_enabled() and any(p.requires_grad for p in layer.parameters())
-    return not (trained and _scores(x) < _KEPT)
-
-
-def _scores(x: Tensor) -> int:
-    """Attention scores of (..., L, C) patches."""
-    return x.numel() // x.shape[-1] * x.shape[-2]
+    length, channels = x.shape[-2:]
+    return not trained or x.numel() // channels * (length + 8 * channels) >= _FEW
 
 
 def scores_held(patches: int, patch_size: int) -> int:
@@ -108,31 +105,28 @@ class _Attention(torch.autograd.Function):
         value: Tensor,
         dtype: torch.dtype,
     ) -> Tensor:
+        ctx.save_for_backward(x, other, gain, shift, query, key, value)
         ctx.eps, ctx.dtype = eps, dtype
         joint = _joint(query, key, value, dtype)
         out, length = torch.empty_like(x), x.shape[1]
         parts = _slices(len(x), _patches_at_once(length))
-        # An attribution trains nothing: it keeps inputs only, for as many steps as fit at once.
-        keep = any(ctx.needs_input_grad[5:8]) and _scores(x) < _KEPT
-        all_scores = x.new_empty(len(x) if keep else parts[0].stop, length, length, dtype=dtype)
+        room = x.new_empty(parts[0].stop, length, length, dtype=dtype)
         with torch.autocast(x.device.type, enabled=False):
             z = F.layer_norm(x, x.shape[-1:], gain, shift, eps).to(dtype)
             q, k, v = _projected(z, other, joint, len(query))
             for some in parts:
-                scores = all_scores[some if keep else slice(some.stop - some.start)]
+                scores = room[: some.stop - some.start]
                 torch.bmm(q[some], k[some].transpose(1, 2), out=scores)
                 torch.softmax(scores, -1, out=scores)
                 if dtype == x.dtype:
                     torch.baddbmm(x[some], scores, v[some], out=out[some])
                 else:
                     torch.add(x[some], torch.bmm(scores, v[some]), out=out[some])
-        kept = all_scores if keep else None
-        ctx.save_for_backward(x, other, gain, shift, query, key, value, kept)
         return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> tuple[Tensor | None, ...]:
-        x, other, gain, shift, query, key, value, kept = ctx.saved_tensors
+        x, other, gain, shift, query, key, value = ctx.saved_tensors
         dtype, d = ctx.dtype, len(query)
         joint = _joint(query, key, value, dtype)
         norm = _NormGradient(gain, shift, ctx.eps, any(ctx.needs_input_grad[2:4]))
@@ -143,7 +137,7 @@ class _Attention(torch.autograd.Function):
             sources = [(slice(d), z.to(dtype)), (slice(d, None), other.to(dtype))]
         projected = [_channels_first(joint[rows], source) for rows, source in sources]
         to_projected = _attention_gradient(
-            torch.cat(projected, 1).split([d, d, len(value)], 1), grads[0].to(dtype), kept
+            torch.cat(projected, 1).split([d, d, len(value)], 1), grads[0].to(dtype)
         )
         to_sources, to_joint = [], []
         for rows, source in sources:
@@ -272,7 +266,7 @@ def _channels_first(weight: Tensor, x: Tensor) -> Tensor:
     return torch.bmm(weight.expand(len(x), -1, -1), x.transpose(1, 2))
 
 
-def _attention_gradient(projected: Sequence[Tensor], grad: Tensor, kept: Tensor | None) -> Tensor:
+def _attention_gradient(projected: Sequence[Tensor], grad: Tensor) -> Tensor:
     """The gradient (P, 2 d + C, L) of (scaled) query, key and value.
 
     Per patch, with ``S = softmax(q k^T)`` and G the output's gradient: ``dv = S^T G``,
@@ -282,7 +276,6 @@ def _attention_gradient(projected: Sequence[Tensor], grad: Tensor, kept: Tensor 
     Args:
         projected: Query and key (P, d, L), value (P, C, L).
         grad: G, (P, L, C).
-        kept: S, (P, L, L), if it was kept.
     """
     query, key, value = projected
     d, length = query.shape[1:]
@@ -292,11 +285,8 @@ def _attention_gradient(projected: Sequence[Tensor], grad: Tensor, kept: Tensor 
     for some in parts:
         q, k, v, g = query[some], key[some], value[some], grad[some]
         scores, to_scores = rooms[:, : len(g)]
-        if kept is None:
-            torch.bmm(q.transpose(1, 2), k, out=scores)
-            torch.softmax(scores, -1, out=scores)
-        else:
-            scores = kept[some]
+        torch.bmm(q.transpose(1, 2), k, out=scores)
+        torch.softmax(scores, -1, out=scores)
         out[some, 2 * d :] = torch.bmm(g.transpose(1, 2), scores)
         torch.bmm(g, v, out=to_scores)
         torch.ops.aten._softmax_backward_data(

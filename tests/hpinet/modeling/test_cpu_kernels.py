@@ -22,10 +22,9 @@ def gradients(y, inputs, layer, weight):
     return torch.autograd.grad((y * weight).sum(), [*inputs, *layer.parameters()])
 
 
-@pytest.fixture(autouse=True, params=["kept", "computed again"])
-def small_chunks(monkeypatch, request):
-    """Scores of a trained layer are kept, or computed again by the backward pass."""
-    monkeypatch.setattr(cpu_kernels, "_KEPT", 1 << 20 if request.param == "kept" else 0)
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch):
+    monkeypatch.setattr(cpu_kernels, "_FEW", 0)  # in chunks, however few the pixels
     monkeypatch.setattr(cpu_kernels, "_SCORES", 2 * 16**2 + 1)  # two at a time, and a last one
     monkeypatch.setattr(cpu_kernels, "_ROWS", 30)  # 112 rows: no multiple
 
@@ -91,14 +90,22 @@ def test_bfloat16_autocast_is_near_and_keeps_what_is_added_to_exact():
     assert not torch.equal(near, exact)
 
 
-@pytest.mark.parametrize("trained", [False, True])
-def test_what_is_kept_for_the_backward_pass(trained, request):
-    layer, x = PatchAttention(10, 6).double().requires_grad_(trained), picture_of_patches(1)
+def kept_for_backward(layer, x):
     kept = []
     with torch.autograd.graph.saved_tensors_hooks(
         lambda t: kept.append(t.numel()) or t, lambda t: t
     ):
         layer(x)
-    weights = sum(p.numel() for p in layer.parameters())
-    scores = 7 * 16**2 if trained and "[kept" in request.node.name else 0
-    assert sum(kept) == x.numel() + weights + scores
+    return sum(kept)
+
+
+def test_only_the_input_is_kept_but_where_a_trained_layer_has_few_pixels(monkeypatch):
+    layer, x = PatchAttention(10, 6).double(), picture_of_patches(1)
+    least = x.numel() + sum(p.numel() for p in layer.parameters())
+    assert kept_for_backward(layer, x) == least
+    plainly = 7 * 16 * (16 + 8 * 10)  # scores, and eight numbers a channel
+    monkeypatch.setattr(chunked, "_FEW", plainly)
+    assert kept_for_backward(layer, x) == least
+    monkeypatch.setattr(chunked, "_FEW", plainly + 1)
+    assert kept_for_backward(layer, x) > least + 7 * 16**2
+    assert kept_for_backward(layer.requires_grad_(False), x) == least
