@@ -104,8 +104,8 @@ def test_only_the_input_is_kept_but_where_a_trained_layer_has_few_pixels(monkeyp
     least = x.numel() + sum(p.numel() for p in layer.parameters())
     assert kept_for_backward(layer, x) == least
     plainly = 7 * 16 * (16 + 8 * 10)  # scores, and eight numbers a channel
-    monkeypatch.setattr(chunked, "_FEW", plainly)
+    monkeypatch.setattr(cpu_kernels, "_FEW", plainly)
     assert kept_for_backward(layer, x) == least
-    monkeypatch.setattr(chunked, "_FEW", plainly + 1)
+    monkeypatch.setattr(cpu_kernels, "_FEW", plainly + 1)
     assert kept_for_backward(layer, x) > least + 7 * 16**2
     assert kept_for_backward(layer.requires_grad_(False), x) == least
