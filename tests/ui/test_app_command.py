@@ -12,7 +12,6 @@ from types import SimpleNamespace
 import pytest
 
 import app
-from ui.compute.attribution import begin_running
 
 ROOT = Path(app.__file__).parent
 
@@ -73,12 +72,11 @@ def test_a_space_listens_where_it_is_expected(space, host, monkeypatch, tmp_path
     page = SimpleNamespace(launch=lambda **options: launched.update(options))
     page.queue = lambda **_: page
     monkeypatch.setattr("ui.layout.build", lambda _: page)
-    monkeypatch.setattr("ui.shared_events.warm_up", lambda _: None)
+    monkeypatch.setattr("ui.layout.warm_up", lambda _: None)
     monkeypatch.setenv("SPACE_ID", space)
     for name in ("GRADIO_ANALYTICS_ENABLED", "HF_HUB_OFFLINE", "GRADIO_TEMP_DIR"):
         monkeypatch.setenv(name, str(tmp_path))  # so that what the command sets ends with the test
     assert app.main(["--no-browser"]) == 0
-    begin_running()
     assert (launched["server_name"], launched["server_port"]) == (host, 7860)
 
 
