@@ -1,6 +1,7 @@
 """The weights that come with the package: what the model card says of them must be true."""
 
 import hashlib
+import json
 import re
 
 import pytest
@@ -31,7 +32,9 @@ def test_the_twins_were_trained_alike():
     def header(gpa):
         with safe_open(bundled_path("S", 4, gpa), framework="pt") as file:
             metadata = file.metadata()
-        return metadata["recipe"], metadata["step"]
+        recipe = json.loads(metadata["recipe"])
+        # What each was taken up from, and with which draw of crops, is its own.
+        return {key: value for key, value in recipe.items() if key not in ("init", "seed")}
 
     assert header(True) == header(False)
 
