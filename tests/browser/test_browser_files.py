@@ -33,7 +33,7 @@ def test_no_example_stays_chosen_beside_an_upload(page, tmp_path):
 def test_a_refused_file_leaves_the_example_chosen(page, tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     upload(page, "upload", tmp_path / "text.png")
-    page.get_by_text("text.png is not a picture that can be read.").wait_for()
+    page.get_by_text("text.png is not an image that can be read.").wait_for()
     assert page.locator("#examples .selected").count() == 1
 
 
