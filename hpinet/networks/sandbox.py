@@ -183,7 +183,7 @@ def _tried(path: str) -> dict[str, Any]:
         return asdict(probe(open_model(path), name))
     except ModelError as error:
         return {"error": str(error)}
-    except MemoryError:
+    except (MemoryError, SystemError):
         return {"error": f"{name} could not be opened: its network needs too much memory"}
     except Exception as error:
         text = first_line(error)

@@ -83,9 +83,11 @@ def recognise(plan: FilePlan, unknown: WeightsError) -> ForeignNetwork:
                 return _wrapped(plan.path, loader.load_from_state_dict(naming))
         except spandrel.UnsupportedModelError:
             continue
-        except ModelError:
+        except (ModelError, MemoryError, SystemError):  # the last is what CPython may make of it
             raise
         except Exception as error:  # it may take a file for what it is not, and fail anywhere
+            if "allocate memory" in str(error):
+                raise MemoryError from error
             raise ModelError(
                 f"{plan.path.name} looks like a network that spandrel knows, but its tensors do "
                 f"not fit: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
