@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from hpinet import HPINet, HPINetConfig, OwnPatches, get_config, load_model, upscale
 from hpinet.data.pairs import find_pairs, load_pair
-from hpinet.inference.precision import half_precision, match_agreement
+from hpinet.inference.precision import half_precision, has_bf16, match_agreement
 from hpinet.metrics.psnr_ssim import psnr_y
 from hpinet.modeling import memory as m
 from hpinet.modeling.decoder import add_residual
@@ -165,6 +165,7 @@ def test_half_precision_keeps_psnr(shared):
     pair = find_pairs(shared / "benchmarks/Set5/x4", 4)[2]  # the butterfly
     lr, hr = load_pair(pair, 4)
     exact, half = (psnr_y(upscale(model, lr, precision=p).rgb, hr, 4) for p in ("fp32", "bf16"))
-    assert abs(exact - half) < 0.03  # processors without bfloat16 round a little differently
+    # Where the processor lacks bfloat16 its products are imitated, and round a little differently.
+    assert abs(exact - half) < (0.02 if has_bf16(torch.device("cpu")) else 0.03)
     assert match_agreement(model, lr.rgb, "bf16") > 0.9
     assert match_agreement(model, lr.rgb, "fp32") == 1
