@@ -14,6 +14,7 @@ from hpinet.config import HPINetConfig
 
 from .attention import FeedForward, PatchAttention, PatchDepthwise, gradients_wanted
 from .decoder import add_convolution
+from .direct_access import can_be_read, is_plain_convolution
 from .matches import BlockMatches
 from .matching import best_matches, gumbel_matches, similarity, take, take_straight_through
 from .memory import Chunks, default_chunks
@@ -74,8 +75,10 @@ class HPIBlock(nn.Module):
         Raises:
             ValueError: If the given matches do not fit.
         """
-        cut = division(*x.shape[-2:], self.patch_size, self.overlap, x.device)
-        if not (self.training or gradients_wanted(x, *self.parameters())):
+        height, width = x.shape[-2:]
+        cut = division(height, width, self.patch_size, self.overlap, x.device)
+        wanted = self.training or gradients_wanted(x, *self.parameters())
+        if not wanted and self._can_be_chunked(x):
             return self._forward_in_chunks(x, cut, given, matrix, needed, chunks)
         patches = cut.divide(x.permute(0, 2, 3, 1))  # (B, H, W, C) -> (B, N, P * P, C)
         matched, used = self._match(patches, cut, given, matrix, seeds, needed)
@@ -88,6 +91,10 @@ class HPIBlock(nn.Module):
         # Without the convolution nothing scales the branch, which carries x itself through its
         # residuals: adding x once more would double it block by block.
         return (y if self.conv is None else x + self.conv(y)), used
+
+    def _can_be_chunked(self, x: Tensor) -> bool:
+        """Whether nobody can tell that parts of x go through the layers one after the other."""
+        return (self.conv is None or is_plain_convolution(self.conv)) and can_be_read(self, x)
 
     def _forward_in_chunks(
         self,
@@ -170,10 +177,17 @@ class HPIBlock(nn.Module):
                 cut.gather(features, part).to(exact).mean(2)
                 for part in numbers.split(chunks.patches(self.patch_size, len(features)), 1)
             ]
-            tokens = self.match_norm(torch.cat(pooled, 1))  # L(X_i) of Eq. 8, (B, N, C)
+            tokens = self._tokens(torch.cat(pooled, 1))
             index, value = best_matches(tokens, chunks.similarity)
             kept = similarity(tokens) if matrix and cut.count > 1 else None
         return BlockMatches(cut.patch_size, cut.origins, index, value, kept)
+
+    def _tokens(self, pooled: Tensor) -> Tensor:
+        """L(X_i) of Eq. 8: (B, N, C) means of the patches' pixels, normalised, of the same type."""
+        assert self.match_norm is not None
+        weight = next(self.match_norm.parameters(), pooled)  # of a half-precision network: half
+        tokens: Tensor = self.match_norm(pooled.to(weight.dtype)).to(pooled.dtype)
+        return tokens
 
     def _match(
         self,
@@ -202,7 +216,7 @@ class HPIBlock(nn.Module):
         # Matching stays in float32 under autocast: near-ties must not switch with the precision.
         with torch.autocast(_autocast_device(patches), enabled=False):
             exact = torch.promote_types(patches.dtype, torch.float32)
-            tokens = self.match_norm(patches.to(exact).mean(2))  # L(X_i) of Eq. 8, (B, N, C)
+            tokens = self._tokens(patches.to(exact).mean(2))
             scores = None  # (B, N, N), held only where all pairs are asked for
             if cut.count > 1 and (self.training or matrix):
                 scores = similarity(tokens)

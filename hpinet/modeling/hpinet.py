@@ -16,9 +16,10 @@ from hpinet.config import HPINetConfig
 from .attention import gradients_wanted
 from .block import HPIBlock
 from .decoder import add_residual
+from .direct_access import can_be_read, is_plain_convolution, recorded
 from .matches import BlockMatches, Matches
 from .memory import Chunks, default_chunks, fitting_chunks
-from .patches import pad_to_patch
+from .patches import pad_to_patch, pin_size
 from .region import Box, decoder_box, patches_of_region
 
 
@@ -238,8 +239,11 @@ class HPINet(nn.Module):
                 f"expected images of shape (B, 3, H, W) with at least one pixel, "
                 f"got {tuple(x.shape)}"
             )
+        x = pin_size(x, *(int(n) for n in (x.shape[0], x.shape[-2], x.shape[-1])))
         padded = pad_to_patch(x, max(self.config.patch_sizes))
-        features: Tensor = self.encoder(padded.contiguous(memory_format=torch.channels_last))
+        if not recorded(x):  # only a layout in memory, and not every recorder knows it
+            padded = padded.contiguous(memory_format=torch.channels_last)
+        features: Tensor = self.encoder(padded)
         return features
 
     def _matches(self, used: Sequence[BlockMatches | None], features: Tensor) -> Matches:
@@ -265,7 +269,8 @@ class HPINet(nn.Module):
         height, width = (side * self.scale for side in x.shape[-2:])
         base = F.interpolate(x, scale_factor=self.scale, mode="bilinear", align_corners=False)
         if region is None:
-            if gradients_wanted(features, x, *self.parameters()):
+            wanted = gradients_wanted(features, x, *self.parameters())
+            if wanted or not self._can_decode_in_bands(features):
                 return base + self._upsample(features)[..., :height, :width]
             rows = (chunks or default_chunks(x.device)).decoder_rows
             add_residual(base, features, self.upsamplers, self.steps, self.last, rows)
@@ -277,6 +282,13 @@ class HPINet(nn.Module):
         residual = self._upsample(box.crop(features))
         inside = region.moved(box.top * self.scale, box.left * self.scale)
         return region.crop(base) + inside.crop(residual)
+
+    def _can_decode_in_bands(self, features: Tensor) -> bool:
+        """Whether nobody can tell that bands of the features are decoded one after the other."""
+        layers = [*self.upsamplers, self.last]
+        return all(is_plain_convolution(layer) for layer in layers) and can_be_read(
+            nn.ModuleList(layers), features
+        )
 
     def _upsample(self, features: Tensor) -> Tensor:
         """f_Decoder of Eq. 3, differentiable: (B, C, H', W') to (B, 3, sH', sW')."""

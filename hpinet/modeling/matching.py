@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .direct_access import recorded
+
 _MATRIX_BUDGET = 1 << 24  # similarity entries held at once: 64 MB in float32
 
 
@@ -34,6 +36,10 @@ def similarity(tokens: Tensor, rows: slice = slice(None), out: Tensor | None = N
     scores = torch.bmm(scaled, tokens.transpose(1, 2), out=out)
     # Eq. 8 has j != i. Row r of the result is patch rows.start + r, so i = j lies on the diagonal
     # that starts at column rows.start.
+    if recorded(tokens):  # a graph cannot always hold what writes into a part of its input
+        count, first = scores.shape[1:], rows.start or 0
+        itself = torch.ones(count, dtype=torch.bool, device=scores.device).triu(first).tril(first)
+        return scores.masked_fill(itself, -torch.inf)
     scores.diagonal(rows.start or 0, 1, 2).fill_(-torch.inf)
     return scores
 
@@ -52,6 +58,9 @@ def best_matches(tokens: Tensor, budget: int = _MATRIX_BUDGET) -> tuple[Tensor, 
     if n == 1:
         return tokens.new_zeros(b, 1, dtype=torch.long), tokens.new_full((b, 1), torch.nan)
     tokens = tokens.detach()  # an argmax has no gradient
+    if recorded(tokens):
+        value, index = similarity(tokens).max(-1)
+        return index, value
     band = min(n, max(1, budget // (b * n)))  # patches i whose similarities to all N are held
     # One buffer for all bands: allocated anew for each, with the results between them, the heap
     # grew with every band.

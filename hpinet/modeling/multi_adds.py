@@ -27,8 +27,8 @@ def count_multi_adds(model: nn.Module, x: Tensor) -> int:
     total = 0
     blocks = blocks_of(model)
     if blocks:
-        # Shapes are enough, and where a gradient is wanted every layer is called as a module.
-        model = copy.deepcopy(model).to("meta").requires_grad_(True)
+        # Shapes are enough, and a copy on "meta" computes nothing.
+        model = copy.deepcopy(model).to("meta")
         blocks = blocks_of(model)
         x = x.to("meta")
 
@@ -45,7 +45,7 @@ def count_multi_adds(model: nn.Module, x: Tensor) -> int:
         if block.match_norm is not None:
             handles.append(block.match_norm.register_forward_hook(similarity_hook))
     try:
-        with torch.enable_grad() if blocks else torch.inference_mode():
+        with torch.inference_mode():
             model(x)
     finally:
         for handle in handles:

@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .direct_access import recorded
+
 
 def axis_origins(length: int, patch_size: int, overlap: int) -> tuple[int, ...]:
     """Where the patches start along one axis: Eq. 4 for rows, Eq. 5 for columns.
@@ -182,11 +184,10 @@ class Division:
         return x * self.weight.to(x.dtype)
 
 
-@lru_cache(maxsize=64)
 def division(
     height: int, width: int, patch_size: int, overlap: int, device: torch.device | str = "cpu"
 ) -> Division:
-    """The division of an H x W map into patches, cached per size and device.
+    """The division of an H x W map into patches, kept for the next call.
 
     Args:
         height: H in pixels.
@@ -198,19 +199,56 @@ def division(
     Raises:
         ValueError: If the map is smaller than a patch.
     """
+    # What is made while a graph is recorded belongs to that graph.
+    divide = _divide if recorded() else _kept
+    return divide(height, width, patch_size, overlap, device)
+
+
+def _divide(
+    height: int, width: int, patch_size: int, overlap: int, device: torch.device | str
+) -> Division:
+    tops = axis_origins(height, patch_size, overlap)
+    lefts = axis_origins(width, patch_size, overlap)
+    # rows[r * P + i] = tops[r] + i
+    rows, columns = ([o + i for o in line for i in range(patch_size)] for line in (tops, lefts))
     # Autograd refuses to save tensors made in inference mode, and these outlive this call.
     with torch.inference_mode(False):
-        tops = torch.tensor(axis_origins(height, patch_size, overlap))
-        lefts = torch.tensor(axis_origins(width, patch_size, overlap))
-        offsets = torch.arange(patch_size)
-        # (R, 1) + (P,) -> (R * P,): rows[r * P + i] = tops[r] + i
-        rows, columns = ((o[:, None] + offsets).flatten() for o in (tops, lefts))
-        # How often a row and a column occur; a pixel lies in as many patches as their product.
-        covered_rows = torch.bincount(rows, minlength=height).float()
-        covered_columns = torch.bincount(columns, minlength=width).float()
-        weight = 1 / (covered_rows[:, None, None] * covered_columns[None, :, None])
-        tensors = (torch.cartesian_prod(tops, lefts), rows, columns, weight)
-        return Division(height, width, patch_size, *(t.to(device) for t in tensors))
+        origins = torch.tensor([(top, left) for top in tops for left in lefts], device=device)
+        covered = torch.tensor(_times(rows, height), dtype=torch.float32, device=device)
+        across = torch.tensor(_times(columns, width), dtype=torch.float32, device=device)
+        # A pixel lies in as many patches as the product of how often its row and column occur.
+        weight = 1 / (covered[:, None, None] * across[None, :, None])
+        down, right = torch.tensor(rows, device=device), torch.tensor(columns, device=device)
+        return Division(height, width, patch_size, origins, down, right, weight)
+
+
+def _times(line: Sequence[int], length: int) -> list[int]:
+    """How often each number below ``length`` occurs."""
+    times = [0] * length
+    for number in line:
+        times[number] += 1
+    return times
+
+
+@lru_cache(maxsize=64)
+def _kept(
+    height: int, width: int, patch_size: int, overlap: int, device: torch.device | str
+) -> Division:
+    return _divide(height, width, patch_size, overlap, device)
+
+
+@torch.jit.script_if_tracing
+def pin_size(x: Tensor, batch: int, height: int, width: int) -> Tensor:
+    """Images (B, 3, H, W) as they are; a traced graph refuses those of another size by this.
+
+    `torch.jit.trace` records which pixels form a patch as they are for the traced images.
+    """
+    if x.shape[0] != batch or x.shape[-2] != height or x.shape[-1] != width:
+        raise ValueError(
+            f"this network was traced for {batch} images of {width}x{height} pixels, "
+            f"not {x.shape[0]} of {x.shape[-1]}x{x.shape[-2]}: trace it for these"
+        )
+    return x
 
 
 def pad_to_patch(x: Tensor, least: int) -> Tensor:

@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from hpinet.modeling import cpu_kernels
 from hpinet.modeling.attention import FeedForward, PatchAttention, attend
+from hpinet.modeling.cpu_kernels.chunks import sizes
 
 
 def attention_plainly(layer, x, other):
@@ -24,9 +24,9 @@ def gradients(y, inputs, layer, weight):
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(cpu_kernels, "_FEW", 0)  # in chunks, however few the pixels
-    monkeypatch.setattr(cpu_kernels, "_SCORES", 2 * 16**2 + 1)  # two at a time, and a last one
-    monkeypatch.setattr(cpu_kernels, "_ROWS", 30)  # 112 rows: no multiple
+    monkeypatch.setattr(sizes, "few", 0)  # in chunks, however few the pixels
+    monkeypatch.setattr(sizes, "scores", 2 * 16**2 + 1)  # two at a time, and a last one
+    monkeypatch.setattr(sizes, "rows", 30)  # 112 rows: no multiple
 
 
 def picture_of_patches(seed):
@@ -104,8 +104,8 @@ def test_only_the_input_is_kept_but_where_a_trained_layer_has_few_pixels(monkeyp
     least = x.numel() + sum(p.numel() for p in layer.parameters())
     assert kept_for_backward(layer, x) == least
     plainly = 7 * 16 * (16 + 8 * 10)  # scores, and eight numbers a channel
-    monkeypatch.setattr(cpu_kernels, "_FEW", plainly)
+    monkeypatch.setattr(sizes, "few", plainly)
     assert kept_for_backward(layer, x) == least
-    monkeypatch.setattr(cpu_kernels, "_FEW", plainly + 1)
+    monkeypatch.setattr(sizes, "few", plainly + 1)
     assert kept_for_backward(layer, x) > least + 7 * 16**2
     assert kept_for_backward(layer.requires_grad_(False), x) == least
