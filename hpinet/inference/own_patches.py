@@ -19,6 +19,9 @@ class OwnPatches(nn.Module):
         model: The network, with ``config.gpa``.
     """
 
+    fixes_matches = True
+    """No match is left to the network: none can switch along a path of images."""
+
     def __init__(self, model: HPINet) -> None:
         super().__init__()
         self.model = model

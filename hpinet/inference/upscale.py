@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from hpinet.imaging.images import Picture, PictureError, check_rgb, from_uint8, to_uint8
+from hpinet.imaging.value_range import check_value_range
 from hpinet.modeling.hpinet import HPINet
 from hpinet.modeling.matches import Matches
 from hpinet.modeling.memory import free_memory
@@ -56,6 +57,7 @@ def upscale(
     if isinstance(picture, Tensor):
         picture = Picture(picture)
     rgb = check_rgb(picture.rgb)
+    check_value_range(rgb)
     parameter = next(model.parameters(), torch.zeros(()))
     x = rgb.to(parameter.device, parameter.dtype)
     extra: dict[str, Any] = {} if matches is None else {"matches": matches}
@@ -102,6 +104,7 @@ def bicubic(picture: Picture | Tensor, scale: int) -> Picture | Tensor:
     if scale < 1:
         raise PictureError(f"scale must be 1 or more, not {scale}.")
     rgb = picture if isinstance(picture, Tensor) else picture.rgb
+    check_value_range(check_rgb(rgb))
     size = (check_rgb(rgb).shape[-2] * scale, rgb.shape[-1] * scale)
     enlarged = torch.cat([_resize_rgb(one[None], size) for one in rgb])
     if isinstance(picture, Tensor):

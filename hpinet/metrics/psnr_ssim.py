@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from hpinet.imaging.images import to_uint8
+from hpinet.imaging.value_range import RESULT_SLACK, check_value_range
 
 SSIM_WINDOW = 11  # skimage's Gaussian of sigma 1.5, cut off at 3.5 sigma: 2 * 5 + 1 pixels
 
@@ -68,8 +69,20 @@ def ssim_y(sr: Pixels, hr: Pixels, crop: int) -> float:
 
 
 def eight_bit(rgb: Pixels) -> np.ndarray:
-    """Either kind of pixels as uint8 (H, W, 3)."""
-    return to_uint8(rgb) if isinstance(rgb, Tensor) else rgb
+    """Either kind of pixels as uint8 (H, W, 3).
+
+    Raises:
+        ValueError: Another kind, or floats far outside [0, 1].
+    """
+    if isinstance(rgb, Tensor):
+        check_value_range(rgb, "an image that is compared", RESULT_SLACK)
+        return to_uint8(rgb)
+    if rgb.dtype != np.uint8:
+        raise ValueError(
+            f"an image that is compared is uint8 (H, W, 3), or a tensor of floats in [0, 1], not "
+            f"an array of {rgb.dtype}"
+        )
+    return rgb
 
 
 def check_sizes(sr: np.ndarray, hr: np.ndarray) -> None:

@@ -140,7 +140,7 @@ class GaborDetector:
     def __call__(self, sr: Tensor, window: Window) -> Tensor:
         """The detector's values (B,) for SR images (B, 3, H, W), in units of their range."""
         around = _surroundings(sr, window, self.halo)  # (B, 3, size + 2 halo, size + 2 halo)
-        kernels = self._kernels().to(sr)
+        kernels = self._kernels().to(sr.dtype).to(sr.device)
         # Channels are filtered one by one: (3B, 1, ...) to (3B, 2 * orientations, size, size).
         waves = F.conv2d(around.flatten(0, 1)[:, None], kernels)
         cosine, sine = waves.chunk(2, dim=1)

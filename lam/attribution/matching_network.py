@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from .inspection import arguments_of, check_evaluation, hidden_matches, takes_matches, unwrapped
 
 MATCHES = ("live", "frozen", "own")
 """Which patch each query patch attends to: the match that the network finds on every image anew
@@ -25,10 +26,12 @@ class MatchingNetwork:
 
     Any function of (B, 3, h, w) to (B, 3, sh, sw) will do. If it takes ``matches`` and
     ``return_matches`` as `hpinet.HPINet` does, its matches are read and set through these two; if
-    it takes ``region`` and ``checkpoint``, less is computed and less kept.
+    it takes ``region`` and ``checkpoint``, less is computed and less kept. It gets a copy of what
+    it is called with, in the type of its parameters, so that it may write into it.
 
     Args:
-        forward_func: The function or module. A module must be in evaluation mode if that matters.
+        forward_func: The function or module, in evaluation mode if that matters; also inside of
+            what `inspection.unwrapped` knows.
         image: (1, 3, h, w), the sharp image.
         matches: One of `MATCHES`.
 
@@ -37,6 +40,7 @@ class MatchingNetwork:
         recompute: Whether a backward pass computes each block again instead of keeping it.
         can_crop: Whether ``region`` may be set.
         can_recompute: The number of blocks where ``recompute`` may be set, else 0.
+        hides_matches: Whether a network inside makes matches that nobody can read here.
 
     Raises:
         ValueError: If matches are to be set in a network that has none, or it is in training mode.
@@ -45,15 +49,18 @@ class MatchingNetwork:
     def __init__(self, forward_func: Callable[..., Any], image: Tensor, matches: str) -> None:
         if matches not in MATCHES:
             raise ValueError(f"matches must be one of {', '.join(MATCHES)}, not {matches!r}")
-        names = _parameters(forward_func)
-        has_matches = {"matches", "return_matches"} <= names
+        forward_func = unwrapped(forward_func)
+        names = arguments_of(forward_func)
+        has_matches = takes_matches(forward_func)
         if matches != "live" and not has_matches:
             raise ValueError(
                 f"this network has no matches to make {matches!r}: "
                 f"only matches='live' applies to it"
             )
-        _check_evaluation(forward_func, has_matches)
+        check_evaluation(forward_func)
         self._forward = forward_func
+        self._type = _type_of(forward_func)
+        self.hides_matches = hidden_matches(forward_func)
         self._live = has_matches and matches == "live"
         self._known: Any = None
         self._fixed: Any = None
@@ -65,7 +72,7 @@ class MatchingNetwork:
         if has_matches and matches != "live":
             # Matches made in inference mode could not take part in a backward pass later.
             with torch.inference_mode(False), torch.no_grad():
-                _, known = forward_func(image, return_matches=True)
+                _, known = forward_func(self._copied(image), return_matches=True)
             self._fixed = known if matches == "frozen" else known.own()
 
     @property
@@ -78,7 +85,7 @@ class MatchingNetwork:
         if not self._live:
             keywords = {} if self._fixed is None else {"matches": self._fixed}
             return self._run(images, **keywords), [()] * len(images)
-        sr, used = self._forward(images, return_matches=True, **self._options())
+        sr, used = self._forward(self._copied(images), return_matches=True, **self._options())
         if self._known is None:
             self._known = used.image(0)
         # (B, N) patch numbers a block to (1, N) a block and image.
@@ -102,10 +109,16 @@ class MatchingNetwork:
         """A pass like those to come, but on images of any size, to measure its memory."""
         # Given matches fit one size only: where a wrapper holds some, the network inside it.
         forward = getattr(self._forward, "free", self._forward)
-        forward(images, **({} if self.region is None else {"region": (0, 0, 1, 1)}))
+        options = {} if self.region is None else {"region": (0, 0, 1, 1)}
+        forward(self._copied(images), **options)
 
     def _run(self, images: Tensor, **keywords: Any) -> Tensor:
-        return _checked(self._forward(images, **keywords, **self._options()), images)
+        sr = self._forward(self._copied(images), **keywords, **self._options())
+        return _checked(sr, images)
+
+    def _copied(self, images: Tensor) -> Tensor:
+        """What the network is given: never the caller's tensor, and never a leaf of a graph."""
+        return images.to(self._type or images.dtype, copy=True)
 
     def _options(self) -> dict[str, Any]:
         options: dict[str, Any] = {} if self.region is None else {"region": self.region}
@@ -121,23 +134,12 @@ def switched_shares(old: Choice, new: Choice) -> NDArray[np.float64]:
     return np.array(shares)
 
 
-def _parameters(forward_func: Callable[..., Any]) -> set[str]:
-    """Names of what a function, or a module's forward, takes."""
-    function = forward_func.forward if isinstance(forward_func, nn.Module) else forward_func
-    try:
-        return set(inspect.signature(function).parameters)
-    except (TypeError, ValueError):  # some built-in functions have no signature
-        return set()
-
-
-def _check_evaluation(forward_func: Callable[..., Any], has_matches: bool) -> None:
-    if not isinstance(forward_func, nn.Module) or not forward_func.training:
-        return
-    random = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
-    if has_matches or any(isinstance(m, random) for m in forward_func.modules()):
-        raise ValueError(
-            "the network is in training mode, where its output is random: call .eval()"
-        )
+def _type_of(forward_func: Callable[..., Any]) -> torch.dtype | None:
+    """The type that a network computes in; None for a function, or where nothing is trained."""
+    if not isinstance(forward_func, nn.Module):
+        return None
+    types = (p.dtype for p in forward_func.parameters() if p.is_floating_point())
+    return next(types, None)
 
 
 def _checked(sr: Any, images: Tensor) -> Tensor:
@@ -147,4 +149,4 @@ def _checked(sr: Any, images: Tensor) -> Tensor:
             f"the network must return images of shape (B, 3, sH, sW) "
             f"for {tuple(images.shape)}, not {found}"
         )
-    return sr
+    return sr.to(images.dtype)

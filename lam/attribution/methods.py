@@ -86,7 +86,7 @@ def saliency(
     Captum's with ``abs=False``: importance is the absolute value of the channels' sum, as in LAM's
     maps, not the sum of absolute values. Arguments as in `explain`.
     """
-    target = Target(forward_func, inputs, window, **options)
+    target = _target(forward_func, inputs, window, **options)
     return _by_gradient(target, "saliency", lambda f, x: Saliency(f).attribute(x, abs=False))
 
 
@@ -94,7 +94,7 @@ def input_x_gradient(
     forward_func: Callable[..., Any], inputs: Tensor, window: Window, **options: Any
 ) -> MethodResult:
     """Input times gradient (Shrikumar et al. 2016), captum's. Arguments as in `explain`."""
-    target = Target(forward_func, inputs, window, **options)
+    target = _target(forward_func, inputs, window, **options)
     return _by_gradient(target, "input_x_gradient", lambda f, x: InputXGradient(f).attribute(x))
 
 
@@ -148,7 +148,7 @@ def occlusion_progressively(
         ValueError: At once, if the image, the window or an option does not fit.
     """
     stride = size if stride is None else stride
-    target = Target(forward_func, inputs, window, detector, matches)
+    target = _target(forward_func, inputs, window, detector, matches)
     sides = target.image.shape[-2:]
     if not 1 <= size <= min(sides):
         raise ValueError(f"the square must have a side of 1 to {min(sides)} LR pixels, not {size}")
@@ -190,7 +190,7 @@ def _occlude(
                 baselines=cover[:, :, rows],
                 perturbations_per_eval=batch,
             )
-        total[:, rows] += fall[0].double().cpu().numpy() / 3
+        total[:, rows] += fall[0].cpu().double().numpy() / 3
         count[:, rows] += 1
         seconds += time.perf_counter() - began
         yield target.result(total / np.maximum(count, 1), end, seconds, done / len(tops))
@@ -205,6 +205,13 @@ def _of_rows(target: Target, rows: slice) -> Callable[[Tensor], Tensor]:
         return target(images)
 
     return function
+
+
+def _target(*arguments: Any, **options: Any) -> Target:
+    """A `Target` whose network is known not to be random."""
+    target = Target(*arguments, **options)
+    target.check_repeatable()
+    return target
 
 
 def _baseline(image: Tensor, baseline: str) -> Tensor:
@@ -236,5 +243,5 @@ def _by_gradient(
     with torch.inference_mode(False), torch.enable_grad():
         found = attribute(function, target.image.clone().requires_grad_())
     target.params["method"] = method
-    attribution = found[0].detach().double().cpu().numpy()
+    attribution = found[0].detach().cpu().double().numpy()
     return target.result(attribution, values[0].item(), time.perf_counter() - began, 1.0)

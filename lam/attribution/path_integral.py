@@ -117,7 +117,8 @@ class Integration:
     def result(self) -> LocalAttributionResult:
         """What is known so far."""
         nodes = sorted(self.done)
-        jumps = 0.0 if not self.target.network.switches else float("nan")
+        counted = not self.target.network.hides_matches
+        jumps = 0.0 if counted and not self.target.network.switches else float("nan")
         if self.switches is not None:
             jumps = float(self.switches.jumps.sum())
         return LocalAttributionResult(
@@ -125,6 +126,7 @@ class Integration:
             detector_start=self.start[0],
             detector_end=self.end[0],
             match_jumps=jumps,
+            jumps_counted=counted,
             non_finite=self.non_finite,
             seconds=self.seconds,
             n_steps=len(self.rule.nodes),
@@ -164,7 +166,7 @@ class Integration:
         finite = torch.isfinite(gradients)
         self.non_finite += int((~finite).sum())
         gradients = gradients.masked_fill(~finite, 0)
-        contributions = (gradients * self._derivative(alphas)).double().cpu().numpy()
+        contributions = (gradients * self._derivative(alphas)).cpu().double().numpy()
         return list(zip(values.tolist(), choices, contributions, strict=True))
 
     def _derivative(self, alphas: Array) -> Tensor:

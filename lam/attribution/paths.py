@@ -26,11 +26,11 @@ class AttributionPath(Protocol):
     more evenly than in alpha; Gauss-Legendre nodes are then spread in that.
     """
 
-    def at(self, picture: Tensor, alphas: Array) -> Tensor:
+    def at(self, image: Tensor, alphas: Array) -> Tensor:
         """The images (K, 3, h, w) at K positions in [0, 1]."""
         ...
 
-    def derivative(self, picture: Tensor, alphas: Array) -> Tensor:
+    def derivative(self, image: Tensor, alphas: Array) -> Tensor:
         """The exact derivatives d(path) / d(alpha), (K, 3, h, w), per unit of alpha."""
         ...
 
@@ -63,17 +63,17 @@ class GaussianBlurPath:
         if not isinstance(self.kernel, int) or self.kernel < 1 or self.kernel % 2 == 0:
             raise ValueError(f"the kernel must be an odd number of pixels, not {self.kernel}")
 
-    def at(self, picture: Tensor, alphas: Array) -> Tensor:
+    def at(self, image: Tensor, alphas: Array) -> Tensor:
         """The images (K, 3, h, w) at K positions in [0, 1]."""
         weights, _ = self._kernels(alphas)
-        return _filter(picture, weights, weights)
+        return _filter(image, weights, weights)
 
-    def derivative(self, picture: Tensor, alphas: Array) -> Tensor:
+    def derivative(self, image: Tensor, alphas: Array) -> Tensor:
         """The derivatives d(path) / d(alpha), (K, 3, h, w)."""
         weights, slopes = self._kernels(alphas)  # k(s) and k'(s) = dk/ds at s = sigma(alpha)
         # The kernel is separable, K(s)[y, x] = k(s)[y] * k(s)[x], so by the product rule
         # dK/ds = k'[y] * k[x] + k[y] * k'[x]. The image does not depend on s: filter it with both.
-        both = _filter(picture, slopes, weights) + _filter(picture, weights, slopes)
+        both = _filter(image, slopes, weights) + _filter(image, weights, slopes)
         # s = sigma * (1 - alpha), so ds/dalpha = -sigma.
         return -self.sigma * both
 
@@ -144,15 +144,15 @@ class LinearPath:
             raise ValueError(f"the baseline must be 'blurred' or 'black', not {self.baseline!r}")
         GaussianBlurPath(self.sigma, self.kernel)
 
-    def at(self, picture: Tensor, alphas: Array) -> Tensor:
+    def at(self, image: Tensor, alphas: Array) -> Tensor:
         """The images (K, 3, h, w) at K positions in [0, 1]."""
-        start = self._start(picture)
-        steps = torch.as_tensor(np.asarray(alphas), dtype=picture.dtype, device=picture.device)
-        return start + steps[:, None, None, None] * (picture - start)
+        start = self._start(image)
+        steps = torch.from_numpy(np.asarray(alphas, np.float64)).to(image.dtype).to(image.device)
+        return start + steps[:, None, None, None] * (image - start)
 
-    def derivative(self, picture: Tensor, alphas: Array) -> Tensor:
+    def derivative(self, image: Tensor, alphas: Array) -> Tensor:
         """The derivatives d(path) / d(alpha), (K, 3, h, w): the same everywhere."""
-        return (picture - self._start(picture)).expand(len(alphas), -1, -1, -1)
+        return (image - self._start(image)).expand(len(alphas), -1, -1, -1)
 
     def describe(self) -> dict[str, Any]:
         """What reproduces the path, as plain values."""
@@ -160,19 +160,17 @@ class LinearPath:
             return {"name": "linear", "baseline": "black"}
         return {"name": "linear", **asdict(self)}
 
-    def _start(self, picture: Tensor) -> Tensor:
+    def _start(self, image: Tensor) -> Tensor:
         if self.baseline == "black":
-            return torch.zeros_like(picture)
-        return GaussianBlurPath(self.sigma, self.kernel).at(picture, np.zeros(1))
+            return torch.zeros_like(image)
+        return GaussianBlurPath(self.sigma, self.kernel).at(image, np.zeros(1))
 
 
-def _filter(picture: Tensor, down: Array, across: Array) -> Tensor:
+def _filter(image: Tensor, down: Array, across: Array) -> Tensor:
     """Filter an image (1, 3, h, w) with K separable kernels (K, l) to (K, 3, h, w)."""
     length = down.shape[1]
-    down_, across_ = (
-        torch.as_tensor(k, dtype=picture.dtype, device=picture.device) for k in (down, across)
-    )
-    windows = _mirror(picture, 2, length // 2).unfold(2, length, 1)  # (1, 3, h, w, l)
+    down_, across_ = (torch.from_numpy(k).to(image.dtype).to(image.device) for k in (down, across))
+    windows = _mirror(image, 2, length // 2).unfold(2, length, 1)  # (1, 3, h, w, l)
     rows = torch.einsum("chwl,kl->kchw", windows[0], down_)
     windows = _mirror(rows, 3, length // 2).unfold(3, length, 1)  # (K, 3, h, w, l)
     return torch.einsum("kchwl,kl->kchw", windows, across_)

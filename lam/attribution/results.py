@@ -99,7 +99,7 @@ class LocalAttributionResult(AttributionMap):
         detector_start: The detector where the path begins (blurred).
         detector_end: The detector on the image itself.
         match_jumps: Sum of the jumps at switches of matches. 0 where matches cannot switch; NaN in
-            an unfinished result, which has not computed them yet.
+            an unfinished result, which has not computed them yet, and where they cannot be counted.
         non_finite: How many elements of the gradients were not finite; they count as 0 in the map.
         seconds: Time spent computing.
         n_steps: Steps asked for.
@@ -111,6 +111,8 @@ class LocalAttributionResult(AttributionMap):
         path_values: (steps_done,) the detector there.
         switches: Where matches switched; None where they cannot, or not finished.
         params: Everything that reproduces the map, as plain values that fit into JSON.
+        jumps_counted: False where a network with matches is inside a function or module that does
+            not hand them on. Then jumps lie in the residual.
     """
 
     attribution: NDArray[np.float32]
@@ -127,6 +129,7 @@ class LocalAttributionResult(AttributionMap):
     path_values: NDArray[np.float64]
     switches: MatchSwitches | None
     params: dict[str, Any]
+    jumps_counted: bool = True
 
     @cached_property
     def integral(self) -> float:
@@ -140,8 +143,11 @@ class LocalAttributionResult(AttributionMap):
 
     @property
     def residual(self) -> float:
-        """``change - integral - match_jumps``: what neither pixels nor switches account for."""
-        return self.change - self.integral - self.match_jumps
+        """``change - integral - match_jumps``: what neither pixels nor switches account for.
+
+        With the jumps in it where they cannot be counted (``jumps_counted``).
+        """
+        return self.change - self.integral - (self.match_jumps if self.jumps_counted else 0.0)
 
     @property
     def relative_residual(self) -> float:

@@ -12,9 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from hpinet.imaging.value_range import INPUT_SLACK, check_value_range
 from lam.window import Window
 
 from .detectors import Detector, describe_detector, detect, get_detector
+from .inspection import check_repeatable, unwrapped
 from .matching_network import Choice, MatchingNetwork
 from .results import MethodResult
 
@@ -30,6 +32,7 @@ class Target:
         window: What is asked about, in SR pixels.
         detector: A key of `lam.DETECTORS`, or a function.
         matches: One of `lam.MATCHES`.
+        slack: How far the image's numbers may lie outside [0, 1].
 
     Attributes:
         image: (1, 3, h, w) on the network's device.
@@ -48,8 +51,11 @@ class Target:
         window: Window,
         detector: str | Detector = "gradient",
         matches: str = "live",
+        slack: float = INPUT_SLACK,
     ) -> None:
+        forward_func = unwrapped(forward_func)
         self.image = _check_image(inputs, forward_func)
+        check_value_range(self.image, slack=slack)
         self.params: dict[str, Any] = {
             "window": asdict(window),
             "detector": describe_detector(detector),
@@ -82,6 +88,15 @@ class Target:
     def observe_with(self, images: Tensor, choices: Sequence[Choice]) -> Tensor:
         """The detector (B,) under given matches, one choice an image."""
         return detect(self._detector, self.network.with_choices(images, choices), self._window)
+
+    def check_repeatable(self) -> None:
+        """Refuse a network that gives different numbers for the same image.
+
+        Raises:
+            ValueError: If so; the message gives two of them.
+        """
+        with torch.inference_mode(False), torch.no_grad():
+            check_repeatable(self, self.image)
 
     def evaluate(self) -> float:
         """The detector on the image itself."""
@@ -166,7 +181,9 @@ def _check_image(inputs: Tensor, forward_func: Any) -> Tensor:
         parameter = next(forward_func.parameters(), None)
     # A tensor made in inference mode could not take part in a backward pass: clone outside of it.
     with torch.inference_mode(False):
-        return image.detach().clone().to(image.device if parameter is None else parameter.device)
+        # Paths and detectors are computed in float32 at least, whatever the network computes in.
+        image = image.detach().to(torch.promote_types(image.dtype, torch.float32), copy=True)
+        return image.to(image.device if parameter is None else parameter.device)
 
 
 def _describe(forward_func: Any) -> dict[str, Any]:

@@ -159,6 +159,7 @@ def faithfulness_curves(
         if isinstance(count, bool) or not isinstance(count, int) or count < least:
             raise ValueError(f"{name} must be a whole number from {least} up, not {count!r}")
     target = Target(forward_func, inputs, window, detector, matches)
+    target.check_repeatable()
     order = _order(importance, tuple(target.image.shape[-2:]), seed)
     counts = np.rint(np.linspace(0, len(order), min(steps, len(order)) + 1)).astype(int)
     seeds = tuple(range(seed, seed + random_orders))

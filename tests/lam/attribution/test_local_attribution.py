@@ -153,11 +153,11 @@ def test_early_maps_are_usable_and_refined(picture):
 
 
 def test_closing_the_generator_stops_the_work(picture):
-    calls = []
+    calls, network = [], Smooth()
 
     def counted(x):
         calls.append(len(x))
-        return Smooth()(x)
+        return network(x)
 
     running = LocalAttribution(counted).attribute_progressively(
         picture, WINDOW, n_steps=40, internal_batch_size=5
@@ -166,7 +166,8 @@ def test_closing_the_generator_stops_the_work(picture):
     seen = list(calls)
     running.close()
     assert calls == seen
-    assert sum(seen) == 5 + 2  # one batch, and both ends of the path
+    # Twice the image itself, to see whether the network repeats itself; both ends; one batch.
+    assert sum(seen) == 2 + 2 + 5
 
 
 def test_batches_do_not_change_the_map(picture):

@@ -1,0 +1,41 @@
+"""Images whose numbers are not in [0, 1] are named as what they are, and refused."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+INPUT_SLACK = 0.02
+"""How far numbers of an image may lie outside [0, 1]: what resampling in floats leaves."""
+
+RESULT_SLACK = 0.5
+"""The same for a network's result, which overshoots at edges and is clipped."""
+
+
+def check_value_range(image: Tensor, what: str = "the image", slack: float = INPUT_SLACK) -> None:
+    """Refuse an image that is not in [0, 1].
+
+    Args:
+        image: Floats of any shape.
+        what: What to call it.
+        slack: How far below 0 and above 1 its numbers may lie.
+
+    Raises:
+        ValueError: If numbers lie outside; the message names the range that they seem to have and
+            what to do.
+    """
+    low, high = (float(x) for x in torch.aminmax(image.detach().float()))
+    if low >= -slack and high <= 1 + slack:
+        return
+    if high > 256:
+        seems, way = "0 to 65535", "divide by 65535"
+    elif high > 2:
+        seems, way = "0 to 255", "divide by 255"
+    elif low < -slack:
+        seems, way = "-1 to 1", "add 1 and halve, or clamp to 0 to 1"
+    else:
+        seems, way = "beyond 1", "clamp to 0 to 1"
+    raise ValueError(
+        f"{what} must hold numbers from 0 to 1, its own run from {low:.4g} to {high:.4g}, as if "
+        f"they were {seems}: {way}"
+    )
