@@ -3,6 +3,8 @@
 import sys
 
 from hpinet.cli.main import main
+from hpinet.home import ensure_cache
 
 if __name__ == "__main__":
+    ensure_cache()
     sys.exit(main())

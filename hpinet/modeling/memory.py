@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import astuple, dataclass
+from pathlib import Path
 
 import torch
 
@@ -41,14 +42,59 @@ def format_bytes(size: float) -> str:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that are free on a device; for a CPU, in main memory."""
+    """Bytes that are free on a device; for a CPU, in main memory and in the container."""
     if device.type == "cuda":
         # What PyTorch holds without using it is free to this process as well.
         unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(torch.cuda.mem_get_info(device)[0]) + unused
     import psutil
 
-    return int(psutil.virtual_memory().available)
+    free = int(psutil.virtual_memory().available)
+    limited = free_in_container()
+    return free if limited is None else min(free, limited)
+
+
+def free_in_container(root: Path = Path("/")) -> int | None:
+    """Bytes that this process's control groups leave free; None where none of them has a limit.
+
+    Args:
+        root: Where ``proc`` and ``sys`` are.
+    """
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:  # not Linux
+        return None
+    free = []
+    for line in lines:  # "0::/path" of version 2, "5:memory:/path" of version 1
+        _, kinds, path = line.split(":", 2)
+        if kinds and "memory" not in kinds.split(","):
+            continue
+        top = root / "sys/fs/cgroup" / ("memory" if kinds else "")
+        names = ("limit_in_bytes", "usage_in_bytes") if kinds else ("max", "current")
+        group = top / path.lstrip("/")
+        # A group is bound by those around it. Inside a container the path may be the host's.
+        for folder in {group, *(p for p in group.parents if p.is_relative_to(top)), top}:
+            limit, used = (_number(folder / f"memory.{name}") for name in names)
+            if limit is not None and used is not None:
+                free.append(max(0, limit - used + _reclaimable(folder)))
+    return min(free, default=None)
+
+
+def _number(file: Path) -> int | None:
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):  # no such group, or "max"
+        return None
+
+
+def _reclaimable(folder: Path) -> int:
+    """Bytes of files that were read and not used since: the kernel gives them up first."""
+    try:
+        lines = (folder / "memory.stat").read_text().splitlines()
+    except OSError:
+        return 0
+    pairs = (line.split() for line in lines)
+    return sum(int(value) for name, value in pairs if name == "inactive_file")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ import base64
 import os
 import re
 import struct
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -124,3 +126,24 @@ def test_notebooks_only_call_the_library(path):
 
 def test_all_notebooks_are_known():
     assert [path.stem for path in NOTEBOOKS] == list(FIGURES)
+
+
+@each
+def test_the_first_cell_finds_the_package_from_any_folder(path, tmp_path):
+    first = next(cell.source for cell in read(path).cells if cell.cell_type == "code")
+    code = f"{first}\nimport lam, hpinet\nprint(hpinet.__file__)"
+
+    def run(folder, **variables):
+        command = [sys.executable, "-S", "-c", code]  # -S: no installed package is seen
+        environment = {**os.environ, "PYTHONPATH": "", **variables}
+        return subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True)
+    for found in (run(FOLDER), run(FOLDER.parent), run(deep, HPINET_LENS=str(FOLDER.parent))):
+        assert found.stdout.strip() == str(FOLDER.parent / "hpinet" / "__init__.py"), found.stderr
+    (tmp_path / "clone").symlink_to(FOLDER.parent)
+    assert run(tmp_path).returncode == 0
+    assert "set HPINET_LENS" in run(deep).stderr

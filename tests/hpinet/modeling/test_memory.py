@@ -12,6 +12,7 @@ from hpinet.inference.precision import half_precision, has_bf16, match_agreement
 from hpinet.metrics.psnr_ssim import psnr_y
 from hpinet.modeling import memory as m
 from hpinet.modeling.decoder import add_residual
+from hpinet.modeling.memory import free_in_container, free_memory
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(6, 8, 12), scale=4)
 CPU = torch.device("cpu")
@@ -169,3 +170,39 @@ def test_half_precision_keeps_psnr(shared):
     assert abs(exact - half) < (0.02 if has_bf16(torch.device("cpu")) else 0.03)
     assert match_agreement(model, lr.rgb, "bf16") > 0.9
     assert match_agreement(model, lr.rgb, "fp32") == 1
+
+
+def groups(root, lines, files):
+    """A machine's control groups under a folder."""
+    for name, text in {"proc/self/cgroup": lines, **files}.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return free_in_container(root)
+
+
+def test_memory_is_what_the_tightest_control_group_leaves(tmp_path):
+    files = {
+        "sys/fs/cgroup/user/app/memory.max": "max\n",
+        "sys/fs/cgroup/user/app/memory.current": "100\n",
+        "sys/fs/cgroup/user/memory.max": "1000\n",
+        "sys/fs/cgroup/user/memory.current": "700\n",
+        "sys/fs/cgroup/user/memory.stat": "active_file 5\ninactive_file 50\n",
+    }
+    assert groups(tmp_path, "0::/user/app\n", files) == 350
+
+
+def test_memory_of_a_container_whose_path_is_the_host_s(tmp_path):
+    top = "sys/fs/cgroup/memory/memory."
+    files = {f"{top}limit_in_bytes": "4096\n", f"{top}usage_in_bytes": "4100\n"}
+    assert groups(tmp_path, "4:cpu:/x\n9:memory,misc:/docker/abc\n", files) == 0
+
+
+def test_memory_without_control_groups(tmp_path):
+    assert free_in_container(tmp_path) is None
+    assert groups(tmp_path, "0::/\n", {"sys/fs/cgroup/memory.max": "max"}) is None
+
+
+def test_free_memory_is_no_more_than_the_container_s(monkeypatch):
+    monkeypatch.setattr("hpinet.modeling.memory.free_in_container", lambda: 12345)
+    assert free_memory(torch.device("cpu")) == 12345
