@@ -80,7 +80,7 @@ class PatchDepthwise(nn.Module):
         self.conv = nn.Conv2d(dim, dim, kernel, padding=kernel // 2, groups=dim)
 
     def forward(self, patches: Tensor, other: Tensor | None = None) -> Tensor:
-        """(B, N, P * P, C) to the same shape. There is no other patch to look at."""
+        """(B, N, P * P, C) to the same shape. There is no other patch to attend to."""
         b, n, length, c = patches.shape
         side = round(length**0.5)
         z = self.norm(patches).reshape(b * n, side, side, c).permute(0, 3, 1, 2)
