@@ -162,8 +162,13 @@ def first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
-def _limit(memory: int, seconds: float) -> None:
-    """Bound what this process may take from now on."""
+def limit_process(memory: int, seconds: float) -> None:
+    """Bound what this process may take from now on, where the system can.
+
+    Args:
+        memory: Bytes beside what it has already.
+        seconds: Processor time.
+    """
     try:
         import resource
 
@@ -200,7 +205,7 @@ def main() -> None:
     answers = sys.stdout
     sys.stdout = sys.stderr  # whatever an architecture prints is not an answer
     print("ready", file=answers, flush=True)
-    _limit(memory, seconds)
+    limit_process(memory, seconds)
     print(json.dumps(_tried(path)), file=answers, flush=True)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-DEADLINE = 4.0
+DEADLINE = 3.5
 """Seconds after a signal when the process ends, whatever is still being computed."""
 
 SIGNALS = tuple(

@@ -19,8 +19,10 @@ def current_owner() -> str:
 
 
 def current_place() -> str:
-    """The folder for files that are made now."""
+    """The folder for files that are made now; empty outside of events, when they are for nobody."""
     session = current_session()
+    if session is None:
+        return ""
     return VISITORS.place(VISITORS.owner(session), session)
 
 
