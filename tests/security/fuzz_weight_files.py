@@ -1,6 +1,7 @@
 """Damages files of weights at random and opens them as the page does, for as long as it is told to.
 
-    python tests/security/fuzz_weight_files.py [--minutes 10] [--seed 0] [--keep FOLDER]
+    PYTHONPATH=.:tests python tests/security/fuzz_weight_files.py [--minutes 10] [--seed 0]
+                                                                  [--keep FOLDER]
 
 Every file is opened in a child process with 2 GB. What counts as a fault: the child crashes, takes
 more than 20 seconds, or answers with anything but a network or one sentence. Not part of the test
@@ -26,8 +27,6 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
 
 import torch
 from helpers.foreign import foreign
@@ -222,11 +221,9 @@ def damaged(rng: random.Random, states: list[State], files: list[bytes]) -> tupl
                 change(rng, state)
                 told.append(change.__name__)
         saver = rng.choice((as_new, as_new, as_old, as_safetensors))
-        if (
-            saver is as_safetensors
-            and sum(t.numel() for t in state.values() if isinstance(t, torch.Tensor)) > 10**7
-        ):
-            saver = as_new
+        tensors = [t for t in state.values() if isinstance(t, torch.Tensor)]
+        if saver is as_safetensors and sum(t.numel() for t in tensors) > 10**7:
+            saver = as_new  # which stores a view, not what it unfolds to
         holder = rng.choice((state, {"params_ema": state}, {"state_dict": state, "epoch": 3}))
         data = bytearray(saver(state if saver is as_safetensors else holder))
         told.append(saver.__name__)
@@ -269,8 +266,8 @@ def opened(path: Path) -> dict[str, str]:
         os._exit(0)
     os.close(writer)
     text, end = b"", time.monotonic() + 4 * SECONDS  # others compute, too
-    while time.monotonic() < end and select.select([reader], [], [], 1.0) is not None:
-        if select.select([reader], [], [], 0)[0]:
+    while time.monotonic() < end:
+        if select.select([reader], [], [], 1.0)[0]:
             part = os.read(reader, 65536)
             if not part:
                 break
