@@ -68,7 +68,7 @@ class Visitors:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._lock = clock, threading.Lock()
+        self.clock, self._lock = clock, threading.Lock()
         self._secret = secrets.token_bytes(32)
         self._sessions: OrderedDict[str, _Known] = OrderedDict()
         self._claims: OrderedDict[str, str] = OrderedDict()  # an upload's folder, its session
@@ -88,7 +88,7 @@ class Visitors:
             known = self._sessions.setdefault(session, _Known(identity, 0.0))
             if identity not in ("", known.owner):
                 return False
-            known.used = self._clock()
+            known.used = self.clock()
             self._sessions.move_to_end(session)
             while len(self._sessions) > MOST:
                 self._sessions.popitem(last=False)
@@ -112,7 +112,7 @@ class Visitors:
             known = self._sessions.get(session)
             if known is None:
                 return float("inf")
-            return 0.0 if known.listeners else self._clock() - known.used
+            return 0.0 if known.listeners else self.clock() - known.used
 
     def open(self, session: str) -> bool:
         """Whether a session's page is open or somebody listens to it."""
@@ -129,7 +129,7 @@ class Visitors:
             page: Whether this only tells that its page is open.
         """
         with self._lock:
-            known = self._sessions.get(session) or _Known("", self._clock())
+            known = self._sessions.get(session) or _Known("", self.clock())
             self._add(known, page, 1)
         try:
             yield
@@ -138,7 +138,7 @@ class Visitors:
                 self._add(known, page, -1)
 
     def _add(self, known: _Known, page: bool, one: int) -> None:
-        known.used = self._clock()
+        known.used = self.clock()
         if page:
             known.pages += one
         else:
@@ -150,7 +150,7 @@ class Visitors:
             known = self._sessions.get(session or "")
             if known is None or known.listeners:
                 return False
-            return self._clock() - known.used > GRACE
+            return self.clock() - known.used > GRACE
 
     # The ends of sessions
 
