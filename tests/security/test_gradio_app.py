@@ -57,7 +57,7 @@ def test_sessions_end_by_age_and_by_memory_and_their_visitors_are_told(page):
         idle=lambda s: {old: 4000.0, other: 9.0, last: 5.0}.get(s, 4001.0),
         end=VISITORS.end,
     )
-    keeper = Keeper(app, known, limit=3 * 2**19)  # of a megabyte and a half
+    keeper = Keeper(app, known, limit=2**21)  # so little that a closed page may keep nothing
     keeper.end_sessions()
     assert gradio_app.sessions(app) == [last]
     assert VISITORS.ended(old) == TOO_OLD and VISITORS.ended(other) == TOO_LARGE

@@ -27,8 +27,8 @@ LEFT = 3600.0
 FORGOTTEN = 24 * 3600.0
 """Seconds without a click after which a session ends though its page is open."""
 
-SHARE = 1 / 8
-"""Of the machine's memory: what all sessions may hold together."""
+SHARE, SHARE_LEFT = 1 / 8, 1 / 64
+"""Of the machine's memory: what all sessions may hold together, and those whose page is closed."""
 
 _GONE = "its images and results are gone: open the image again."
 TOO_OLD = f"Your earlier session ended because it was not used for long; {_GONE}"
@@ -82,10 +82,11 @@ class Keeper:
                 self._end(session, TOO_OLD)
             else:
                 kept.append((not is_open, idle, session))
-        total = 0
-        for _, idle, session in sorted(kept):  # closed pages and long unused ones last
-            total += size_in_bytes(gradio_app.values(self._app, session)) + _OVERHEAD
-            if total > self._limit and idle > 0:
+        total, left = 0, 0
+        for closed, idle, session in sorted(kept):  # closed pages and long unused ones last
+            size = size_in_bytes(gradio_app.values(self._app, session)) + _OVERHEAD
+            total, left = total + size, left + closed * size
+            if idle > 0 and (total > self._limit or left > self._limit * SHARE_LEFT / SHARE):
                 self._end(session, TOO_LARGE)
         unheard = [s for s in gradio_app.unheard_sessions(self._app) if self._unheard(s)]
         gradio_app.forget_answers(self._app, unheard)
@@ -104,7 +105,7 @@ class Keeper:
         memory.give_back()
 
 
-_OVERHEAD = 2**20  # bytes of a session's components, as gradio keeps them
+_OVERHEAD = 2**19  # bytes of a session's components, as gradio keeps them: 436 KB measured
 
 
 def prune(root: Path, age: float = 60.0) -> None:
