@@ -73,8 +73,9 @@ class Guard:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        if scope["type"] != "http":
-            return  # the page has no other connections
+        if scope["type"] != "http":  # the page has no other connections
+            await send({"type": "websocket.close", "code": 1008})
+            return
         request, path = Request(scope, receive), get_route_path(scope)
         if self._door is not None:
             answer = await self._door.answer(request, path)
