@@ -8,8 +8,10 @@ here first: the child ends, not the program that has to go on.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import math
+import signal
 import subprocess
 import sys
 import threading
@@ -31,6 +33,7 @@ PROBE = 24
 """Side of the LR image that a network has to enlarge, in pixels."""
 
 _SIGXCPU = 24
+_PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
 _PATIENCE = 4  # seconds by the clock for each of the processor's: others compute, too
 _START = 180.0  # seconds for the child to import PyTorch, however busy the machine is
 
@@ -182,6 +185,13 @@ def limit_process(memory: int, seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (spent, spent + 1))
 
 
+def _end_with_parent() -> None:
+    """Have Linux end this process when the one that waits for it ends, however that happens."""
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+
+
 def _tried(path: str) -> dict[str, Any]:
     name = Path(path).name
     try:
@@ -199,6 +209,7 @@ def _tried(path: str) -> dict[str, Any]:
 
 def main() -> None:
     """The child: one file, and one line of JSON about it."""
+    _end_with_parent()
     path, memory, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
     with contextlib.suppress(ImportError):
         import spandrel  # noqa: F401 - before the limit, as it is part of the program
