@@ -27,7 +27,7 @@ LEFT = 3600.0
 FORGOTTEN = 24 * 3600.0
 """Seconds without a click after which a session ends though its page is open."""
 
-SHARE, SHARE_LEFT = 1 / 8, 1 / 64
+SHARE, SHARE_LEFT = 1 / 8, 1 / 128
 """Of the machine's memory: what all sessions may hold together, and those whose page is closed."""
 
 _GONE = "its images and results are gone: open the image again."
