@@ -1,6 +1,6 @@
 """Twenty visitors at once: every answer as if they were alone, memory bounded, no file left.
 
-    python tests/security/load_page.py [--minutes 5] [--visitors 20] [--network Tiny-x4]
+    python tests/security/load_page.py [--minutes 5] [--visitors 20]
 
 Starts ``app.py`` with a tiny network, asks everything once alone, then from all visitors at once.
 Two of them leave in the middle of each job and come back as others. Not part of the test suite.
@@ -31,6 +31,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 LEAVING = 2  # visitors who leave in the middle of each job
+SHARING = 4  # visitors who open the same image
 NETWORK = "Tiny-x4"
 
 
@@ -64,8 +65,11 @@ class Visit:
         self.open()
 
     def open(self) -> Any:
+        """Open the image, and always the same window: other answers are about it."""
         file = handle_file(str(self.image))
-        return self.client.predict(file, "restore", NETWORK, api_name="/super_resolve")
+        opened = self.client.predict(file, "restore", NETWORK, api_name="/super_resolve")
+        self.look()
+        return opened
 
     def scores(self) -> Any:
         return self.client.predict(api_name="/scores")
@@ -91,10 +95,16 @@ QUESTIONS = ("open", "scores", "look", "matches", "attribute")
 
 
 def visitor(
-    url: str, image: Path, alone: dict[str, Any], end: float, leaves: bool, seen: Counter[str]
+    url: str,
+    image: Path,
+    alone: dict[str, Any],
+    end: float,
+    leaves: bool,
+    seen: Counter[str],
+    seed: int,
 ) -> None:
     """Ask until the end, and compare."""
-    rng, visit = random.Random(str(image)), Visit(url, image)
+    rng, visit = random.Random(seed), Visit(url, image)
     while time.monotonic() < end:
         if leaves:
             visit.leave()
@@ -123,7 +133,7 @@ def main() -> int:
         left.mkdir()
         weights(folder)
         images = []
-        for number in range(options.visitors):
+        for number in range(-(-options.visitors // SHARING)):
             pixels = np.random.default_rng(number).integers(0, 255, (96, 96, 3), dtype=np.uint8)
             (folder / str(number)).mkdir()
             images.append(folder / str(number) / f"image-{number}.png")
@@ -150,10 +160,11 @@ def _ask(url: str, images: list[Path], options: argparse.Namespace, pid: int) ->
         visit.client.close()
     seen: Counter[str] = Counter()
     end = time.monotonic() + 60 * options.minutes
-    threads = [
-        threading.Thread(target=visitor, args=(url, image, told, end, n < LEAVING, seen))
-        for n, (image, told) in enumerate(zip(images, alone, strict=True))
-    ]
+    threads = []
+    for n in range(options.visitors):
+        image, told = images[n // SHARING], alone[n // SHARING]
+        given = (url, image, told, end, n < LEAVING, seen, n)
+        threads.append(threading.Thread(target=visitor, args=given))
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):
