@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,16 +38,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     if not space:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    from ui.server.memory import limit_arenas
+    from ui.server.shutdown import Signals, Stopped
+    from ui.server.workspace import workspace
+
+    limit_arenas()
+    # What visitors upload is for nobody else on this machine, and goes when the server ends.
+    base = os.environ.get("GRADIO_TEMP_DIR")
     try:
         auth = read_auth(options.auth, options.auth_file)
         _check_address(options.host, options.port)
-        # What visitors upload is for nobody else on this machine, and goes when the server ends.
-        with tempfile.TemporaryDirectory(prefix="hpinet-lens-uploads-") as folder:
-            os.environ.setdefault("GRADIO_TEMP_DIR", folder)
+        with Signals() as signals, workspace(Path(base) if base else None) as folder:
+            signals.folder = folder
+            os.environ["GRADIO_TEMP_DIR"] = str(folder / "uploads")
             return _serve(options, auth, space)
+    except Stopped as stopped:
+        return stopped.code
     except ValueError as error:
         print(f"app.py: {error}", file=sys.stderr)
         return 1
+    finally:
+        if base is None:
+            os.environ.pop("GRADIO_TEMP_DIR", None)
+        else:
+            os.environ["GRADIO_TEMP_DIR"] = base
 
 
 def _serve(options: argparse.Namespace, auth: list[tuple[str, str]], space: bool) -> int:
@@ -57,20 +70,19 @@ def _serve(options: argparse.Namespace, auth: list[tuple[str, str]], space: bool
     from ui.state.model_catalogue import Catalogue
 
     runtime = Runtime(Catalogue(options.weights_dir))
-    # The network computes what the page shows first while the page is put together.
-    with ThreadPoolExecutor(1) as beside:
-        warm = beside.submit(warm_up, runtime)
-        demo = build(runtime).queue(max_size=64)
-        warm.result()
-    if options.host not in _HERE and not space:
-        print(exposure(options.host, options.port, bool(auth)))
     try:
+        # The network computes what the page shows first while the page is put together.
+        with ThreadPoolExecutor(1) as beside:
+            warm = beside.submit(warm_up, runtime)
+            demo = build(runtime).queue(max_size=64)
+            warm.result()
+        if options.host not in _HERE and not space:
+            print(exposure(options.host, options.port, bool(auth)))
         demo.launch(
             server_name=options.host,
             server_port=options.port,
             inbrowser=not options.no_browser and _has_desktop(),
-            auth=auth or None,
-            **launch_options(),
+            **launch_options(auth),
         )
     except OSError as error:
         print(f"app.py: {error} (choose another by --port)", file=sys.stderr)
@@ -80,15 +92,21 @@ def _serve(options: argparse.Namespace, auth: list[tuple[str, str]], space: bool
     return 0
 
 
-def launch_options() -> dict[str, Any]:
-    """What every launch of the page needs, whoever launches it."""
+def launch_options(auth: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
+    """What every launch of the page needs, whoever launches it.
+
+    Args:
+        auth: Names and passwords of visitors; none asks nobody.
+    """
+    from ui.server.options import app_options
     from ui.views.html import CSS, JS, THEME
 
     return {
+        "app_kwargs": app_options(auth),
         "share": False,
         "ssr_mode": False,
         "max_file_size": MAX_UPLOAD,
-        "state_session_capacity": 64,
+        "state_session_capacity": 1_000_000,  # sessions end by age and memory: ui.server.keeper
         "run_history": False,
         "footer_links": ["api", "settings"],
         "theme": THEME,
@@ -119,29 +137,35 @@ def read_auth(given: str | None, file: Path | None) -> list[tuple[str, str]]:
         file: A file with such lines.
 
     Raises:
-        ValueError: No such file, or a line that is none.
+        ValueError: No such file, a line that is none, or two lines for one name.
     """
-    lines, source = [], "--auth"
+    from ui.server.accounts import plain_name
+
+    lines: list[tuple[int, str]] = []
+    source = "--auth"
     if given is not None:
-        lines = [given]
+        lines = [(1, given)]
     elif file is not None:
         source = str(file)
         try:
-            lines = file.read_text("utf-8").splitlines()
+            text = file.read_text("utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError):
             raise ValueError(f"{file} cannot be read: --auth-file names a text file") from None
-        lines = [line.strip() for line in lines if line.strip()]
+        lines = [(number, line.strip()) for number, line in enumerate(text, 1) if line.strip()]
         if not lines:
             raise ValueError(f"{file} is empty: a line USER:PASSWORD was expected")
     elif os.environ.get(AUTH_VARIABLE):
-        lines, source = [os.environ[AUTH_VARIABLE]], AUTH_VARIABLE
-    pairs = []
-    for number, line in enumerate(lines, 1):
+        lines, source = [(1, os.environ[AUTH_VARIABLE])], AUTH_VARIABLE
+    pairs: dict[str, str] = {}
+    for number, line in lines:
         name, _, password = line.partition(":")
+        name = plain_name(name)
         if not name or not password:
             raise ValueError(f"{source}, line {number}: USER:PASSWORD was expected")
-        pairs.append((name, password))
-    return pairs
+        if name in pairs:
+            raise ValueError(f"{source}, line {number}: there is a line for {name} already")
+        pairs[name] = password
+    return list(pairs.items())
 
 
 def _check_address(host: str, port: int) -> None:
@@ -190,4 +214,7 @@ def _has_desktop() -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    from ui.server.shutdown import leave
+
+    leave(status)

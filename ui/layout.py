@@ -37,8 +37,6 @@ def build(runtime: Runtime) -> gr.Blocks:
     Returns:
         The page, to be launched with `ui.views.html.THEME` and `ui.views.html.CSS`.
     """
-    # Gradio serves these files, and nothing else beside its cache, from where they are.
-    gr.set_static_paths([runtime.images.folder])
     runtime.start()
     demo = gr.Blocks(
         title="HPINet Lens", analytics_enabled=False, fill_width=True, delete_cache=(600, 3600)

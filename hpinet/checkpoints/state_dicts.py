@@ -35,7 +35,7 @@ def find_state_dict(saved: Any, kind: type[Entry]) -> dict[str, Entry] | None:
     for _ in range(_DEEPEST):
         if not isinstance(saved, dict):
             return None
-        held = {str(k): v for k, v in saved.items() if isinstance(v, kind)}
+        held = {_name(k): v for k, v in saved.items() if isinstance(v, kind)}
         inner = next(
             (saved[key] for key in CONTAINERS if isinstance(saved.get(key), dict) and saved[key]),
             None,
@@ -45,6 +45,12 @@ def find_state_dict(saved: Any, kind: type[Entry]) -> dict[str, Entry] | None:
             return held if held and all(_is_aside(v, kind) for v in saved.values()) else None
         saved = inner
     return None
+
+
+def _name(key: Any) -> str:
+    # Anything may be a key; what is neither a text nor a small number is named by its kind.
+    plain = isinstance(key, str) or (isinstance(key, int) and abs(key) < 2**63)
+    return str(key) if plain else type(key).__name__
 
 
 def _is_aside(value: Any, kind: type) -> bool:

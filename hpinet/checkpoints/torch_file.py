@@ -25,6 +25,7 @@ MAGIC = 0x1950A86A20F9469CFC6C
 
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 _END = struct.Struct("<4s4H2LH")
+_RECORD = 1024  # bytes that the directory may take for a record: its name, and 46
 
 
 def plan_torch(path: Path, limits: Limits) -> tuple[Any, dict[str, Span]]:
@@ -108,7 +109,7 @@ def _content(file: Any, span: Span, most: int) -> bytes:
 def _records(path: Path, file: Any, limits: Limits) -> dict[str, Span]:
     """Where the records of an archive lie; every byte belongs to one of them at most."""
     size = path.stat().st_size
-    _check_end(path, file, size)
+    _check_end(path, file, size, limits)
     try:
         with zipfile.ZipFile(file) as archive:
             infos, directory = archive.infolist(), archive.start_dir
@@ -134,7 +135,7 @@ def _records(path: Path, file: Any, limits: Limits) -> dict[str, Span]:
     return records
 
 
-def _check_end(path: Path, file: Any, size: int) -> None:
+def _check_end(path: Path, file: Any, size: int, limits: Limits) -> None:
     """An archive's directory ends where the file ends, so that all readers find the same one."""
     file.seek(max(0, size - _END.size))
     tail = file.read()
@@ -146,11 +147,12 @@ def _check_end(path: Path, file: Any, size: int) -> None:
             f"{path.name} is an archive with a comment or more behind its end, which torch.save "
             f"does not write: it is damaged"
         )
-    if 0xFFFFFFFF not in (length, start) and start + length not in (
-        size - _END.size,
-        size - _END.size - 76,  # the 64-bit record and its locator lie between
-    ):
-        raise unreadable(path)
+    if size < 0xFFFFFFFF or 0xFFFFFFFF not in (length, start):
+        # The 64-bit record and its locator may lie between the directory and the end.
+        if start + length not in (size - _END.size, size - _END.size - 76):
+            raise unreadable(path)
+        if length > _RECORD * (2 * limits.tensors + 16):
+            raise WeightsError(f"{path.name} holds more records than {limits.tensors} tensors need")
     file.seek(0)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import pickle
-import pickletools
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import torch
 
 from .file_plan import Limits, WeightsError
+from .pickle_check import check_instructions
 
 _STORAGES = {
     "DoubleStorage": torch.float64,
@@ -46,8 +46,7 @@ _HARMLESS = {
 }
 
 
-_UNUSED = {"BYTEARRAY8", "NEXT_BUFFER", "READONLY_BUFFER", "EXT1", "EXT2", "EXT4"}
-"""Instructions that `torch.save` never writes."""
+_INSTRUCTIONS = 60  # for each tensor, twice what torch.save writes
 
 
 @dataclass(frozen=True)
@@ -103,21 +102,10 @@ class WeightsUnpickler(pickle.Unpickler):
     def check(self) -> None:
         """Go through the pickle's instructions before any is followed.
 
-        An instruction may ask for a table or a buffer of any size: the number of a remembered value
-        is an index into memory that is set aside for all smaller ones.
-
         Raises:
             UnpicklingError: If one asks for more than `torch.save` ever does.
         """
-        start = self._file.tell()
-        try:
-            for count, (code, argument, _) in enumerate(pickletools.genops(self._file)):
-                remembers = code.name in ("PUT", "BINPUT", "LONG_BINPUT")
-                if code.name in _UNUSED or (remembers and int(argument or 0) > count):
-                    raise pickle.UnpicklingError(f"an unexpected instruction {code.name}")
-        except ValueError as error:
-            raise pickle.UnpicklingError(str(error)) from error
-        self._file.seek(start)
+        check_instructions(self._file, 100_000 + _INSTRUCTIONS * self.limit)
 
     def find_class(self, module: str, name: str) -> Any:
         """What stands for a name of the pickle."""
@@ -131,7 +119,7 @@ class WeightsUnpickler(pickle.Unpickler):
             return getattr(torch, name)
         known = {
             "collections.OrderedDict": OrderedDict,
-            "torch.Size": tuple,
+            "torch.Size": _size,
             "torch._utils._rebuild_tensor": self._tensor,
             "torch._utils._rebuild_tensor_v2": self._tensor,
             "torch._utils._rebuild_tensor_v3": self._typed_tensor,
@@ -181,8 +169,11 @@ class WeightsUnpickler(pickle.Unpickler):
     def _noted(self, storage: Any, dtype: Any, offset: Any, shape: Any, stride: Any) -> TensorEntry:
         if not (isinstance(storage, Storage) and isinstance(dtype, torch.dtype)):
             raise pickle.UnpicklingError("a tensor without storage")
-        if not all(isinstance(part, tuple) and len(part) <= 16 for part in (shape, stride)):
+        parts = (shape, stride)
+        if not all(isinstance(part, tuple) and len(part) <= 16 for part in parts):
             raise pickle.UnpicklingError("a tensor without shape")
+        if not all(type(n) is int for n in (offset, *shape, *stride)):
+            raise pickle.UnpicklingError("a shape that is no numbers")
         self._tensors += 1
         if self._tensors > self.limit:
             raise _TooMany
@@ -204,6 +195,12 @@ class _TooMany(Exception):  # noqa: N818
 
 def _first(value: Any, *_: Any) -> Any:
     return value
+
+
+def _size(values: Any = ()) -> tuple[int, ...]:
+    if not isinstance(values, (tuple, list)) or not all(type(n) is int for n in values):
+        raise pickle.UnpicklingError("a size that is no numbers")
+    return tuple(values)
 
 
 def load_pickle(path: Path, unpickler: WeightsUnpickler) -> Any:

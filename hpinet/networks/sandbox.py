@@ -8,8 +8,10 @@ here first: the child ends, not the program that has to go on.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import math
+import signal
 import subprocess
 import sys
 import threading
@@ -31,6 +33,7 @@ PROBE = 24
 """Side of the LR image that a network has to enlarge, in pixels."""
 
 _SIGXCPU = 24
+_PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
 _PATIENCE = 4  # seconds by the clock for each of the processor's: others compute, too
 _START = 180.0  # seconds for the child to import PyTorch, however busy the machine is
 
@@ -162,8 +165,13 @@ def first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
-def _limit(memory: int, seconds: float) -> None:
-    """Bound what this process may take from now on."""
+def limit_process(memory: int, seconds: float) -> None:
+    """Bound what this process may take from now on, where the system can.
+
+    Args:
+        memory: Bytes beside what it has already.
+        seconds: Processor time.
+    """
     try:
         import resource
 
@@ -175,6 +183,13 @@ def _limit(memory: int, seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     spent = math.ceil(time.process_time() + seconds)
     resource.setrlimit(resource.RLIMIT_CPU, (spent, spent + 1))
+
+
+def _end_with_parent() -> None:
+    """Have Linux end this process when the one that waits for it ends, however that happens."""
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
 def _tried(path: str) -> dict[str, Any]:
@@ -194,13 +209,14 @@ def _tried(path: str) -> dict[str, Any]:
 
 def main() -> None:
     """The child: one file, and one line of JSON about it."""
+    _end_with_parent()
     path, memory, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
     with contextlib.suppress(ImportError):
         import spandrel  # noqa: F401 - before the limit, as it is part of the program
     answers = sys.stdout
     sys.stdout = sys.stderr  # whatever an architecture prints is not an answer
     print("ready", file=answers, flush=True)
-    _limit(memory, seconds)
+    limit_process(memory, seconds)
     print(json.dumps(_tried(path)), file=answers, flush=True)
 
 

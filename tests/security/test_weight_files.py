@@ -330,3 +330,55 @@ def test_plans_agree_with_what_is_read(tmp_path):
     assert found.config == TINY
     assert found.plan.numbers == sum(p.numel() for p in model.parameters())
     assert all(value.equal(model.state_dict()[name]) for name, value in found.read().items())
+
+
+def archive(path, text):
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("a/data.pkl", text)
+        file.writestr("a/data/0", bytes(16))
+    return path
+
+
+TWICE = {  # instructions that put a tuple on the stack again: into a tuple, it holds itself twice
+    "remembered": b"q\x00h\x00\x86",
+    "built": b"Nbq\x00h\x00\x86",
+    "appended to": b"(eq\x00h\x00\x86",
+    "as a size": b"q\x00ctorch\nSize\n](h\x00h\x00e\x85R",
+}
+
+
+@pytest.mark.parametrize("way", TWICE)
+def test_keys_that_unfold_without_end_are_refused_at_once(tmp_path, way):
+    """To hash one of sixty levels that each hold the one below twice takes for ever."""
+    path = archive(tmp_path / "a.pth", b"\x80\x02})" + TWICE[way] * 60 + b"K\x01s.")
+    with pytest.raises(WeightsError, match="no file of plain weights"):
+        plan_file(path, STRANGERS)
+
+
+def test_keys_that_are_deep_do_not_end_the_process(tmp_path):
+    path = archive(tmp_path / "a.pth", b"\x80\x02})" + b"\x85" * 500_000 + b"K\x01s.")
+    with pytest.raises(WeightsError, match="no file of plain weights"):
+        plan_file(path, STRANGERS)
+
+
+@pytest.mark.parametrize(
+    "value", [b"N", b"G" + bytes(8), b"]", b"X\x01\x00\x00\x00a", b")\x85\x85"]
+)
+def test_shapes_and_offsets_that_are_no_numbers_are_refused(tmp_path, value):
+    text = data_pickle(4)
+    for place, length in ((text.index(b"QK\x00") + 1, 2), (text.index(b"K\x04\x85"), 2)):
+        changed = text[:place] + value + text[place + length :]
+        with pytest.raises(WeightsError, match=r"a\.pth"):
+            plan_file(archive(tmp_path / "a.pth", changed), STRANGERS)
+
+
+def test_instructions_and_records_without_number_are_refused(tmp_path):
+    few = Limits(header_bytes=10**6, tensors=10, numbers=1000)
+    text = b"\x80\x02(" + b"N" * 200_000 + b"t."
+    with pytest.raises(WeightsError, match="no file of plain weights"):
+        plan_file(archive(tmp_path / "a.pth", text), few)
+    with zipfile.ZipFile(archive(tmp_path / "a.pth", data_pickle(4)), "a") as file:
+        for number in range(1000):
+            file.writestr(f"{number}", b"")
+    with pytest.raises(WeightsError, match="more records"):
+        plan_file(tmp_path / "a.pth", few)

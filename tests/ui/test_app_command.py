@@ -32,6 +32,21 @@ def test_passwords_come_from_the_command_a_file_or_the_environment(tmp_path, mon
     assert app.read_auth("ann:one", None) == [("ann", "one")]
 
 
+@pytest.mark.parametrize("second", ["ann:other", " ann : other ", "ann:one"])
+def test_two_lines_for_one_name_are_refused(tmp_path, second):
+    (tmp_path / "users").write_text(f"ann:one\nbob:two\n\n{second}\n")
+    with pytest.raises(ValueError, match="line 4: there is a line for ann already"):
+        app.read_auth(None, tmp_path / "users")
+    (tmp_path / "users").write_text("zo\u00eb:one\nzoe\u0308:two\n", "utf-8")
+    with pytest.raises(ValueError, match="line 2: there is a line"):
+        app.read_auth(None, tmp_path / "users")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path):
+    (tmp_path / "users").write_text("ann:one\r\nbob:two\r\n", "utf-8-sig")
+    assert app.read_auth(None, tmp_path / "users") == [("ann", "one"), ("bob", "two")]
+
+
 def test_passwords_that_are_none_are_refused_without_repeating_them(tmp_path, monkeypatch):
     (tmp_path / "empty").write_text("\n")
     (tmp_path / "wrong").write_text("ann:one\nsecret")
@@ -100,7 +115,7 @@ def test_with_a_password_nothing_is_told_without_it(tmp_path):
             assert httpx.get(f"{base}gradio_api/file=README.md").status_code in (401, 403)
             client = Client(base, auth=("ann", "secret"), verbose=False)
             assert "HPINet-S-x4" in client.predict(api_name="/networks")["networks"]
-            folder = next(tmp_path.glob("hpinet-lens-uploads-*"))
+            (folder,) = tmp_path.glob("hpinet-lens-*")
             assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         finally:
             server.terminate()

@@ -75,3 +75,33 @@ def test_the_dead_do_not_block_the_queue():
     queue = JobQueue(lost=0.0)
     with queue.ticket(), queue.ticket() as second:
         assert queue.wait(second, 0.05) == 0
+
+
+def test_a_long_step_lets_no_second_job_start_beside_it():
+    now = [0.0]
+    queue = JobQueue(lost=60.0, clock=lambda: now[0])
+    with queue.ticket() as first, queue.ticket() as second:
+        with queue.step(first) as current:
+            assert current
+            now[0] = 10_000.0  # seconds of computing
+            assert queue.wait(second, 0) == 1
+        now[0] += 59.0
+        assert queue.wait(second, 0) == 1
+        now[0] += 2.0  # nobody asked for the next step: its visitor went away
+        assert queue.wait(second, 0) == 0
+        with queue.step(first) as current:
+            assert not current  # it may not go on beside the second
+        with queue.step(second) as current:
+            assert current
+
+
+def test_nobody_listens_to_a_job_that_waits(monkeypatch):
+    queue, heard = JobQueue(), [True]
+    monkeypatch.setattr("ui.events.queued.listened_to", lambda: heard[0])
+    first, second = (waiting(queue, Session(), name) for name in ("a", "b"))
+    next(first), next(second)
+    heard[0] = False
+    assert list(second) == []  # before its turn
+    assert list(first) == []  # after its current step
+    heard[0] = True
+    assert next(waiting(queue, Session(), "c"))["status"] == "step 0"

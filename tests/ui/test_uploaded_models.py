@@ -55,8 +55,10 @@ def test_labels_follow_the_content(own, tiny, tmp_path):
     assert own.add(tiny) != first
 
 
-def test_what_is_unused_for_longest_is_forgotten(own, tmp_path):
-    labels = []
+def test_what_is_unused_for_longest_is_forgotten_when_memory_is_short(tmp_path):
+    numbers = [*HPINet(TINY).parameters(), *HPINet(TINY).buffers()]
+    size = sum(n.numel() * n.element_size() for n in numbers)
+    own, labels = UploadedModels(try_here, limit=6 * size), []
     for number in range(7):
         torch.manual_seed(number)
         save_checkpoint(HPINet(TINY), tmp_path / "n.safetensors")

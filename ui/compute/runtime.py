@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import gradio as gr
+
 from ui.state.file_store import FileStore, ImageStore
 from ui.state.model_catalogue import Catalogue
 
@@ -51,7 +53,8 @@ class Runtime:
         self._closed = threading.Event()
 
     def start(self) -> None:
-        """Begin to delete old files now and then."""
+        """Have the files served from where they are, and delete old ones now and then."""
+        gr.set_static_paths([self.images.folder, self.downloads.folder])
         threading.Thread(target=self._tidy, name="old-files", daemon=True).start()
 
     def close(self) -> None:

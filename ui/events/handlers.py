@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from ui.state.session import Session
+from ui.visitors.current import news
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -51,8 +52,13 @@ def spoken(handler: Handler) -> Handler:
             _log.exception("a handler failed")
         return gr.Error(sentence(error), title="That did not work", print_exception=False)
 
+    def greet() -> None:
+        if told := news():
+            gr.Warning(told, title="You were away")
+
     @functools.wraps(handler)
     def plain(*args: Any, **keywords: Any) -> Any:
+        greet()
         try:
             return handler(*args, **keywords)
         except gr.Error:
@@ -62,6 +68,7 @@ def spoken(handler: Handler) -> Handler:
 
     @functools.wraps(handler)
     def generator(*args: Any, **keywords: Any) -> Iterator[Any]:
+        greet()
         try:
             yield from handler(*args, **keywords)
         except gr.Error:

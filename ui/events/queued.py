@@ -13,6 +13,7 @@ from typing import Any
 from ui.compute.job_queue import JobQueue
 from ui.state.session import Job, Session
 from ui.views.html import status_bar
+from ui.visitors.current import listened_to
 
 _LOOK = 0.5  # seconds between two looks at the queue
 
@@ -35,7 +36,8 @@ def queued(
 
     Returns:
         The same with a wait before. It ends without beginning when the visitor has stopped it or
-        asked for something else meanwhile, which moves that count on.
+        asked for something else meanwhile, which moves that count on, and after the current step
+        when nobody listens to it any more.
     """
 
     @functools.wraps(handler)
@@ -44,7 +46,7 @@ def queued(
         run, told = job.run, 0
         with queue.ticket() as mine:
             while before := queue.wait(mine, _LOOK):
-                if job.run != run:
+                if job.run != run or not listened_to():
                     break
                 if before != told:
                     told = before
@@ -55,8 +57,12 @@ def queued(
                 if job.stopped:
                     yield {status: status_bar("Stopped before it began.", stale=stale(session))}
                 return
-            for values in handler(session, *args, **keywords):
-                queue.alive(mine)
+            steps = handler(session, *args, **keywords)
+            while listened_to():
+                with queue.step(mine) as current:
+                    values = next(steps, None) if current else None
+                if values is None:
+                    return
                 yield values
 
     return waiting

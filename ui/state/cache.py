@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
+from torch import nn
 
 Value = TypeVar("Value")
 
@@ -17,8 +18,11 @@ Value = TypeVar("Value")
 def size_in_bytes(value: Any) -> int:
     """What the arrays and tensors in a value take, however deep in dataclasses and sequences.
 
-    A view counts as what it keeps alive: a tensor's whole storage, an array's own elements.
+    A view counts as what it keeps alive: a tensor's whole storage, an array's own elements. A
+    module counts as its parameters and buffers.
     """
+    if isinstance(value, nn.Module):
+        return sum(map(size_in_bytes, (*value.parameters(), *value.buffers())))
     if isinstance(value, torch.Tensor):
         return value.untyped_storage().nbytes()
     if isinstance(value, np.ndarray):
@@ -38,11 +42,11 @@ class Cache(Generic[Value]):
     show it), and computes a missing value once for each thread that asks.
 
     Args:
-        size: How many results to keep.
+        size: How many results to keep; None for no such limit.
         limit: Bytes that their arrays may take together. None for no such limit.
     """
 
-    def __init__(self, size: int, limit: int | None = None) -> None:
+    def __init__(self, size: int | None, limit: int | None = None) -> None:
         self._size, self._limit = size, limit
         self._known: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
         self._lock = threading.Lock()
@@ -67,9 +71,12 @@ class Cache(Generic[Value]):
         with self._lock:
             self._known[key] = value, taken
             self._known.move_to_end(key)
-            while len(self._known) > self._size or self._too_large():
+            while self._too_many() or self._too_large():
                 self._known.popitem(last=False)
         return value
+
+    def _too_many(self) -> bool:
+        return self._size is not None and len(self._known) > self._size
 
     def _too_large(self) -> bool:
         if self._limit is None or len(self._known) == 1:

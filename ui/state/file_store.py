@@ -14,6 +14,8 @@ import numpy as np
 from PIL import Image
 
 from hpinet.imaging.files import write_bytes
+from ui.visitors.current import current_place
+from ui.visitors.registry import VISITORS
 
 from .inputs import Pixels
 
@@ -27,6 +29,8 @@ LIFETIME = 3600.0
 class FileStore:
     """A temporary folder from which old files go, and the oldest over a limit.
 
+    A file belongs to the visitor for whom it is written and is served to nobody else.
+
     Args:
         prefix: Of the folder's name.
         limit: Bytes of files kept.
@@ -38,15 +42,24 @@ class FileStore:
         self.folder = Path(self._folder.name)
         self._limit, self._lifetime = limit, lifetime
         self._lock = threading.Lock()
+        VISITORS.add_root(self.folder)
+
+    def path(self, name: str) -> Path:
+        """Where a file is that belongs to the visitor whose event is handled.
+
+        Args:
+            name: Of the file; may name folders before it.
+        """
+        return self.folder / current_place() / name
 
     def write(self, name: str, data: bytes) -> Path:
         """Write a file whole, so that nobody reads half of it.
 
         Args:
-            name: Below the folder; may name folders in it.
+            name: As for `path`.
             data: Its content.
         """
-        path = self.folder / name
+        path = self.path(name)
         write_bytes(path, data)
         self.tidy()
         return path
@@ -63,6 +76,7 @@ class FileStore:
 
     def close(self) -> None:
         """Delete the folder."""
+        VISITORS.remove_root(self.folder)
         self._folder.cleanup()
 
 
@@ -81,7 +95,7 @@ class ImageStore(FileStore):
         """
         pixels = np.ascontiguousarray(pixels)
         name = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
-        path = self.folder / f"{name[:40]}.png"
+        path = self.path(f"{name[:40]}.png")
         if path.is_file():
             os.utime(path)  # still in use
             return str(path)

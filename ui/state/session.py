@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from lam import Window
+from ui.visitors.current import farewell
 
 from .inputs import RESTORE, Pixels, Source, Study
 from .options import Look
@@ -80,10 +81,11 @@ class Session:
         """What is opened.
 
         Raises:
-            ValueError: Nothing yet.
+            ValueError: Nothing yet, or not any more.
         """
         if self.opened is None:
-            raise ValueError("There is no image yet: upload one or choose an example.")
+            nothing = "There is no image yet: upload one or choose an example."
+            raise ValueError(farewell() or nothing)
         return self.opened
 
 

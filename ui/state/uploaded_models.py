@@ -26,7 +26,9 @@ LIMIT_PARAMETERS = 30_000_000
 LIMITS = Limits(header_bytes=16 * 10**6, tensors=10_000, numbers=LIMIT_PARAMETERS)
 SCALES = range(2, 9)
 
-_KEPT = 6  # models of all visitors together; the one unused for longest is forgotten
+KEPT_BYTES = 2**30
+"""Bytes of the models of all visitors together; those unused for longest are forgotten."""
+
 _LARGEST_PATCH = 64  # images are padded to at least one patch; attention grows with its 4th power
 
 
@@ -54,11 +56,12 @@ class UploadedModels:
     Args:
         trial: Opens a file and lets the network enlarge a small image; by default in a process of
             its own, with limits on memory and time.
+        limit: Bytes of models kept.
     """
 
-    def __init__(self, trial: Callable[[Path], Trial] = try_file) -> None:
+    def __init__(self, trial: Callable[[Path], Trial] = try_file, limit: int = KEPT_BYTES) -> None:
         self._trial = trial
-        self._known: Cache[tuple[Network, Facts]] = Cache(_KEPT)
+        self._known: Cache[tuple[Network, Facts]] = Cache(None, limit)
         self._lock = threading.Lock()
 
     def add(self, path: str | Path) -> str:

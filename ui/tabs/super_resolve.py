@@ -277,7 +277,7 @@ def save(runtime: Runtime, contender: Contender, record: ComparisonRecord) -> st
     study, scale = record.study, record.network.scale
     store = runtime.downloads
     name = re.sub(r"[^\w.-]+", "-", f"{study.name[:60]}-{contender.key}").strip("-")
-    path = store.folder / study.key.split()[0][:16] / f"{name}.png"
+    path = store.path(f"{study.key.split()[0][:16]}/{name}.png")
     if not path.is_file():
         if contender.kind == ORIGINAL:
             write_picture(path, from_uint8(runtime.contenders.pixels(contender, study, scale)))
