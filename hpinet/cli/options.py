@@ -9,6 +9,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from hpinet.errors import UserError
+
 DEVICE = "cpu (default), cuda, cuda:1, mps"
 NO_GPA = (
     "without Global Pixel Access: the twin trained so for a name, "
@@ -128,7 +130,7 @@ def check_output_folder(name: str | Path) -> Path:
     """
     folder = Path(name)
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file, not a folder: choose another place for the output")
+        raise UserError(f"{folder} is a file, not a folder: choose another place for the output")
     return folder
 
 
@@ -155,7 +157,7 @@ def usable_device(name: str) -> str:
     try:
         torch.zeros(1, device=name)
     except (RuntimeError, AssertionError, NotImplementedError):
-        raise ValueError(f"there is no device {name!r} here: try --device cpu.") from None
+        raise UserError(f"there is no device {name!r} here: try --device cpu.") from None
     return name
 
 

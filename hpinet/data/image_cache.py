@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from hpinet.errors import UserError
 from hpinet.imaging.images import PictureError, read_picture, shrink, to_uint8
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -55,17 +56,17 @@ def find_sources(folder: str | Path, scale: int) -> Sources:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise ValueError(f"there is no folder {folder} with training images")
+        raise UserError(f"there is no folder {folder} with training images")
     div2k = folder / "DIV2K_train_HR"
     hr = _images(div2k if div2k.is_dir() else folder)
     if not hr:
-        raise ValueError(f"no images in {folder}: expected files ending in {', '.join(_SUFFIXES)}")
+        raise UserError(f"no images in {folder}: expected files ending in {', '.join(_SUFFIXES)}")
     lr_folder = folder / "DIV2K_train_LR_bicubic" / f"X{scale}"
     if not div2k.is_dir() or not lr_folder.is_dir():
         return Sources(hr, None)
     lr = tuple(lr_folder / f"{path.stem}x{scale}.png" for path in hr)
     if absent := [path.name for path in lr if not path.is_file()]:
-        raise ValueError(
+        raise UserError(
             f"{lr_folder} lacks {absent[0]} and {len(absent) - 1} more of {len(lr)} images"
         )
     return Sources(hr, lr)
@@ -97,7 +98,7 @@ class PictureCache:
         self.skipped: dict[str, str] = index["skipped"]
         self._bytes = np.memmap(folder / "pixels.bin", np.uint8, "r")
         if len(self._bytes) != index["bytes"]:
-            raise ValueError(f"the cache {folder} is damaged: delete it and start again")
+            raise UserError(f"the cache {folder} is damaged: delete it and start again")
 
     def __reduce__(self) -> tuple[type[PictureCache], tuple[Path]]:
         """Pickle the folder only, for loader processes: a pickled map would copy all its pixels."""
@@ -152,7 +153,7 @@ def open_cache(
     found = PictureCache(target)
     if not found.pairs:
         reason = next(iter(found.skipped.items()))
-        raise ValueError(
+        raise UserError(
             f"none of the {len(sources.hr)} images in {folder} can be used ({': '.join(reason)})"
         )
     return found

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from hpinet.errors import UserError
 from hpinet.imaging.images import Picture, from_uint8, read_picture, shrink, to_uint8
 from hpinet.imaging.resize import crop_to_multiple
 
@@ -42,7 +43,7 @@ def find_pairs(data: str | Path, scale: int) -> list[Pair]:
     """
     pairs, alone = match_pairs(data, scale)
     for reason in alone.values():
-        raise ValueError(reason)
+        raise UserError(reason)
     return pairs
 
 
@@ -64,7 +65,7 @@ def match_pairs(data: str | Path, scale: int) -> tuple[list[Pair], dict[str, str
     hr_folder = folder / "HR" if (folder / "HR").is_dir() else folder
     originals = _images(hr_folder)
     if not originals:
-        raise ValueError(f"{hr_folder} holds no images ({', '.join(SUFFIXES)}).")
+        raise UserError(f"{hr_folder} holds no images ({', '.join(SUFFIXES)}).")
     if hr_folder == folder or not (folder / "LR").is_dir():
         return [Pair(path.stem, path, None) for path in originals], {}
     small = _images(folder / "LR")
@@ -80,12 +81,12 @@ def match_pairs(data: str | Path, scale: int) -> tuple[list[Pair], dict[str, str
 def _of_scale(folder: Path, scale: int) -> Path:
     """The folder itself, or the one in it that holds the images of a scale."""
     if not folder.is_dir():
-        raise ValueError(f"{folder} is not a folder.")
+        raise UserError(f"{folder} is not a folder.")
     if (folder / "HR").is_dir() or _images(folder):
         return folder
     scales = sorted(path.name for path in folder.glob("x[0-9]") if path.is_dir())
     if scales and f"x{scale}" not in scales:
-        raise ValueError(f"{folder} holds images for {', '.join(scales)}, but not for x{scale}.")
+        raise UserError(f"{folder} holds images for {', '.join(scales)}, but not for x{scale}.")
     return folder / f"x{scale}" if scales else folder
 
 
@@ -116,7 +117,7 @@ def _partner(hr: Path, small: Sequence[Path], scale: int) -> Path:
         found = [path for path in small if _bare(path.stem, scale) == _bare(hr.stem, scale)]
     if len(found) != 1:
         names = " and ".join(path.name for path in found) or "none"
-        raise ValueError(f"{hr.name} in HR needs one image of its name in LR; found {names}.")
+        raise UserError(f"{hr.name} in HR needs one image of its name in LR; found {names}.")
     return found[0]
 
 
@@ -146,7 +147,7 @@ def load_pair(pair: Pair, scale: int) -> tuple[Picture, Tensor]:
     lr = read_picture(pair.lr)
     expected = (hr.shape[-2] // scale, hr.shape[-1] // scale)
     if lr.size != expected:
-        raise ValueError(
+        raise UserError(
             f"{pair.lr.name} in LR has {lr.size[1]}x{lr.size[0]} pixels, but 1/{scale} of "
             f"{pair.hr.name} in HR is {expected[1]}x{expected[0]}."
         )

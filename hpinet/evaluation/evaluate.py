@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from hpinet.data.pairs import Pair, load_pair, match_pairs, set_name
+from hpinet.errors import UserError
 from hpinet.inference.upscale import bicubic, upscale
 from hpinet.metrics.lpips import Lpips
 from hpinet.metrics.psnr_ssim import psnr_y, ssim_y
@@ -75,7 +76,7 @@ def evaluate(
         try:
             found = None if known is None else known.find(pair, distance is not None)
             row = found or _measure(model, pair, scale, distance)
-        except (ValueError, OSError, MemoryError, torch.cuda.OutOfMemoryError) as error:
+        except (UserError, OSError, MemoryError, torch.cuda.OutOfMemoryError) as error:
             skipped[pair.hr.name] = _named(str(error) or "not enough memory", pair)
             continue
         if known is not None and found is None:
@@ -83,7 +84,7 @@ def evaluate(
         rows.append({"name": pair.name, **row})
     if not rows:
         more = f" {len(skipped) - 1} more pictures failed too." if len(skipped) > 1 else ""
-        raise ValueError(next(iter(skipped.values())) + more)
+        raise UserError(next(iter(skipped.values())) + more)
     return _report(name, scale, rows, notes, skipped)
 
 

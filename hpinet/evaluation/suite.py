@@ -15,6 +15,7 @@ from torch import nn
 
 from hpinet.data.pairs import set_name
 from hpinet.data.result_store import ResultStore
+from hpinet.errors import UserError
 from hpinet.inference.own_patches import OwnPatches
 from hpinet.metrics.confidence import interval
 from hpinet.modeling.hpinet import HPINet
@@ -63,7 +64,7 @@ def unique_labels(names: Sequence[str], short: Sequence[str]) -> list[str]:
     """
     twice = [name for name in names if names.count(name) > 1]
     if twice:
-        raise ValueError(f"{twice[0]} is given twice: name each model and folder once.")
+        raise UserError(f"{twice[0]} is given twice: name each model and folder once.")
     return [s if short.count(s) == 1 else n for n, s in zip(names, short, strict=True)]
 
 
@@ -111,7 +112,7 @@ def evaluate_all(
     paths = [str(folder) for folder in folders]
     for path in paths:
         if not Path(path).is_dir():
-            raise ValueError(f"{path} is not a folder.")
+            raise UserError(f"{path} is not a folder.")
     names = unique_labels(paths, [set_name(path) for path in paths])
     found = Evaluation()
     for name, path in zip(names, paths, strict=True):
@@ -122,7 +123,7 @@ def evaluate_all(
                     candidate.network, path, name=candidate.label, lpips=lpips,
                     progress=progress, known=known,
                 )  # fmt: skip
-            except ValueError as error:
+            except UserError as error:
                 if len(candidates) == len(paths) == 1:  # there is nothing else to measure
                     raise
                 _skip(found, candidate.label, name, str(error))
@@ -131,7 +132,7 @@ def evaluate_all(
                 _skip(found, candidate.label, name, reason)
             found.results.append(compare(report, candidate.network, name))
     if not found.results:
-        raise ValueError("no network could be measured on any of the sets, for the reasons above.")
+        raise UserError("no network could be measured on any of the sets, for the reasons above.")
     found.differences = list(paired_differences(found.results))
     return found
 

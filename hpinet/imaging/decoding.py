@@ -14,11 +14,13 @@ import torch
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from hpinet.errors import UserError
+
 # What Pillow's decoders raise on damaged files.
 _DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
 
 
-class PictureError(ValueError):
+class PictureError(UserError):
     """An image that cannot be used; the message is one sentence for the user."""
 
 

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from hpinet.errors import UserError
 from hpinet.imaging.images import Picture, PictureError, check_rgb, from_uint8, to_uint8
 from hpinet.modeling.hpinet import HPINet
 from hpinet.modeling.matches import Matches
@@ -64,7 +65,7 @@ def upscale(
             memory = int(free_memory(x.device) * _SHARE_OF_FREE)
         extra["memory"] = memory
     elif memory is not None:
-        raise ValueError("only an HPINet keeps within a memory budget: leave it out")
+        raise UserError("only an HPINet keeps within a memory budget: leave it out")
     # The gradient mode is one thread's, so it is set here. Not inference mode, as autograd refuses
     # the tensors made in it.
     with torch.no_grad(), half_precision(x.device, precision), _evaluating(model):

@@ -9,6 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from hpinet.errors import UserError
+
 _CHOICES = {
     "optimizer": ("adam", "muon"),
     "precision": ("no", "bf16", "fp16", "auto"),
@@ -87,26 +89,24 @@ class Recipe:
             "validate_every",
         ):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+                raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
         for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
-                raise ValueError(
-                    f"{name} is one of {', '.join(known)}, not {getattr(self, name)!r}"
-                )
+                raise UserError(f"{name} is one of {', '.join(known)}, not {getattr(self, name)!r}")
         if not self.lr > 0:
-            raise ValueError(f"lr must be above 0, not {self.lr}")
+            raise UserError(f"lr must be above 0, not {self.lr}")
         if self.weight_decay and self.optimizer == "adam":
-            raise ValueError("weight_decay is for the matrices of --optimizer muon; adam has none")
+            raise UserError("weight_decay is for the matrices of --optimizer muon; adam has none")
         if self.schedule == "halve" and self.halve_every < 1:
-            raise ValueError("the schedule 'halve' needs halve_every of at least 1 step")
+            raise UserError("the schedule 'halve' needs halve_every of at least 1 step")
         if not 0 <= self.minutes < float("inf"):
-            raise ValueError(f"minutes must be at least 0, not {self.minutes}")
+            raise UserError(f"minutes must be at least 0, not {self.minutes}")
         if self.minutes and self.stages > 1:
-            raise ValueError(
+            raise UserError(
                 "crops that grow are planned in steps: give --minutes with --stages 1, or --steps"
             )
         if not 0 <= self.ema < 1:
-            raise ValueError(f"ema must be at least 0 and under 1, not {self.ema}")
+            raise UserError(f"ema must be at least 0 and under 1, not {self.ema}")
 
     def lr_at(self, step: int, share: float | None = None) -> float:
         """Learning rate of a step.

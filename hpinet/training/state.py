@@ -10,10 +10,11 @@ import torch
 from torch import nn
 
 from hpinet.checkpoints.reading import read_checkpoint
+from hpinet.errors import UserError
 from hpinet.modeling.hpinet import HPINet
 
 
-class TrainingError(ValueError):
+class TrainingError(UserError):
     """A run that cannot start or go on; the last good checkpoint is left as it is."""
 
 
