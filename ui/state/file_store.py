@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import tempfile
 import threading
@@ -14,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from hpinet.imaging.files import write_bytes
+from hpinet.imaging.images import png_bytes
 
 from .inputs import Pixels
 
@@ -85,6 +85,5 @@ class ImageStore(FileStore):
         if path.is_file():
             os.utime(path)  # still in use
             return str(path)
-        file = io.BytesIO()
-        Image.fromarray(pixels).save(file, "PNG", compress_level=1)  # mostly for the loopback
-        return str(self.write(path.name, file.getvalue()))
+        data = png_bytes(Image.fromarray(pixels), level=1)  # mostly for the loopback
+        return str(self.write(path.name, data))

@@ -145,7 +145,7 @@ def _middle(picture: Picture, limit: int, longest: int) -> Picture:
     top, left = (height - high) // 2, (width - wide) // 2
     inside = (..., slice(top, top + high), slice(left, left + wide))
     alpha = None if picture.alpha is None else picture.alpha[inside].clone()
-    return Picture(picture.rgb[inside].clone(), alpha, picture.notes)
+    return replace(picture, rgb=picture.rgb[inside].clone(), alpha=alpha)
 
 
 def make_study(source: Source, mode: str, scale: int) -> Study:
@@ -169,14 +169,14 @@ def make_study(source: Source, mode: str, scale: int) -> Study:
     notes = list(source.picture.notes)
     if (height, width) != whole:
         notes.append(f"the middle {width}x{height} of {whole[1]}x{whole[0]} pixels taken")
-    hr, lr = None, source.picture
+    hr, lr = None, replace(source.picture, rgb=source.picture.filled)
     if mode == RESTORE:
         if min(height, width) < scale:
             raise PictureError(
                 f"An image of {width}x{height} pixels is too small to be shrunk {scale} times: "
                 "choose Enlarge instead."
             )
-        hr = crop_to_multiple(to_uint8(source.picture.rgb), scale)
+        hr = crop_to_multiple(to_uint8(source.picture.filled), scale)
         lr = Picture(shrink(hr, scale))
         if hr.shape[:2] != (height, width):
             notes.append(f"cropped to {hr.shape[1]}x{hr.shape[0]}, a multiple of {scale}")
