@@ -156,8 +156,7 @@ def _is_adobe(image: Image.Image) -> bool:
 
 def _by_numbers(rgb: Array, gamma: float, primaries: tuple[float, ...]) -> Array:
     """Values v of light v^(1/gamma) between primaries, as sRGB; (H, W, 3) in [0, 1]."""
-    near_srgb = abs(gamma - 1 / 2.2) < 0.02
-    light = _srgb_light(rgb) if near_srgb else rgb ** np.float32(1 / gamma)
+    light = rgb ** np.float32(1 / gamma)
     to_xyz, of_srgb = _xyz_matrix(primaries), _xyz_matrix((*_WHITE, *_SRGB))
     # White stays white: cone responses (Bradford) are scaled from one white to the other.
     cones = (_BRADFORD @ of_srgb.sum(1)) / (_BRADFORD @ to_xyz.sum(1))
@@ -166,10 +165,6 @@ def _by_numbers(rgb: Array, gamma: float, primaries: tuple[float, ...]) -> Array
     light = (light @ matrix.T.astype(np.float32)).clip(0, 1)
     # IEC 61966-2-1: 12.92 l up to 0.0031308, 1.055 l^(1/2.4) - 0.055 above.
     return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-
-
-def _srgb_light(rgb: Array) -> Array:
-    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
 
 
 def _xyz_matrix(primaries: tuple[float, ...]) -> Array:

@@ -73,7 +73,7 @@ def _density(image: Image.Image) -> tuple[float, float] | None:
         across, down = (float(value) for value in found)
     except (TypeError, ValueError, ZeroDivisionError):  # a fraction with 0 below
         return None
-    return (across, down) if 0 < across < 1e6 and 0 < down < 1e6 else None
+    return (across, down) if 1 < across < 1e6 and 1 < down < 1e6 else None  # 1 stands for none
 
 
 def _capture_data(image: Image.Image) -> bytes:
