@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import nn
 
-from hpinet.data.pairs import Pair, load_pair, match_pairs, set_name
+from hpinet.data.pairs import Pair, load_pair, pair_images, set_name
 from hpinet.errors import UserError
 from hpinet.inference.upscale import bicubic, upscale
 from hpinet.metrics.lpips import Lpips
@@ -40,6 +40,7 @@ def evaluate(
     lpips: bool = False,
     progress: bool = False,
     known: Known | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Super-resolve every image of a folder and measure it against its original.
 
@@ -48,11 +49,12 @@ def evaluate(
 
     Args:
         model: a network with `.scale`.
-        data: see `match_pairs`.
+        data: see `pair_images`.
         name: what the report calls the model.
         lpips: also compute LPIPS.
         progress: show a progress bar on stderr.
         known: what is known of earlier runs, and takes in what is measured now.
+        say: told in one line which images were paired with which.
 
     Returns:
         The report, ready for JSON: model, scale, images (their number), psnr in dB, ssim, lpips
@@ -65,7 +67,8 @@ def evaluate(
         ValueError: unfit folder, or not one image could be measured; the message names the file.
     """
     scale: int = model.scale  # type: ignore[assignment]
-    pairs, skipped = match_pairs(data, scale)
+    pairing = pair_images(data, scale)
+    pairs, skipped = pairing.pairs, pairing.alone
     distance = Lpips() if lpips else None
     notes: list[str] = []
     if distance is not None and not distance.available:
@@ -85,6 +88,8 @@ def evaluate(
     if not rows:
         more = f" {len(skipped) - 1} more pictures failed too." if len(skipped) > 1 else ""
         raise UserError(next(iter(skipped.values())) + more)
+    if say is not None:
+        say(str(pairing))
     return _report(name, scale, rows, notes, skipped)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -101,7 +101,7 @@ def evaluate_all(
 
     Args:
         candidates: The networks.
-        folders: The sets, see `hpinet.data.pairs.match_pairs`.
+        folders: The sets, see `hpinet.data.pairs.pair_images`.
         lpips: Also compute LPIPS.
         progress: Show progress bars on stderr.
         store: Figures of earlier runs; they are not measured again, and new ones are kept there.
@@ -115,6 +115,7 @@ def evaluate_all(
             raise UserError(f"{path} is not a folder.")
     names = unique_labels(paths, [set_name(path) for path in paths])
     found = Evaluation()
+    said: set[str] = set()
     for name, path in zip(names, paths, strict=True):
         for candidate in candidates:
             known = None if store is None else _stored(store, name, candidate)
@@ -122,6 +123,7 @@ def evaluate_all(
                 report = evaluate(
                     candidate.network, path, name=candidate.label, lpips=lpips,
                     progress=progress, known=known,
+                    say=_said(name, candidate.scale, said),
                 )  # fmt: skip
             except UserError as error:
                 if len(candidates) == len(paths) == 1:  # there is nothing else to measure
@@ -135,6 +137,18 @@ def evaluate_all(
         raise UserError("no network could be measured on any of the sets, for the reasons above.")
     found.differences = list(paired_differences(found.results))
     return found
+
+
+def _said(name: str, scale: int, said: set[str]) -> Callable[[str], None]:
+    """Say on stderr how the images of a set are paired, once for a scale."""
+
+    def say(pairing: str) -> None:
+        text = f"hpinet: {name} x{scale}: {pairing}"
+        if text not in said:
+            said.add(text)
+            print(text, file=sys.stderr)
+
+    return say
 
 
 def _stored(store: ResultStore, name: str, candidate: Candidate) -> StoredModel:

@@ -91,6 +91,16 @@ def read_picture(
         return _picture(image, path.name, max_pixels, managed, keep_metadata)
 
 
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Height and width of an image file as it is stored, from its header.
+
+    Raises:
+        PictureError: as `read_picture`.
+    """
+    with opened(Path(path)) as image:
+        return image.size[1], image.size[0]
+
+
 def _picture(
     image: Image.Image, name: str, max_pixels: int | None, managed: bool, keep_metadata: bool
 ) -> Picture:

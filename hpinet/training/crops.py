@@ -11,31 +11,38 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from hpinet.config import HPINetConfig
-from hpinet.data.image_cache import PictureCache
+from hpinet.data.image_cache import ImageCache
 from hpinet.modeling.patches import fitting_size
 
 from .recipes import Recipe
 
 
 class Crops(Dataset):
-    """Random crops, flipped and rotated, each decided by its number alone.
+    """Random crops, flipped and rotated, each decided by its number and its size alone.
+
+    A crop comes from one of the images that are large enough for it.
 
     Args:
-        cache: The pictures.
+        cache: The images.
         scale: 2, 3 or 4.
-        seed: Decides picture order, places, flips and rotations.
+        seed: Decides the order of images, places, flips and rotations.
     """
 
-    def __init__(self, cache: PictureCache, scale: int, seed: int) -> None:
+    def __init__(self, cache: ImageCache, scale: int, seed: int) -> None:
         self.cache = cache
         self.scale = scale
         self.seed = seed
-        self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
+        self._sides = np.array([min(pair.hr_size) for pair in cache.pairs])
+        self._order: tuple[tuple[int, int], np.ndarray] = ((-1, -1), np.empty(0, int))
 
     @property
     def largest_crop(self) -> int:
-        """HR side in pixels that every picture can give."""
-        return min(min(pair.hr_size) for pair in self.cache.pairs)
+        """HR side in pixels that an image can give."""
+        return int(self._sides.max())
+
+    def too_small(self, crop: int) -> list[str]:
+        """Names of the images that give no crop of so many HR pixels a side."""
+        return [self.cache.pairs[n].name for n in np.flatnonzero(self._sides < crop)]
 
     def __len__(self) -> int:
         return len(self.cache.pairs)
@@ -51,8 +58,8 @@ class Crops(Dataset):
             take on their way to the device), and the number.
         """
         number, crop = key
-        picture = self._picture(number)
-        lr, hr = self.cache.lr(picture), self.cache.hr(picture)
+        image = self._image(number, crop)
+        lr, hr = self.cache.lr(image), self.cache.hr(image)
         side = crop // self.scale
         rng = np.random.default_rng((self.seed, 1, number))
         top, left = (int(rng.integers(0, extent - side + 1)) for extent in lr.shape[:2])
@@ -62,13 +69,12 @@ class Crops(Dataset):
         turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
         return _tensor(lr, turns, mirrored), _tensor(hr, turns, mirrored), number
 
-    def _picture(self, number: int) -> int:
-        epoch, place = divmod(number, len(self))
-        if self._order[0] != epoch:
-            self._order = (
-                epoch,
-                np.random.default_rng((self.seed, 0, epoch)).permutation(len(self)),
-            )
+    def _image(self, number: int, crop: int) -> int:
+        large = np.flatnonzero(self._sides >= crop)
+        epoch, place = divmod(number, len(large))
+        if self._order[0] != (epoch, len(large)):
+            shuffled = np.random.default_rng((self.seed, 0, epoch)).permutation(len(large))
+            self._order = ((epoch, len(large)), large[shuffled])
         return int(self._order[1][place])
 
 
@@ -117,6 +123,14 @@ class StepSampler(Sampler[list[tuple[int, int]]]):
             first = number + self.process * share
             yield [(n, crop) for n in range(first, first + share)]
             number += batch
+
+    def stages(self) -> dict[int, int]:
+        """First step of every crop size, by the size in HR pixels."""
+        steps = range(self.recipe.steps if self.recipe.stages > 1 else 1)
+        found: dict[int, int] = {}
+        for step in steps:
+            found.setdefault(self._stage(step)[0], step)
+        return found
 
     def _stage(self, step: int) -> tuple[int, int]:
         crop, batch = self.recipe.stage_at(step)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,8 @@ from torch.utils.data import DataLoader
 from hpinet.checkpoints.download import cache_folder
 from hpinet.checkpoints.loading import save_checkpoint
 from hpinet.config import HPINetConfig
-from hpinet.data.image_cache import open_cache
-from hpinet.data.pairs import find_pairs, load_pair
+from hpinet.data.image_cache import ImageCache, open_cache
+from hpinet.data.pairs import find_pairs, load_pair, pair_training_images
 from hpinet.imaging.files import write_bytes
 from hpinet.imaging.images import to_uint8
 from hpinet.inference.precision import has_bf16
@@ -113,15 +113,17 @@ class Trainer:
 
     def _open_data(self, data: str | Path, cache: str | Path, workers: int) -> DataLoader:
         recipe, scale, accelerator = self.recipe, self.config.scale, self.accelerator
-        pictures = open_cache(data, scale, recipe.crop, cache, self.main)
-        if pictures.skipped and self.main:
-            name, reason = next(iter(pictures.skipped.items()))
-            print(f"skipped {len(pictures.skipped)} pictures, for example {name}: {reason}")
-        crops = Crops(pictures, scale, recipe.seed)
+        pairing = pair_training_images(data, scale)
+        images = open_cache(data, scale, recipe.crop, cache, self.main, pairing)
+        crops = Crops(images, scale, recipe.seed)
         sampler = StepSampler(
             recipe, scale, self.state.step, crops.largest_crop,
             accelerator.process_index, accelerator.num_processes, self.config,
         )  # fmt: skip
+        if self.main:
+            print(f"training on {pairing}")
+            for text in _left_out(images, crops, sampler):
+                print(text)
         pinned = accelerator.device.type == "cuda"
         return DataLoader(crops, batch_sampler=sampler, num_workers=workers, pin_memory=pinned)
 
@@ -317,6 +319,19 @@ def _with_known_precision(recipe: Recipe, begun_with: str | None) -> Recipe:
         return recipe
     found: Any = begun_with or ("bf16" if has_bf16(PartialState().device) else "no")
     return replace(recipe, precision=found)
+
+
+def _left_out(images: ImageCache, crops: Crops, sampler: StepSampler) -> Iterator[str]:
+    """Which images are not used, altogether or from a step on."""
+    if images.skipped:
+        name, reason = next(iter(images.skipped.items()))
+        yield f"skipped {len(images.skipped)} images, for example {name}: {reason}"
+    for crop, step in sampler.stages().items():
+        if small := crops.too_small(crop):
+            yield (
+                f"from step {step} on crops are of {crop} HR pixels: {len(small)} of {len(crops)} "
+                f"images are smaller and are left out then, for example {small[0]}"
+            )
 
 
 def _held_out(folder: str | Path, scale: int) -> list[tuple[Tensor, Tensor]]:
