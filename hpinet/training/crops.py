@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Iterator
 
@@ -31,7 +32,7 @@ class Crops(Dataset):
     def __init__(self, cache: ImageCache, scale: int, seed: int) -> None:
         self.cache = cache
         self.scale = scale
-        self.seed = seed
+        self.seed = seed % 2**64  # numpy takes no negative numbers
         self._sides = np.array([min(pair.hr_size) for pair in cache.pairs])
         self._order: tuple[tuple[int, int], np.ndarray] = ((-1, -1), np.empty(0, int))
 
@@ -76,6 +77,21 @@ class Crops(Dataset):
             shuffled = np.random.default_rng((self.seed, 0, epoch)).permutation(len(large))
             self._order = ((epoch, len(large)), large[shuffled])
         return int(self._order[1][place])
+
+
+def noise_seed(seed: int, number: int) -> int:
+    """The seed of a crop's Gumbel noise: 64 bits, of which the last 8 are left to the blocks.
+
+    Args:
+        seed: The run's, any 64-bit number.
+        number: The crop's, counted over the whole run.
+    """
+    # Below 2^16 the seed itself takes the first bits; a larger one is mixed into all of them.
+    start = seed << 48
+    if not 0 <= seed < 2**16:
+        digest = hashlib.sha256((seed % 2**64).to_bytes(8, "big")).digest()
+        start = int.from_bytes(digest[:7], "big") << 8
+    return (start + (number << 8)) % 2**64
 
 
 def _tensor(pixels: np.ndarray, turns: int, mirrored: bool) -> Tensor:
