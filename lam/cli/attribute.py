@@ -145,10 +145,14 @@ def _report(result: Result, curves: FaithfulnessResult | None, options: argparse
             f"the map is not to be trusted",
             file=sys.stderr,
         )
+    if result.no_index:
+        print(f"lam: {result.no_index}", file=sys.stderr)
     summary = result.summary()
     areas = {} if curves is None else curves.summary()
     if options.json:
         found: dict[str, Any] = {**summary, "method": options.method}
+        if result.no_index:
+            found["reason"] = result.no_index
         if curves is not None:
             found["faithfulness"] = {**areas, **curves.curves()}
         print(json.dumps(found, allow_nan=False))

@@ -65,7 +65,8 @@ def diffusion_index(importance: ArrayLike) -> float:
         importance: (h, w), finite and not negative.
 
     Returns:
-        A number in (0, 100]; NaN for a map without mass.
+        A number in (0, 100]; NaN for a map without mass. Rounding errors count like any other map
+        here; `LocalAttributionResult.importance` knows the detector and is zeros then.
 
     Raises:
         ValueError: If the map is empty or holds negative or non-finite numbers.

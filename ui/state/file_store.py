@@ -23,6 +23,9 @@ LIMIT = 512 * 2**20
 LIFETIME = 3600.0
 """Seconds after its last use that a file is kept, as long as gradio keeps uploads."""
 
+_EVERY = 60.0  # seconds between two looks at all files
+_KEPT = 0.9  # of the limit, where files over it go: the next look is not due at once
+
 
 class FileStore:
     """A temporary folder from which old files go, and the oldest over a limit.
@@ -38,6 +41,7 @@ class FileStore:
         self.folder = Path(self._folder.name)
         self._limit, self._lifetime = limit, lifetime
         self._lock = threading.Lock()
+        self._size, self._looked = 0, time.monotonic()
 
     def write(self, name: str, data: bytes) -> Path:
         """Write a file whole, so that nobody reads half of it.
@@ -48,7 +52,12 @@ class FileStore:
         """
         path = self.folder / name
         write_bytes(path, data)
-        self.tidy()
+        # To look at all files takes longer than to write one: only when it is time for it.
+        with self._lock:
+            self._size += len(data)
+            due = self._size > self._limit or time.monotonic() - self._looked > _EVERY
+        if due:
+            self.tidy()
         return path
 
     def tidy(self) -> None:
@@ -56,10 +65,17 @@ class FileStore:
         with self._lock:
             found = [(path.stat(), path) for path in self.folder.rglob("*") if path.is_file()]
             total, now = 0, time.time()
+            room = (
+                self._limit
+                if sum(known.st_size for known, _ in found) <= self._limit
+                else (_KEPT * self._limit)
+            )
             for known, path in sorted(found, key=lambda f: -f[0].st_mtime):
-                total += known.st_size
-                if total > self._limit or now - known.st_mtime > self._lifetime:
+                if total + known.st_size > room or now - known.st_mtime > self._lifetime:
                     path.unlink(missing_ok=True)
+                else:
+                    total += known.st_size
+            self._size, self._looked = total, time.monotonic()
 
     def close(self) -> None:
         """Delete the folder."""

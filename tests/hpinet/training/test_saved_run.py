@@ -116,7 +116,7 @@ def test_weights_that_are_not_finite_are_never_saved(images, tmp_path):
     with pytest.raises(TrainingError, match=r"at step 5: .* with --resume from step 4"):
         run.run(poison)
     again = trainer(images, tmp_path / "run", resume=True)
-    assert again.state.step == 2
+    assert again.state.step == 4
     assert all(
         p.isfinite().all() for p in load_model(tmp_path / "run/last.safetensors").parameters()
     )
