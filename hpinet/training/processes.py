@@ -6,8 +6,11 @@ import os
 from datetime import timedelta
 
 import torch
-from accelerate import PartialState
+from accelerate import DistributedDataParallelKwargs, PartialState
 
+from hpinet.config import HPINetConfig
+
+from .recipes import Recipe
 from .state import TrainingError
 
 _PATIENCE = timedelta(hours=12)  # one process decodes the images while the others wait
@@ -41,3 +44,13 @@ def has_gpu() -> bool:
         or torch.backends.mps.is_available()
         or (xpu is not None and bool(xpu.is_available()))
     )
+
+
+def gradients_of_all(config: HPINetConfig, recipe: Recipe) -> DistributedDataParallelKwargs:
+    """How processes add up gradients: with care where a crop may be a single patch.
+
+    A patch alone matches itself, so the weights that compare patches take no part in the result,
+    and processes would wait for their gradients.
+    """
+    alone = recipe.crop // config.scale < 2 * max(config.patch_sizes)
+    return DistributedDataParallelKwargs(find_unused_parameters=alone)

@@ -109,10 +109,12 @@ class Recipe:
             value = getattr(self, name)
             if name in whole and not (isinstance(value, int) and not isinstance(value, bool)):
                 raise UserError(f"{name} must be a whole number, not {value}")
-            if value < least or not value <= most:  # NaN is neither below nor within
+            if not math.isfinite(value):
+                raise UserError(f"{name} must be a finite number, not {value}")
+            if not least <= value <= most:
                 side = f"at least {least}" if value < least else f"at most {most}"
                 raise UserError(f"{name} must be {side}, not {value}")
-        if not 0 < self.lr <= 1:
+        if not 0 < self.lr <= 1:  # nor NaN
             side = "at most 1" if self.lr > 1 else "above 0"
             raise UserError(f"lr must be {side}, not {self.lr}")
         decays = {"ema": self.ema, "the first of betas": self.betas[0], "the second": self.betas[1]}

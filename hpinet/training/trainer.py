@@ -32,7 +32,7 @@ from hpinet.modeling.hpinet import HPINet
 from .crops import noise_seed
 from .log import Progress, add_row, start_tensorboard
 from .optimizers import make_optimizer
-from .processes import join_processes
+from .processes import gradients_of_all, join_processes
 from .recipes import Recipe
 from .saved_run import (
     FILE,
@@ -93,6 +93,7 @@ class Trainer:
         self.accelerator = Accelerator(
             cpu=team.device.type == "cpu",
             mixed_precision=recipe.precision,
+            kwargs_handlers=[gradients_of_all(config, recipe)],
             log_with="tensorboard" if tensorboard else None,
             project_dir=self.out,
         )

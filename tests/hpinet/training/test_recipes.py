@@ -56,7 +56,7 @@ def test_values_out_of_range_are_named(changes, words):
     ("option", "words"),
     [
         (["--clip", "-0.1"], "clip must be at least 0"),
-        (["--clip", "nan"], "clip must be at most"),
+        (["--clip", "nan"], "clip must be a finite number, not nan"),
         (["--threads", "-1"], "--threads must be from 0"),
         (["--workers", "-1"], "--workers must be from 0"),
     ],
