@@ -79,7 +79,7 @@ def read_picture(
             large, or has no valid pixels.
     """
     if isinstance(source, Image.Image):
-        return _picture(source, "the image", max_pixels, managed, keep_metadata)
+        return _decoded(source, "the image", max_pixels, managed, keep_metadata)
     path = Path(source)
     if path.is_dir():
         raise PictureError(f"{source} is a folder, not an image.")
@@ -88,7 +88,7 @@ def read_picture(
     if path.stat().st_size == 0:
         raise PictureError(f"{path.name} is empty (0 bytes).")
     with opened(path) as image:
-        return _picture(image, path.name, max_pixels, managed, keep_metadata)
+        return _decoded(image, path.name, max_pixels, managed, keep_metadata)
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
@@ -101,7 +101,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
         return image.size[1], image.size[0]
 
 
-def _picture(
+def _decoded(
     image: Image.Image, name: str, max_pixels: int | None, managed: bool, keep_metadata: bool
 ) -> Picture:
     found = decode(image, name, max_pixels, managed=managed, keep_metadata=keep_metadata)
@@ -233,11 +233,11 @@ def write_picture(
     write_bytes(path, png_bytes(to_pil(rgb, alpha), metadata=metadata))
 
 
-def shrink(picture: Tensor | np.ndarray, scale: int, border: Border = "clamp") -> Tensor:
+def shrink(image: Tensor | np.ndarray, scale: int, border: Border = "clamp") -> Tensor:
     """Make the LR image of super-resolution benchmarks: crop to a multiple, MATLAB's bicubic.
 
     Args:
-        picture: RGB, (1, 3, H, W) in [0, 1] (rounded to 8 bit first) or uint8 (H, W, 3).
+        image: RGB, (1, 3, H, W) in [0, 1] (rounded to 8 bit first) or uint8 (H, W, 3).
         scale: HR pixels per LR pixel, a whole number from 1 up.
         border: see `matlab_imresize`.
 
@@ -247,7 +247,7 @@ def shrink(picture: Tensor | np.ndarray, scale: int, border: Border = "clamp") -
     Raises:
         ValueError: unfit pixels, or smaller than `scale` pixels.
     """
-    pixels = picture if isinstance(picture, np.ndarray) else to_uint8(picture)
+    pixels = image if isinstance(image, np.ndarray) else to_uint8(image)
     cropped = crop_to_multiple(pixels, scale)
     size = (cropped.shape[0] // scale, cropped.shape[1] // scale)
     return from_uint8(matlab_imresize(cropped, size, border))

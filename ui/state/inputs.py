@@ -105,7 +105,7 @@ def from_file(path: str | None, mode: str, middle: bool = False) -> Source:
         )
     limit = LIMIT_CUT if middle else LIMITS[mode]
     try:
-        picture = read_picture(file, max_pixels=limit)
+        image = read_picture(file, max_pixels=limit)
     except PictureError as error:
         if "too large to be opened" in str(error):
             raise PictureError(
@@ -115,12 +115,10 @@ def from_file(path: str | None, mode: str, middle: bool = False) -> Source:
         if "the limit is" not in str(error):
             raise
         raise PictureError(f"{error} {'' if middle else _WAY_OUT}".strip()) from None
-    whole = picture.size
-    picture = _middle(
-        picture, LIMITS[RESTORE], LONGEST[RESTORE]
-    )  # no more than that is ever needed
-    cut = None if picture.size == whole else whole
-    return Source(file.stem, picture, file=True, middle=middle, full=cut)
+    whole = image.size
+    image = _middle(image, LIMITS[RESTORE], LONGEST[RESTORE])  # no more than that is ever needed
+    cut = None if image.size == whole else whole
+    return Source(file.stem, image, file=True, middle=middle, full=cut)
 
 
 _WAY_OUT = (
@@ -128,24 +126,24 @@ _WAY_OUT = (
 )
 
 
-def _middle(picture: Picture, limit: int, longest: int) -> Picture:
+def _middle(image: Picture, limit: int, longest: int) -> Picture:
     """The middle of an image, as near to a square as its sides allow.
 
     Args:
-        picture: The whole.
+        image: The whole.
         limit: Pixels that it may have.
         longest: Pixels that a side may have.
     """
-    height, width = picture.size
+    height, width = image.size
     if height * width <= limit and max(height, width) <= longest:
-        return picture
+        return image
     side = int(limit**0.5)
     high = min(height, longest, max(side, limit // width))
     wide = min(width, longest, limit // high)
     top, left = (height - high) // 2, (width - wide) // 2
     inside = (..., slice(top, top + high), slice(left, left + wide))
-    alpha = None if picture.alpha is None else picture.alpha[inside].clone()
-    return replace(picture, rgb=picture.rgb[inside].clone(), alpha=alpha)
+    alpha = None if image.alpha is None else image.alpha[inside].clone()
+    return replace(image, rgb=image.rgb[inside].clone(), alpha=alpha)
 
 
 def make_study(source: Source, mode: str, scale: int) -> Study:
