@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,17 +60,23 @@ class Pairing:
         return f"{count} with {given} LR from {' and '.join(self.lr_from)}{made}"
 
 
-def find_pairs(data: str | Path, scale: int) -> list[Pair]:
+def find_pairs(
+    data: str | Path, scale: int, say: Callable[[str], object] | None = None
+) -> list[Pair]:
     """Pair the images of a folder; every original must have its LR image.
 
     Args:
         data: see `pair_images`.
         scale: see `pair_images`.
+        say: told in one line which images were paired with which.
 
     Raises:
         UserError: no such folder, no images, or an original without its one LR image.
     """
-    return complete(pair_images(data, scale)).pairs
+    found = complete(pair_images(data, scale))
+    if say is not None:
+        say(f"{set_name(data)} x{scale}: {found}")
+    return found.pairs
 
 
 def complete(pairing: Pairing) -> Pairing:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpinet.cli import options as shared
 from hpinet.cli.errors import SKIPPED, parse_and_run
+from hpinet.imaging.files import check_output
 from lam.batch.window_choice import WindowChoice, parse_choice
 
 if TYPE_CHECKING:  # the heavy imports wait until the arguments are known to be good
@@ -143,6 +144,7 @@ def _team(device: str) -> Any:
 def _checked(options: argparse.Namespace) -> tuple[WindowChoice, Path, list[str]]:
     """The arguments that can be told to be wrong before anything heavy is imported."""
     choice, out, labels = parse_choice(options.window), Path(options.output), options.model or ["S"]
+    check_output(out)
     if out.is_dir():
         raise ValueError(f"{out} is a folder: give the name of a CSV file")
     if len(set(labels)) < len(labels):

@@ -20,6 +20,7 @@ from hpinet.analysis.interventions import Intervention, all_but, intervene
 from hpinet.data.pairs import Pair, find_pairs, load_pair
 from hpinet.errors import UserError
 from hpinet.metrics.confidence import interval
+from lam.batch.sources import say_pairing
 
 from .folder_statistics import skip
 
@@ -146,7 +147,7 @@ class Knockout:
         Raises:
             ValueError: If there is no such folder, or it holds no pairs.
         """
-        pairs = find_pairs(data, self.model.scale)
+        pairs = find_pairs(data, self.model.scale, say_pairing)
         rows: list[dict[str, Any]] = []
         skipped: dict[str, str] = {}
         steps = len(self.experiments)

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from hpinet.checkpoints.loading import BUNDLED
-from hpinet.imaging.images import from_uint8, to_uint8
+from hpinet.imaging.images import from_uint8, png_bytes, to_uint8
 from ui.compute.runtime import Runtime
 from ui.events.handlers import HEAVY, spoken
 from ui.state.inputs import Pixels
@@ -99,9 +99,7 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
 
 def png(pixels: Pixels) -> bytes:
     """Pixels as a PNG."""
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
+    return png_bytes(Image.fromarray(pixels))
 
 
 def lossless(rgb: Tensor) -> tuple[str, bytes]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hpinet import HPINet, load_model
 from hpinet.checkpoints.loading import BUNDLED
+from hpinet.data.folders import list_files
 from hpinet.networks.names import open_model
 
 from .cache import Cache
@@ -97,4 +98,4 @@ class Catalogue:
 
 
 def _weights(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES)
+    return list_files(folder, SUFFIXES)
