@@ -79,9 +79,9 @@ def opened(path: Path) -> Iterator[Image.Image]:
     with guarded(path.name), path.open("rb") as file:
         head = file.read(HEAD)
         refuse(head, path.name)
-        file.seek(0)
-        chunks = slim(file.read()) if head.startswith(SIGNATURE) else None
-        source = path if chunks is None else io.BytesIO(chunks.data)
+        rest = file.read() if head.startswith(SIGNATURE) else b""
+    chunks = slim(head + rest) if head.startswith(SIGNATURE) else None
+    source = path if chunks is None else io.BytesIO(chunks.data)
     with guarded(path.name, not_read(head, path.name)), warnings.catch_warnings():
         # Pillow warns about large images; `decode` refuses them by its own limit.
         warnings.simplefilter("ignore")

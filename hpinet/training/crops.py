@@ -142,9 +142,10 @@ class StepSampler(Sampler[list[tuple[int, int]]]):
 
     def stages(self) -> dict[int, int]:
         """First step of every crop size, by the size in HR pixels."""
-        steps = range(self.recipe.steps if self.recipe.stages > 1 else 1)
+        steps, stages = self.recipe.steps, self.recipe.stages
         found: dict[int, int] = {}
-        for step in steps:
+        for stage in range(stages):  # of step n: n * stages // steps
+            step = -(-stage * steps // stages)
             found.setdefault(self._stage(step)[0], step)
         return found
 
