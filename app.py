@@ -18,6 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from hpinet.errors import UserError
+
 MAX_UPLOAD = "100mb"
 AUTH_VARIABLE = "HPINET_AUTH"
 _HERE = ("127.0.0.1", "localhost", "::1")
@@ -46,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(prefix="hpinet-lens-uploads-") as folder:
             os.environ.setdefault("GRADIO_TEMP_DIR", folder)
             return _serve(options, auth, space)
-    except ValueError as error:
+    except UserError as error:
         print(f"app.py: {error}", file=sys.stderr)
         return 1
 
@@ -129,26 +131,26 @@ def read_auth(given: str | None, file: Path | None) -> list[tuple[str, str]]:
         try:
             lines = file.read_text("utf-8").splitlines()
         except (OSError, UnicodeDecodeError):
-            raise ValueError(f"{file} cannot be read: --auth-file names a text file") from None
+            raise UserError(f"{file} cannot be read: --auth-file names a text file") from None
         lines = [line.strip() for line in lines if line.strip()]
         if not lines:
-            raise ValueError(f"{file} is empty: a line USER:PASSWORD was expected")
+            raise UserError(f"{file} is empty: a line USER:PASSWORD was expected")
     elif os.environ.get(AUTH_VARIABLE):
         lines, source = [os.environ[AUTH_VARIABLE]], AUTH_VARIABLE
     pairs = []
     for number, line in enumerate(lines, 1):
         name, _, password = line.partition(":")
         if not name or not password:
-            raise ValueError(f"{source}, line {number}: USER:PASSWORD was expected")
+            raise UserError(f"{source}, line {number}: USER:PASSWORD was expected")
         pairs.append((name, password))
     return pairs
 
 
 def _check_address(host: str, port: int) -> None:
     if not 1 <= port <= 65535:
-        raise ValueError(f"the port must be 1 to 65535, not {port}")
+        raise UserError(f"the port must be 1 to 65535, not {port}")
     if not host.strip():
-        raise ValueError("the host is empty: 127.0.0.1 is this machine alone, 0.0.0.0 everyone")
+        raise UserError("the host is empty: 127.0.0.1 is this machine alone, 0.0.0.0 everyone")
 
 
 def _parser(space: bool) -> argparse.ArgumentParser:

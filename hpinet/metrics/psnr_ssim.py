@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
+from hpinet.errors import UserError
 from hpinet.imaging.images import to_uint8
 
 SSIM_WINDOW = 11  # skimage's Gaussian of sigma 1.5, cut off at 3.5 sigma: 2 * 5 + 1 pixels
@@ -79,7 +80,7 @@ def check_sizes(sr: np.ndarray, hr: np.ndarray) -> None:
         ValueError: If they differ.
     """
     if sr.shape != hr.shape:
-        raise ValueError(
+        raise UserError(
             f"The images differ in size: {sr.shape[1]}x{sr.shape[0]} "
             f"and {hr.shape[1]}x{hr.shape[0]} pixels."
         )
@@ -91,7 +92,7 @@ def _cropped_luma(sr: Pixels, hr: Pixels, crop: int, least: int) -> tuple[np.nda
     check_sizes(a, b)
     height, width = a.shape[:2]
     if crop < 0 or min(height, width) - 2 * crop < least:
-        raise ValueError(
+        raise UserError(
             f"An image of {width}x{height} pixels is too small to be compared without "
             f"{crop} border pixels: at least {least + 2 * crop} a side are needed."
         )

@@ -117,7 +117,7 @@ class Average:
             ValueError: If they are those of another network.
         """
         if [w.shape for w in weights] != [w.shape for w in self.weights]:
-            raise ValueError("the averaged weights are of another network")
+            raise UserError("the averaged weights are of another network")
         self.weights = list(weights)
 
     @torch.no_grad()

@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from hpinet.errors import UserError
+
 MATCHES = ("live", "frozen", "own")
 """Which patch each query patch attends to: the match that the network finds on every image anew
 (``"live"``), the match that it finds on the sharp image (``"frozen"``), or itself, which switches
@@ -44,11 +46,11 @@ class MatchingNetwork:
 
     def __init__(self, forward_func: Callable[..., Any], image: Tensor, matches: str) -> None:
         if matches not in MATCHES:
-            raise ValueError(f"matches must be one of {', '.join(MATCHES)}, not {matches!r}")
+            raise UserError(f"matches must be one of {', '.join(MATCHES)}, not {matches!r}")
         names = _parameters(forward_func)
         has_matches = {"matches", "return_matches"} <= names
         if matches != "live" and not has_matches:
-            raise ValueError(
+            raise UserError(
                 f"this network has no matches to make {matches!r}: "
                 f"only matches='live' applies to it"
             )
@@ -135,15 +137,13 @@ def _check_evaluation(forward_func: Callable[..., Any], has_matches: bool) -> No
         return
     random = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
     if has_matches or any(isinstance(m, random) for m in forward_func.modules()):
-        raise ValueError(
-            "the network is in training mode, where its output is random: call .eval()"
-        )
+        raise UserError("the network is in training mode, where its output is random: call .eval()")
 
 
 def _checked(sr: Any, images: Tensor) -> Tensor:
     if not isinstance(sr, torch.Tensor) or sr.ndim != 4 or len(sr) != len(images):
         found = tuple(sr.shape) if isinstance(sr, torch.Tensor) else type(sr).__name__
-        raise ValueError(
+        raise UserError(
             f"the network must return images of shape (B, 3, sH, sW) "
             f"for {tuple(images.shape)}, not {found}"
         )

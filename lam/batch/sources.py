@@ -12,6 +12,7 @@ from torch import Tensor
 from hpinet import read_picture
 from hpinet.data.folders import list_images
 from hpinet.data.pairs import SUFFIXES, Pair, find_pairs, load_pair
+from hpinet.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Source:
             return lr
         height, width = lr.shape[-2:]
         if size > min(height, width):
-            raise ValueError(f"{width}x{height} LR pixels are fewer than --size {size}")
+            raise UserError(f"{width}x{height} LR pixels are fewer than --size {size}")
         top, left = (height - size) // 2, (width - size) // 2
         return lr[..., top : top + size, left : left + size].contiguous()
 
@@ -64,10 +65,10 @@ def find_sources(folder: str | Path, scale: int, hr: bool) -> list[Source]:
         return [Source(pair.hr.name, pair.lr, pair.hr) for pair in pairs]
     place = Path(folder)
     if not place.is_dir():
-        raise ValueError(f"{folder} is not a folder")
+        raise UserError(f"{folder} is not a folder")
     found = [Source(path.name, path) for path in list_images(place)]
     if not found:
-        raise ValueError(
+        raise UserError(
             f"{folder} holds no images ({', '.join(SUFFIXES)}); for a folder with HR in it: --hr"
         )
     return found

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpinet.cli import options as shared
 from hpinet.cli.errors import SKIPPED, parse_and_run
+from hpinet.errors import UserError
 
 from .networks import add_network, open_network
 
@@ -65,10 +66,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     if options.runners_up < 0:
-        raise ValueError(f"--runners-up must be 0 or more, not {options.runners_up}")
+        raise UserError(f"--runners-up must be 0 or more, not {options.runners_up}")
     is_folder = Path(options.picture).is_dir()
     if is_folder and options.pixel:
-        raise ValueError("--pixel asks about one image, but a folder was given")
+        raise UserError("--pixel asks about one image, but a folder was given")
     out = shared.output_folder(options.output)
     network, about = open_network(options)
     return (_explore_folder if is_folder else _explore_image)(options, network, about, out)
@@ -172,7 +173,7 @@ def _explore_folder(
     sources = find_sources(options.picture, network.scale, options.hr)
     rows, skipped = match_survey(network, sources, show=True)
     if not rows:
-        raise ValueError(f"no image of {options.picture} could be used")
+        raise UserError(f"no image of {options.picture} could be used")
     means = mean_statistics(rows)
     count = len({row["picture"] for row in rows})
     parameters = {**about, "data": str(options.picture), "hr": options.hr, "pictures": count}

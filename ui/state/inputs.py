@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpinet import Picture, PictureError, read_picture
+from hpinet.errors import UserError
 from hpinet.imaging.images import from_uint8, shrink, to_uint8
 from hpinet.imaging.resize import crop_to_multiple
 
@@ -196,5 +197,5 @@ def checked_mode(mode: str) -> str:
         ValueError: There is not.
     """
     if mode not in LIMITS:
-        raise ValueError(f"The mode is {' or '.join(LIMITS)}, not {mode!r}.")
+        raise UserError(f"The mode is {' or '.join(LIMITS)}, not {mode!r}.")
     return mode

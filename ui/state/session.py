@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from hpinet.errors import UserError
 from lam import Window
 
 from .inputs import RESTORE, Pixels, Source, Study
@@ -83,7 +84,7 @@ class Session:
             ValueError: Nothing yet.
         """
         if self.opened is None:
-            raise ValueError("There is no image yet: upload one or choose an example.")
+            raise UserError("There is no image yet: upload one or choose an example.")
         return self.opened
 
 
@@ -120,7 +121,7 @@ def clamped_window(left: float, top: float, size: float, height: int, width: int
     except (TypeError, ValueError):
         finite = False
     if not finite:
-        raise ValueError("The window needs three numbers: left, top and size in pixels.")
+        raise UserError("The window needs three numbers: left, top and size in pixels.")
     side = int(np.clip(round(size), 1, min(64, height, width)))
     corner = (round(left), round(top))
     x, y = (int(np.clip(*v)) for v in ((corner[0], 0, width - side), (corner[1], 0, height - side)))

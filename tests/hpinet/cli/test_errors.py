@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,3 +74,22 @@ def test_names_outside_of_the_console_s_encoding(tmp_path):
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert large.is_file()
+
+
+def raised_names(path: Path) -> set[str]:
+    """Names of the exceptions that a file raises."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+            found.add(getattr(node.exc.func, "id", ""))
+    return found
+
+
+def test_refusals_are_raised_as_user_errors_everywhere():
+    root = Path(__file__).parents[3]
+    files = [root / "app.py"]
+    for package in ("hpinet", "lam", "ui"):
+        files += (root / package).rglob("*.py")
+    bare = {f.relative_to(root).as_posix() for f in files if "ValueError" in raised_names(f)}
+    # A value that is caught beside it, and an empty table, which is a mistake of the program.
+    assert bare <= {"hpinet/benchmark/rounds.py", "hpinet/data/tables.py"}
