@@ -17,6 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from hpinet.errors import UserError
+
 MAX_UPLOAD = "100mb"
 AUTH_VARIABLE = "HPINET_AUTH"
 _HERE = ("127.0.0.1", "localhost", "::1")
@@ -54,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _serve(options, auth, space)
     except Stopped as stopped:
         return stopped.code
-    except ValueError as error:
+    except UserError as error:
         print(f"app.py: {error}", file=sys.stderr)
         return 1
     finally:
@@ -150,10 +152,10 @@ def read_auth(given: str | None, file: Path | None) -> list[tuple[str, str]]:
         try:
             text = file.read_text("utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError):
-            raise ValueError(f"{file} cannot be read: --auth-file names a text file") from None
+            raise UserError(f"{file} cannot be read: --auth-file names a text file") from None
         lines = [(number, line.strip()) for number, line in enumerate(text, 1) if line.strip()]
         if not lines:
-            raise ValueError(f"{file} is empty: a line USER:PASSWORD was expected")
+            raise UserError(f"{file} is empty: a line USER:PASSWORD was expected")
     elif os.environ.get(AUTH_VARIABLE):
         lines, source = [(1, os.environ[AUTH_VARIABLE])], AUTH_VARIABLE
     pairs: dict[str, str] = {}
@@ -161,18 +163,18 @@ def read_auth(given: str | None, file: Path | None) -> list[tuple[str, str]]:
         name, _, password = line.partition(":")
         name = plain_name(name)
         if not name or not password:
-            raise ValueError(f"{source}, line {number}: USER:PASSWORD was expected")
+            raise UserError(f"{source}, line {number}: USER:PASSWORD was expected")
         if name in pairs:
-            raise ValueError(f"{source}, line {number}: there is a line for {name} already")
+            raise UserError(f"{source}, line {number}: there is a line for {name} already")
         pairs[name] = password
     return list(pairs.items())
 
 
 def _check_address(host: str, port: int) -> None:
     if not 1 <= port <= 65535:
-        raise ValueError(f"the port must be 1 to 65535, not {port}")
+        raise UserError(f"the port must be 1 to 65535, not {port}")
     if not host.strip():
-        raise ValueError("the host is empty: 127.0.0.1 is this machine alone, 0.0.0.0 everyone")
+        raise UserError("the host is empty: 127.0.0.1 is this machine alone, 0.0.0.0 everyone")
 
 
 def _parser(space: bool) -> argparse.ArgumentParser:

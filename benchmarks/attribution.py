@@ -17,6 +17,7 @@ from benchmarks.map_cost import attention_cost, memory_cost, time_rows
 from benchmarks.runner import Tables, add_network, add_rounds, open_network, progress
 from hpinet import read_picture
 from hpinet.cli.options import add_memory, height_and_width
+from hpinet.errors import UserError
 from hpinet.imaging.images import from_uint8
 from hpinet.networks.names import open_model
 from lam.attribution.quadrature import quadrature
@@ -62,9 +63,9 @@ def measure(options: argparse.Namespace) -> tuple[dict[str, Any], Tables]:
     """
     choice = parse_choice(options.window)
     if choice.kind == "grid":
-        raise ValueError("one window is measured: grid is for `python -m benchmarks completeness`")
+        raise UserError("one window is measured: grid is for `python -m benchmarks completeness`")
     if min(*options.size, options.rounds, options.memory) < 1:
-        raise ValueError(
+        raise UserError(
             f"size, rounds and memory must be 1 or more, not "
             f"{options.size[0]}x{options.size[1]}, {options.rounds} and {options.memory}"
         )

@@ -20,6 +20,7 @@ import torch
 from benchmarks.runner import Tables, add_memory, add_rounds, add_size, compare, progress
 from hpinet.benchmark.rounds import Timing
 from hpinet.config import VARIANTS
+from hpinet.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = "here"
@@ -51,7 +52,7 @@ def measure(options: argparse.Namespace) -> tuple[dict[str, Any], Tables]:
         ValueError: If a folder is no checkout, or the work fails in one.
     """
     if min(*options.size, options.batch, options.steps) < 1:
-        raise ValueError("size, batch and steps must be 1 or more")
+        raise UserError("size, batch and steps must be 1 or more")
     folders = checkouts(options.folder)
     wanted = {
         "work": options.work,
@@ -86,9 +87,9 @@ def checkouts(folders: Sequence[str]) -> dict[str, Path]:
     for folder in folders:
         path = Path(folder).resolve()
         if not (path / "hpinet" / "__init__.py").is_file():
-            raise ValueError(f"{folder} is no checkout of this repository: it holds no hpinet/")
+            raise UserError(f"{folder} is no checkout of this repository: it holds no hpinet/")
         if path in found.values():
-            raise ValueError(f"{folder} is given twice, or is this working tree itself")
+            raise UserError(f"{folder} is given twice, or is this working tree itself")
         found[path.name if path.name not in found else str(path)] = path
     return found
 
@@ -161,6 +162,6 @@ class Worker:
         if not line:
             _, errors = self._process.communicate()
             why = errors.strip().splitlines()[-1:] or ["it ended without a word"]
-            raise ValueError(f"the work failed in {self.folder}: {why[0]}")
+            raise UserError(f"the work failed in {self.folder}: {why[0]}")
         heard: dict[str, Any] = json.loads(line)
         return heard

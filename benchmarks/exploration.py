@@ -21,6 +21,7 @@ from benchmarks.runner import (
 )
 from hpinet.analysis.interventions import Intervention, intervene
 from hpinet.analysis.match_statistics import image_statistics
+from hpinet.errors import UserError
 from hpinet.modeling.hpinet import HPINet
 
 EXPLORED_SIZE = (128, 128)
@@ -66,9 +67,9 @@ def exploration_cost(
         ValueError: If the network has no matches, or a size or the number of rounds is below 1.
     """
     if min(size) < 1:
-        raise ValueError(f"the size must be 1 or more, not {size[0]}x{size[1]}")
+        raise UserError(f"the size must be 1 or more, not {size[0]}x{size[1]}")
     if not isinstance(model, HPINet) or not model.config.gpa:
-        raise ValueError("this network has no Global Pixel Access to explore")
+        raise UserError("this network has no Global Pixel Access to explore")
     device = next(model.parameters()).device
     x = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0)).to(device)
     normal = model.trace(x, similarity_matrix=True)

@@ -12,6 +12,7 @@ from hpinet.benchmark.comparison import TimedNetwork, comparison
 from hpinet.benchmark.cost import PAPER_SIZE
 from hpinet.cli.options import add_precision
 from hpinet.config import HPINetConfig
+from hpinet.errors import UserError
 from hpinet.modeling.hpinet import HPINet
 
 
@@ -33,7 +34,7 @@ def measure(options: argparse.Namespace) -> tuple[dict[str, Any], Tables]:
     config = open_config(options)
     least = max(config.patch_sizes)
     if min(options.size) < least:
-        raise ValueError(
+        raise UserError(
             f"the plain formulas need an image of at least {least} pixels a side, a patch, not "
             f"{options.size[0]}x{options.size[1]}"
         )

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from benchmarks.plain_hpinet import PlainHPINet
 from hpinet import HPINet
 from hpinet.benchmark.rounds import timed
+from hpinet.errors import UserError
 from lam.attribution.detectors import gradient_detector
 from lam.attribution.local_attribution import LocalAttribution
 from lam.attribution.paths import GaussianBlurPath
@@ -57,7 +58,7 @@ class DemoProcedure:
         if isinstance(network, HPINet):
             patch = max(network.config.patch_sizes)
             if min(image.shape[-2:]) < patch:
-                raise ValueError(
+                raise UserError(
                     f"the plain formulas need an image of at least {patch} LR pixels a side, "
                     f"a patch, not {image.shape[-1]}x{image.shape[-2]}"
                 )

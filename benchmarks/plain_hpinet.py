@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hpinet.errors import UserError
 from hpinet.modeling.hpinet import HPINet
 
 
@@ -31,7 +32,7 @@ class PlainHPINet(nn.Module):
     def __init__(self, model: HPINet) -> None:
         super().__init__()
         if model.config.ipsa != "attention" or not model.config.conv:
-            raise ValueError("plain formulas are written down for blocks with IPSA and convolution")
+            raise UserError("plain formulas are written down for blocks with IPSA and convolution")
         self.model = model
         self.scale = model.scale
 

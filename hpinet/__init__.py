@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hpinet.checkpoints.file_plan import WeightsError
     from hpinet.checkpoints.loading import load_model
     from hpinet.config import VARIANTS, HPINetConfig, get_config
+    from hpinet.errors import UserError
     from hpinet.imaging.images import Picture, PictureError, read_picture, to_pil, write_picture
     from hpinet.inference.own_patches import OwnPatches
     from hpinet.inference.upscale import bicubic, upscale
@@ -30,6 +31,7 @@ __all__ = [
     "OwnPatches",
     "Picture",
     "PictureError",
+    "UserError",
     "WeightsError",
     "bicubic",
     "get_config",
@@ -44,6 +46,7 @@ __all__ = [
 _HOMES = {
     "checkpoints.loading": ("load_model",),
     "checkpoints.file_plan": ("WeightsError",),
+    "errors": ("UserError",),
     "config": ("VARIANTS", "HPINetConfig", "get_config"),
     "imaging.images": ("Picture", "PictureError", "read_picture", "to_pil", "write_picture"),
     "inference.upscale": ("bicubic", "upscale"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from hpinet.errors import UserError
+
 SCALES = (2, 3, 4)
 """Up-scaling factors of the paper's Table 1."""
 
@@ -47,18 +49,18 @@ class HPINetConfig:
     def __post_init__(self) -> None:
         for name in ("dim", "qk_dim", "ffn_dim"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+                raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.scale not in SCALES:
-            raise ValueError(f"scale must be one of {SCALES}, not {self.scale}")
+            raise UserError(f"scale must be one of {SCALES}, not {self.scale}")
         if not self.patch_sizes:
-            raise ValueError("patch_sizes must name at least one block")
+            raise UserError("patch_sizes must name at least one block")
         if not 0 <= 2 * self.overlap < min(self.patch_sizes):
-            raise ValueError(
+            raise UserError(
                 f"overlap must be at least 0 and under half the smallest patch "
                 f"({min(self.patch_sizes)}), not {self.overlap}"
             )
         if self.ipsa not in ("attention", "depthwise"):
-            raise ValueError(f"ipsa must be 'attention' or 'depthwise', not {self.ipsa!r}")
+            raise UserError(f"ipsa must be 'attention' or 'depthwise', not {self.ipsa!r}")
 
     @property
     def blocks(self) -> int:
@@ -122,5 +124,5 @@ def get_config(name: str, scale: int = 4) -> HPINetConfig:
         ValueError: If no variant has that name or the scale is not 2, 3 or 4.
     """
     if name not in VARIANTS:
-        raise ValueError(f"no variant is named {name!r}; there are {', '.join(VARIANTS)}")
+        raise UserError(f"no variant is named {name!r}; there are {', '.join(VARIANTS)}")
     return VARIANTS[name].with_scale(scale)

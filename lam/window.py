@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from hpinet.errors import UserError
+
 
 @dataclass(frozen=True)
 class Window:
@@ -31,13 +33,13 @@ class Window:
             try:
                 object.__setattr__(self, name, operator.index(value))
             except TypeError:
-                raise ValueError(
+                raise UserError(
                     f"the window's {name} must be whole pixels, not {value!r}"
                 ) from None
         if self.size < 1:
-            raise ValueError(f"the window's size must be at least 1 pixel, not {self.size}")
+            raise UserError(f"the window's size must be at least 1 pixel, not {self.size}")
         if self.left < 0 or self.top < 0:
-            raise ValueError(
+            raise UserError(
                 f"the window begins outside the image, at left {self.left}, top {self.top}: "
                 f"count pixels from 0 at the upper left corner"
             )
@@ -53,7 +55,7 @@ class Window:
             ValueError: If it reaches outside.
         """
         if self.left + self.size > width or self.top + self.size > height:
-            raise ValueError(
+            raise UserError(
                 f"the window of {self.size} pixels at left {self.left}, top {self.top} reaches "
                 f"outside the super-resolved image ({width} pixels wide, {height} high)"
             )

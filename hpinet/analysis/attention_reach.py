@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hpinet.errors import UserError
 from hpinet.modeling.patches import division
 
 Mask = NDArray[np.bool_]
@@ -85,7 +86,7 @@ class Reach:
             ValueError: If the radius is below 1, or there is no other pixel.
         """
         if radius < 1 or self.direct.size < 2:
-            raise ValueError(f"the surroundings need a radius of 1 or more, not {radius}")
+            raise UserError(f"the surroundings need a radius of 1 or more, not {radius}")
         row, column = self.pixel
         around = (
             slice(max(0, row - radius), row + radius + 1),
@@ -129,7 +130,7 @@ def divisions(
         ValueError: If there is no such strategy.
     """
     if strategy not in STRATEGIES:
-        raise ValueError(f"a strategy is one of {', '.join(STRATEGIES)}, not {strategy!r}")
+        raise UserError(f"a strategy is one of {', '.join(STRATEGIES)}, not {strategy!r}")
     if strategy == "cascaded":
         return tuple(BlockDivision(p) for p in patch_sizes)
     half = vanilla_size // 2 if strategy == "shifted" else 0
@@ -160,12 +161,12 @@ def reach(
     """
     height, width = size
     if not (0 <= row < height and 0 <= column < width):
-        raise ValueError(
+        raise UserError(
             f"the pixel x {column}, y {row} lies outside the image of {width}x{height}: "
             f"x runs to {width - 1} and y to {height - 1}"
         )
     if not blocks:
-        raise ValueError("there is no block to reach anything in")
+        raise UserError("there is no block to reach anything in")
     # Rows and columns divide independently: (r, c) reaches (r', c') if r reaches r' and c reaches
     # c'. So the (H, W) mask is the outer product of a (H,) and a (W,) mask.
     down = [axis_reach(height, b.patch_size, overlap, b.shift) for b in blocks]

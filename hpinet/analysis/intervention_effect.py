@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hpinet.errors import UserError
 from hpinet.metrics.psnr_ssim import psnr_y, to_y
 from hpinet.modeling.region import Box
 
@@ -68,7 +69,7 @@ def effect(
         ValueError: If sizes do not fit or the window reaches outside.
     """
     if normal.shape != changed.shape or len(normal) != 1:
-        raise ValueError(
+        raise UserError(
             f"one image is compared with another of its size, not {tuple(changed.shape)} "
             f"with {tuple(normal.shape)}"
         )
@@ -114,7 +115,7 @@ def window_psnrs(
         ValueError: If no window fits into the image.
     """
     if not 1 <= size <= min(normal.shape[-2:]):
-        raise ValueError(
+        raise UserError(
             f"windows of {size} pixels do not fit into an image of "
             f"{normal.shape[-1]}x{normal.shape[-2]}"
         )

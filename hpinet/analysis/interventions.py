@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hpinet.errors import UserError
 from hpinet.modeling.hpinet import HPINet, Trace
 from hpinet.modeling.matches import BlockMatches
 from hpinet.modeling.patches import division, pad_to_patch
@@ -62,11 +63,11 @@ class Intervention:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ValueError(f"an intervention is one of {', '.join(KINDS)}, not {self.kind!r}")
+            raise UserError(f"an intervention is one of {', '.join(KINDS)}, not {self.kind!r}")
         if not self.blocks:
-            raise ValueError("an intervention needs at least one block")
+            raise UserError("an intervention needs at least one block")
         if bool(self.pairs) != (self.kind == "forced"):
-            raise ValueError(
+            raise UserError(
                 "pairs (patch, target) belong to the kind 'forced', which needs at least one"
             )
         object.__setattr__(self, "blocks", tuple(sorted(set(self.blocks))))
@@ -92,7 +93,7 @@ def all_but(block: int, count: int) -> tuple[int, ...]:
         ValueError: If there is no such block, or no other.
     """
     if not 0 <= block < count or count < 2:
-        raise ValueError(f"there is no block {block} beside others: numbers run to {count - 1}")
+        raise UserError(f"there is no block {block} beside others: numbers run to {count - 1}")
     return tuple(i for i in range(count) if i != block)
 
 
@@ -123,9 +124,9 @@ def intervene(
         ValueError: If there is no such block or patch, or what the kind needs is missing.
     """
     if later not in LATER:
-        raise ValueError(f"later must be one of {', '.join(LATER)}, not {later!r}")
+        raise UserError(f"later must be one of {', '.join(LATER)}, not {later!r}")
     if not model.config.gpa:
-        raise ValueError("this network has no Global Pixel Access to intervene in")
+        raise UserError("this network has no Global Pixel Access to intervene in")
     if intervention.kind == "hr":
         _check_hr(model, trace, hr)
     blocks = _checked_blocks(intervention.blocks, len(model.blocks))
@@ -143,7 +144,7 @@ def _checked_blocks(blocks: Iterable[int], count: int) -> list[int]:
     numbers = sorted(set(blocks))
     for number in numbers:
         if not 0 <= number < count:
-            raise ValueError(f"there is no block {number}: numbers run from 0 to {count - 1}")
+            raise UserError(f"there is no block {number}: numbers run from 0 to {count - 1}")
     return numbers
 
 
@@ -204,7 +205,7 @@ def second_best(block: BlockMatches) -> Tensor:
         ValueError: If the block has no similarity matrix.
     """
     if block.matrix is None:
-        raise ValueError(
+        raise UserError(
             "the second best match needs the similarities of all pairs: "
             "take the trace with similarity_matrix=True"
         )
@@ -228,7 +229,7 @@ def forced(block: BlockMatches, pairs: Iterable[tuple[int, int]], number: int = 
     for patch, target in pairs:
         for wanted in (patch, target):
             if not 0 <= wanted < n:
-                raise ValueError(
+                raise UserError(
                     f"there is no patch {wanted} in block {number + 1}: "
                     f"its {n} patches are numbered from 0 to {n - 1}"
                 )
@@ -276,8 +277,8 @@ def hr_similarity(model: HPINet, hr: Tensor, block: int, size: tuple[int, ...]) 
 
 def _check_hr(model: HPINet, trace: Trace, hr: Tensor | None) -> None:
     if hr is None:
-        raise ValueError("matches of the true image need the HR image: pass hr")
+        raise UserError("matches of the true image need the HR image: pass hr")
     if hr.shape[0] != len(trace.lr) or hr.shape[1:] != trace.sr.shape[1:]:
-        raise ValueError(
+        raise UserError(
             f"the HR image {tuple(hr.shape)} does not fit the SR image {tuple(trace.sr.shape)}"
         )

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from hpinet.errors import UserError
 from hpinet.modeling.matches import BlockMatches, Matches
 
 Integers = NDArray[np.int64]
@@ -146,7 +147,7 @@ def image_statistics(
         ValueError: If there are no matches, or those of several images.
     """
     if not matches.blocks or None in matches.blocks:
-        raise ValueError(
+        raise UserError(
             "there are no matches to count: take them from a forward pass of a network "
             "with Global Pixel Access"
         )
@@ -170,11 +171,11 @@ def block_statistics(
         ValueError: If these are the matches of several images, or k is negative.
     """
     if len(matches.index) != 1:
-        raise ValueError(
+        raise UserError(
             f"matches of {len(matches.index)} images were given: take matches.image(number)"
         )
     if k < 0:
-        raise ValueError(f"the number of runners-up must be 0 or more, not {k}")
+        raise UserError(f"the number of runners-up must be 0 or more, not {k}")
     origins, index = matches.origins.cpu().numpy(), matches.index[0].cpu().numpy()
     runners_up, values = _runners_up(matches, k)
     counts = in_degree(index)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from hpinet.config import HPINetConfig
+from hpinet.errors import UserError
 from hpinet.inference.precision import half_precision
 from hpinet.modeling.hpinet import HPINet
 from hpinet.modeling.multi_adds import count_multi_adds
@@ -98,12 +99,12 @@ def other_architecture(name: str, scale: int) -> nn.Module:
         ValueError: If there is none of that name, or spandrel is not installed.
     """
     if name not in OTHERS:
-        raise ValueError(f"{name!r} is none of the networks to compare with: {', '.join(OTHERS)}")
+        raise UserError(f"{name!r} is none of the networks to compare with: {', '.join(OTHERS)}")
     try:
         from spandrel.architectures.RCAN import RCAN
         from spandrel.architectures.SwinIR import SwinIR
     except ImportError:
-        raise ValueError(
+        raise UserError(
             f"{name} comes from the package spandrel, which is not installed: pip install spandrel"
         ) from None
     with warnings.catch_warnings():
@@ -152,7 +153,7 @@ def comparison(
         ValueError: If a number is below 1 or spandrel is missing.
     """
     if min(batch, rounds, *size) < 1:
-        raise ValueError(
+        raise UserError(
             f"batch ({batch}) and rounds ({rounds}) must be 1 or more, the image "
             f"({size[0]}x{size[1]}) at least 1 pixel a side"
         )

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hpinet.errors import UserError
 from hpinet.inference.precision import half_precision
 from hpinet.modeling.matching import best_matches
 from hpinet.modeling.multi_adds import blocks_of, count_multi_adds
@@ -49,7 +50,7 @@ def benchmark(
         ValueError: a size, batch or number of repeats below 1, or an unknown precision.
     """
     if min(*size, batch, repeats) < 1:
-        raise ValueError(
+        raise UserError(
             "size, batch and repeats must be 1 or more, not "
             f"{size[0]}x{size[1]}, {batch} and {repeats}."
         )
@@ -116,7 +117,7 @@ def fitted_exponent(pixels: Sequence[int], seconds: Sequence[float]) -> float:
         ValueError: If there are fewer than two different sizes.
     """
     if len(set(pixels)) < 2:
-        raise ValueError("an exponent needs two or more sizes")
+        raise UserError("an exponent needs two or more sizes")
     x, y = ([math.log(value) for value in values] for values in (pixels, seconds))
     return statistics.linear_regression(x, y).slope
 

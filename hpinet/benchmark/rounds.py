@@ -18,6 +18,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import torch
 
+from hpinet.errors import UserError
+
 Result = TypeVar("Result")
 
 
@@ -72,7 +74,7 @@ def in_turns(
         ValueError: If there are no rounds.
     """
     if rounds < 1:
-        raise ValueError(f"rounds must be 1 or more, not {rounds}")
+        raise UserError(f"rounds must be 1 or more, not {rounds}")
     found = []
     for _ in range(rounds + 1):
         found.append({name: call() for name, call in calls.items()})

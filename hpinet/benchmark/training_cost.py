@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from hpinet.config import HPINetConfig
+from hpinet.errors import UserError
 from hpinet.inference.precision import PRECISIONS, has_bf16
 from hpinet.modeling.hpinet import HPINet
 
@@ -97,7 +98,7 @@ def check_crops(config: HPINetConfig, size: tuple[int, int], batch: int, rounds:
         ValueError: If a number is below 1, or a crop is smaller than a patch.
     """
     if min(batch, rounds) < 1 or min(size) < max(config.patch_sizes):
-        raise ValueError(
+        raise UserError(
             f"batch ({batch}) and rounds ({rounds}) must be 1 or more, crops ({size[0]}x{size[1]}) "
             f"at least {max(config.patch_sizes)} pixels, the largest patch"
         )
@@ -111,7 +112,7 @@ def _measured(precisions: Sequence[str], device: str) -> dict[str, str]:
     """
     unknown = [p for p in precisions if p not in PRECISIONS]
     if unknown:
-        raise ValueError(f"a precision is one of {', '.join(PRECISIONS)}, not {unknown[0]!r}")
+        raise UserError(f"a precision is one of {', '.join(PRECISIONS)}, not {unknown[0]!r}")
     native = "bf16" if has_bf16(torch.device(device)) else "fp32"
     wanted = {"no" if (native if p == "auto" else p) == "fp32" else "bf16" for p in precisions}
     return {name: kind for name, kind in _RUNNERS.items() if kind in wanted}

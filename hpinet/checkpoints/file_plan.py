@@ -15,8 +15,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from hpinet.errors import UserError
 
-class WeightsError(ValueError):
+
+class WeightsError(UserError):
     """Weights that cannot be had or do not fit; the message says what was found and expected."""
 
 

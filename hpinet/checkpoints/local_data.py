@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from hpinet.errors import UserError
+
 from .download import RELEASED, cache_folder
 
 SHARED_VARIABLE = "HPINET_SHARED"
@@ -25,7 +27,7 @@ def released_checkpoint(name: str) -> Path | None:
         ValueError: If the authors released no such checkpoint.
     """
     if name not in RELEASED:
-        raise ValueError(f"the authors released no {name!r}, only {', '.join(RELEASED)}")
+        raise UserError(f"the authors released no {name!r}, only {', '.join(RELEASED)}")
     folders = [cache_folder()]
     if shared := os.environ.get(SHARED_VARIABLE):
         folders.insert(0, Path(shared) / "released")

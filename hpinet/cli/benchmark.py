@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from hpinet.errors import UserError
+
 from . import options as shared
 
 if TYPE_CHECKING:  # the heavy imports wait inside the functions
@@ -53,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
         ValueError: If they do not go together, or something cannot be measured.
     """
     if options.crop is not None and (options.size or not options.training):
-        raise ValueError("--crop is the size of --training, and stands instead of --size")
+        raise UserError("--crop is the size of --training, and stands instead of --size")
     model = _network(options)
     if options.training:
         return _training(options, model)
@@ -76,7 +78,7 @@ def _alone(options: argparse.Namespace, model: nn.Module) -> int:
 
     sizes = options.size or [PAPER_SIZE]
     if len(sizes) > 1 and len({high * wide for high, wide in sizes}) == 1:
-        raise ValueError("several sizes show how cost grows: give sizes of different areas")
+        raise UserError("several sizes show how cost grows: give sizes of different areas")
     batch = 1 if options.batch is None else options.batch
     precision = options.precision or "fp32"
     reports = [
@@ -126,14 +128,14 @@ def _training(options: argparse.Namespace, model: nn.Module) -> int:
 def _config(options: argparse.Namespace, model: nn.Module) -> Any:
     config = getattr(model, "config", None)
     if config is None:
-        raise ValueError(f"{options.model} is no HPINet, which this benchmark is about")
+        raise UserError(f"{options.model} is no HPINet, which this benchmark is about")
     return config
 
 
 def _one_size(options: argparse.Namespace, default: tuple[int, int]) -> tuple[int, int]:
     sizes: list[tuple[int, int]] = options.size or [default]
     if len(sizes) > 1:
-        raise ValueError("several sizes are for a network alone: give one --size")
+        raise UserError("several sizes are for a network alone: give one --size")
     return sizes[0]
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import io
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+
+from hpinet.errors import FAULT, UserError
 
 SKIPPED = 3
 """Exit code when some images or sets could not be used and all others are done."""
@@ -40,9 +44,10 @@ def run_command(program: str, work: Callable[[], int]) -> int:
         work: Does everything and returns the exit code; usage errors may leave by SystemExit.
 
     Returns:
-        The exit code of ``work``, or 1 after a `ValueError`, an `OSError` or Ctrl-C. Other errors
-        are mistakes of the program itself and pass through with their traceback.
+        The exit code of ``work``, or 1 after a `UserError`, an `OSError`, a lack of memory or
+        Ctrl-C; 1, too, after any other error: a fault of the program, logged with its traceback.
     """
+    _print_any_name()
     try:
         code = work()
         sys.stdout.flush()  # here, where a full disk or a closed pipe can still be reported
@@ -51,13 +56,25 @@ def run_command(program: str, work: Callable[[], int]) -> int:
         return 1
     except KeyboardInterrupt:
         return _failed(program, "stopped.")
+    except MemoryError:
+        return _failed(program, "there is not enough memory: take a smaller image or model.")
     except OSError as error:
         _silence_stdout()
         where = f"{error.filename}: " if error.filename else ""
         return _failed(program, f"{where}{error.strerror or error}.")
-    except ValueError as error:
+    except UserError as error:
         return _failed(program, str(error))
+    except Exception as error:
+        logging.getLogger(program).exception("the command failed")
+        return _failed(program, f"{FAULT}: {type(error).__name__}: {error}")
     return code
+
+
+def _print_any_name() -> None:
+    """Let a console that lacks the letters of a file's name show marks in their place."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # under a test it may be something else
+            stream.reconfigure(errors="backslashreplace" if stream is sys.stderr else "replace")
 
 
 def _failed(program: str, text: str) -> int:

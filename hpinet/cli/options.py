@@ -9,11 +9,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from hpinet.errors import UserError
+from hpinet.imaging.files import check_output
+
 DEVICE = "cpu (default), cuda, cuda:1, mps"
 NO_GPA = (
     "without Global Pixel Access: the twin trained so for a name, "
     "each patch its own match for a file trained with it"
 )
+OVERWRITE = "allow an output that is the input, or a link to another file"
 HR = "DIR holds originals: LR by MATLAB's bicubic, or DIR/LR"
 
 
@@ -124,12 +128,12 @@ def check_output_folder(name: str | Path) -> Path:
     """The folder for results, not yet made.
 
     Raises:
-        ValueError: If there is a file of that name.
+        UserError: If there is a file of that name or above it, or nothing can be written there.
     """
     folder = Path(name)
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file, not a folder: choose another place for the output")
-    return folder
+        raise UserError(f"{folder} is a file, not a folder: choose another place for the output")
+    return check_output(folder)
 
 
 def output_folder(name: str | Path) -> Path:
@@ -155,7 +159,7 @@ def usable_device(name: str) -> str:
     try:
         torch.zeros(1, device=name)
     except (RuntimeError, AssertionError, NotImplementedError):
-        raise ValueError(f"there is no device {name!r} here: try --device cpu.") from None
+        raise UserError(f"there is no device {name!r} here: try --device cpu.") from None
     return name
 
 

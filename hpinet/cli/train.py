@@ -11,7 +11,8 @@ from types import FrameType
 import torch
 
 from hpinet.config import get_config
-from hpinet.training.recipes import RECIPES, Recipe
+from hpinet.errors import UserError
+from hpinet.training.recipes import CHOICES, RECIPES, Recipe
 from hpinet.training.trainer import Trainer
 
 
@@ -25,6 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     config = get_config(arguments.model, arguments.scale)
     if arguments.no_gpa:
         config = config.without_gpa()
+    _check_counts(arguments)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     trainer = Trainer(
@@ -40,6 +42,14 @@ def main(argv: list[str] | None = None) -> int:
         )
         return 130
     return 0
+
+
+def _check_counts(arguments: argparse.Namespace) -> None:
+    """The numbers that are no values of a recipe."""
+    for name, most in (("threads", 4096), ("workers", 1024)):
+        value = getattr(arguments, name)
+        if not 0 <= value <= most:
+            raise UserError(f"--{name} must be from 0 to {most}, not {value}")
 
 
 def _stop_on_signals(trainer: Trainer) -> None:
@@ -69,15 +79,15 @@ def _parser() -> argparse.ArgumentParser:
         default="quick",
         help="named values; each can be overridden below",
     )
-    add("--data", required=True, help="DIV2K's folder, or any folder of pictures")
-    add("--validation", help="folder of held-out HR pictures")
+    add("--data", required=True, help="DIV2K's folder, or any folder of images")
+    add("--validation", help="folder of held-out HR images")
     add("--model", default="S", help="a variant's name, such as S, M, M-no-cpd")
     add("--scale", type=int, default=4, choices=(2, 3, 4))
     add("--no-gpa", action="store_true", help="the twin without Global Pixel Access")
     add("-o", "--out", default="runs/latest", help="folder for checkpoints and log")
     add("--resume", action="store_true", help="go on from the last checkpoint in --out")
     add("--init", metavar="FILE", help="checkpoint whose weights a new run starts from")
-    add("--cache", help="folder for decoded pictures; the platform's cache folder by default")
+    add("--cache", help="folder for decoded images; the platform's cache folder by default")
     add("--tensorboard", action="store_true", help="also write the log as event files")
     add("--workers", type=int, default=0, help="loader processes")
     add("--threads", type=int, default=0, help="CPU threads; 0 lets PyTorch choose")
@@ -91,5 +101,5 @@ def _parser() -> argparse.ArgumentParser:
             values.add_argument(flag, action=argparse.BooleanOptionalAction, default=None)
             continue
         kind = {"int": int, "float": float}.get(str(field.type), str)
-        values.add_argument(flag, type=kind, default=None)
+        values.add_argument(flag, type=kind, default=None, choices=CHOICES.get(field.name))
     return parser

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hpinet.errors import UserError
 from hpinet.imaging.files import write_bytes
 
 from .tables import csv_text, read_csv
@@ -108,7 +109,7 @@ class ResultStore:
     def _keep(self, rows: Iterable[Row]) -> None:
         for row in rows:
             if self.parameters is not None and row["parameters"] != self.parameters:
-                raise ValueError(
+                raise UserError(
                     f"{self.path} holds rows computed with {self._difference(row['parameters'])}: "
                     f"choose another file with -o, or the same options"
                 )
@@ -128,11 +129,11 @@ class ResultStore:
     def _read(self, path: Path) -> list[Row]:
         rows = read_csv(path, self.layout.columns)
         if rows is None:
-            raise ValueError(f"{path} is no {self.layout.what}")
+            raise UserError(f"{path} is no {self.layout.what}")
         for number, row in enumerate(rows, 2):
             whole = None not in row and None not in row.values()
             if not whole or not self.layout.is_sound(row):
-                raise ValueError(f"{path} is damaged in line {number}: repair or delete that line")
+                raise UserError(f"{path} is damaged in line {number}: repair or delete that line")
         return rows
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import nn
 
-from hpinet.data.pairs import Pair, load_pair, match_pairs, set_name
+from hpinet.data.pairs import Pair, load_pair, pair_images, set_name
+from hpinet.errors import UserError
 from hpinet.inference.upscale import bicubic, upscale
 from hpinet.metrics.lpips import Lpips
 from hpinet.metrics.psnr_ssim import psnr_y, ssim_y
@@ -39,6 +40,7 @@ def evaluate(
     lpips: bool = False,
     progress: bool = False,
     known: Known | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Super-resolve every image of a folder and measure it against its original.
 
@@ -47,11 +49,12 @@ def evaluate(
 
     Args:
         model: a network with `.scale`.
-        data: see `match_pairs`.
+        data: see `pair_images`.
         name: what the report calls the model.
         lpips: also compute LPIPS.
         progress: show a progress bar on stderr.
         known: what is known of earlier runs, and takes in what is measured now.
+        say: told in one line which images were paired with which.
 
     Returns:
         The report, ready for JSON: model, scale, images (their number), psnr in dB, ssim, lpips
@@ -64,7 +67,8 @@ def evaluate(
         ValueError: unfit folder, or not one image could be measured; the message names the file.
     """
     scale: int = model.scale  # type: ignore[assignment]
-    pairs, skipped = match_pairs(data, scale)
+    pairing = pair_images(data, scale)
+    pairs, skipped = pairing.pairs, pairing.alone
     distance = Lpips() if lpips else None
     notes: list[str] = []
     if distance is not None and not distance.available:
@@ -75,7 +79,7 @@ def evaluate(
         try:
             found = None if known is None else known.find(pair, distance is not None)
             row = found or _measure(model, pair, scale, distance)
-        except (ValueError, OSError, MemoryError, torch.cuda.OutOfMemoryError) as error:
+        except (UserError, OSError, MemoryError, torch.cuda.OutOfMemoryError) as error:
             skipped[pair.hr.name] = _named(str(error) or "not enough memory", pair)
             continue
         if known is not None and found is None:
@@ -83,7 +87,9 @@ def evaluate(
         rows.append({"name": pair.name, **row})
     if not rows:
         more = f" {len(skipped) - 1} more pictures failed too." if len(skipped) > 1 else ""
-        raise ValueError(next(iter(skipped.values())) + more)
+        raise UserError(next(iter(skipped.values())) + more)
+    if say is not None:
+        say(str(pairing))
     return _report(name, scale, rows, notes, skipped)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from torch import nn
 
 from hpinet.config import VARIANTS, HPINetConfig
+from hpinet.errors import UserError
 from hpinet.modeling.hpinet import HPINet
 
 SETS = {"Set5": 5, "Set14": 14, "B100": 100, "Urban100": 100, "Manga109": 109}
@@ -107,7 +108,7 @@ def caption(number: int) -> str:
 def _table(number: int) -> dict[str, Any]:
     tables = _data()["tables"]
     if str(number) not in tables:
-        raise ValueError(f"the paper has Tables {', '.join(tables)}, not {number}")
+        raise UserError(f"the paper has Tables {', '.join(tables)}, not {number}")
     return dict(tables[str(number)])
 
 
@@ -177,7 +178,7 @@ def size_points(benchmark: str = "Set5") -> list[tuple[str, float, float]]:
         ValueError: If the paper has no such benchmark.
     """
     if benchmark not in SETS:
-        raise ValueError(f"the paper's benchmarks are {', '.join(SETS)}, not {benchmark!r}")
+        raise UserError(f"the paper's benchmarks are {', '.join(SETS)}, not {benchmark!r}")
     others: Sequence[Mapping[str, Any]] = [
         r for r in table(1) if r["scale"] == 4 and not r["model"].startswith("HPINet")
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -15,6 +15,7 @@ from torch import nn
 
 from hpinet.data.pairs import set_name
 from hpinet.data.result_store import ResultStore
+from hpinet.errors import UserError
 from hpinet.inference.own_patches import OwnPatches
 from hpinet.metrics.confidence import interval
 from hpinet.modeling.hpinet import HPINet
@@ -63,7 +64,7 @@ def unique_labels(names: Sequence[str], short: Sequence[str]) -> list[str]:
     """
     twice = [name for name in names if names.count(name) > 1]
     if twice:
-        raise ValueError(f"{twice[0]} is given twice: name each model and folder once.")
+        raise UserError(f"{twice[0]} is given twice: name each model and folder once.")
     return [s if short.count(s) == 1 else n for n, s in zip(names, short, strict=True)]
 
 
@@ -100,7 +101,7 @@ def evaluate_all(
 
     Args:
         candidates: The networks.
-        folders: The sets, see `hpinet.data.pairs.match_pairs`.
+        folders: The sets, see `hpinet.data.pairs.pair_images`.
         lpips: Also compute LPIPS.
         progress: Show progress bars on stderr.
         store: Figures of earlier runs; they are not measured again, and new ones are kept there.
@@ -111,9 +112,10 @@ def evaluate_all(
     paths = [str(folder) for folder in folders]
     for path in paths:
         if not Path(path).is_dir():
-            raise ValueError(f"{path} is not a folder.")
+            raise UserError(f"{path} is not a folder.")
     names = unique_labels(paths, [set_name(path) for path in paths])
     found = Evaluation()
+    said: set[str] = set()
     for name, path in zip(names, paths, strict=True):
         for candidate in candidates:
             known = None if store is None else _stored(store, name, candidate)
@@ -121,8 +123,9 @@ def evaluate_all(
                 report = evaluate(
                     candidate.network, path, name=candidate.label, lpips=lpips,
                     progress=progress, known=known,
+                    say=_said(name, candidate.scale, said),
                 )  # fmt: skip
-            except ValueError as error:
+            except UserError as error:
                 if len(candidates) == len(paths) == 1:  # there is nothing else to measure
                     raise
                 _skip(found, candidate.label, name, str(error))
@@ -131,9 +134,21 @@ def evaluate_all(
                 _skip(found, candidate.label, name, reason)
             found.results.append(compare(report, candidate.network, name))
     if not found.results:
-        raise ValueError("no network could be measured on any of the sets, for the reasons above.")
+        raise UserError("no network could be measured on any of the sets, for the reasons above.")
     found.differences = list(paired_differences(found.results))
     return found
+
+
+def _said(name: str, scale: int, said: set[str]) -> Callable[[str], None]:
+    """Say on stderr how the images of a set are paired, once for a scale."""
+
+    def say(pairing: str) -> None:
+        text = f"hpinet: {name} x{scale}: {pairing}"
+        if text not in said:
+            said.add(text)
+            print(text, file=sys.stderr)
+
+    return say
 
 
 def _stored(store: ResultStore, name: str, candidate: Candidate) -> StoredModel:

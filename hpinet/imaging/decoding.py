@@ -2,24 +2,71 @@
 
 from __future__ import annotations
 
-import struct
+import io
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image
 from torch import Tensor
 
-# What Pillow's decoders raise on damaged files.
-_DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
+from .colour import grey_curve, to_srgb
+from .errors import PictureError, guarded
+from .formats import FORMATS, HEAD, main_frame, not_read, refuse
+from .metadata import Metadata, metadata_note, read_metadata
+from .png_chunks import SIGNATURE, slim
+from .transparency import keyed_alpha
+
+Array = np.ndarray
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns an image upright, by its EXIF orientation."""
+
+_WITH_ALPHA = {
+    "RGBA": [],
+    "LA": ["grey converted to RGB"],
+    "La": ["grey converted to RGB"],
+    "PA": ["palette colours converted to RGB"],
+    "P": ["palette colours converted to RGB, transparency to alpha"],
+}
+_MODES_WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
+_OPAQUE = {
+    "RGB": [],
+    "L": ["grey converted to RGB"],
+    "1": ["black and white (1 bit) converted to RGB"],
+    "P": ["palette colours converted to RGB"],
+    "CMYK": ["CMYK converted to RGB without a colour profile"],
+}
 
 
-class PictureError(ValueError):
-    """An image that cannot be used; the message is one sentence for the user."""
+@dataclass(frozen=True)
+class Decoded:
+    """An image's pixels and what was done to have them.
+
+    Attributes:
+        rgb: (1, 3, H, W) float32 in [0, 1].
+        alpha: (1, 1, H, W) float32 in [0, 1], or None.
+        notes: A phrase for each conversion.
+        metadata: What else the file says, where it is to be kept.
+    """
+
+    rgb: Tensor
+    alpha: Tensor | None
+    notes: tuple[str, ...]
+    metadata: Metadata | None
 
 
 @contextmanager
@@ -27,57 +74,58 @@ def opened(path: Path) -> Iterator[Image.Image]:
     """Open an image file with Pillow, without decoding its pixels yet.
 
     Raises:
-        PictureError: no image, damaged, too large for Pillow, or not readable.
+        PictureError: no image, damaged, of a format that is not read, too large, or not readable.
     """
-    try:
-        with warnings.catch_warnings():
-            # Pillow warns about large images; `decode` refuses them by its own limit.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(path)
-    except UnidentifiedImageError:
-        raise PictureError(f"{path.name} is not an image that can be read.") from None
-    except Image.DecompressionBombError:
-        raise PictureError(f"{path.name} is too large to be opened safely.") from None
-    except PermissionError:
-        raise PictureError(f"{path.name} may not be read (permission denied).") from None
-    except _DECODER_ERRORS:
-        raise PictureError(f"{path.name} is damaged and cannot be read.") from None
+    with guarded(path.name), path.open("rb") as file:
+        head = file.read(HEAD)
+        refuse(head, path.name)
+        rest = file.read() if head.startswith(SIGNATURE) else b""
+    chunks = slim(head + rest) if head.startswith(SIGNATURE) else None
+    source = path if chunks is None else io.BytesIO(chunks.data)
+    with guarded(path.name, not_read(head, path.name)), warnings.catch_warnings():
+        # Pillow warns about large images; `decode` refuses them by its own limit.
+        warnings.simplefilter("ignore")
+        image = Image.open(source, formats=list(FORMATS))
     with image:
+        if chunks is not None:
+            image.info["texts"] = chunks.texts
+            image.info["icc_profile"] = b"damaged" if chunks.damaged_profile else chunks.profile
+        with guarded(path.name):
+            main_frame(image, path.name)
         yield image
 
 
 def decode(
-    image: Image.Image, name: str, max_pixels: int | None
-) -> tuple[Tensor, Tensor | None, tuple[str, ...]]:
+    image: Image.Image,
+    name: str,
+    max_pixels: int | None,
+    *,
+    managed: bool = True,
+    keep_metadata: bool = False,
+) -> Decoded:
     """Decode the current frame of an image.
 
     Args:
         image: opened by Pillow.
         name: what to call it in an error.
         max_pixels: refuse larger images before decoding them; None for no limit.
-
-    Returns:
-        RGB (1, 3, H, W) and alpha (1, 1, H, W) or None, float32 in [0, 1], and a note for each
-        conversion.
+        managed: convert colours to sRGB where the file says that they are others.
+        keep_metadata: hand over EXIF and density.
 
     Raises:
         PictureError: damaged, too large, or without valid pixels.
     """
     _check_size(image.size, name, max_pixels)
-    try:
-        notes = _frame_notes(image)
-        if ";16" in str(getattr(image, "tile", "")) and image.mode in ("RGB", "RGBA", "LA"):
-            notes.append("16 bits per channel reduced to 8")  # Pillow keeps the high byte
-        image.load()
-        image, turned = _upright(image)
-        rgb, alpha, converted = _channels(image, name)
-    except PictureError:
-        raise
-    except _DECODER_ERRORS:
-        raise PictureError(f"{name} is damaged: its pixels cannot be decoded.") from None
-    rgb_tensor = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))[None]
-    alpha_tensor = None if alpha is None else torch.from_numpy(alpha)[None, None]
-    return rgb_tensor, alpha_tensor, (*notes, *turned, *converted)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of damaged EXIF and the like
+        reading = _Reading(image, name, managed)
+        rgb, alpha = reading.pixels()
+        with guarded(name):
+            metadata, others = read_metadata(image)
+    notes = (*reading.notes, *metadata_note(metadata, others, keep_metadata))
+    planes = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))[None]
+    mask = None if alpha is None else torch.from_numpy(np.ascontiguousarray(alpha))[None, None]
+    return Decoded(planes, mask, notes, metadata if keep_metadata and metadata else None)
 
 
 def _check_size(size: tuple[int, int], name: str, max_pixels: int | None) -> None:
@@ -91,6 +139,120 @@ def _check_size(size: tuple[int, int], name: str, max_pixels: int | None) -> Non
         )
 
 
+class _Reading:
+    """One image on its way from Pillow's mode to RGB and alpha, and the notes made on it."""
+
+    def __init__(self, image: Image.Image, name: str, managed: bool) -> None:
+        self.image, self.name, self.managed = image, name, managed
+        self.notes: list[str] = []
+
+    def pixels(self) -> tuple[Array, Array | None]:
+        """RGB (H, W, 3) and alpha (H, W) or None, float32 in [0, 1], upright."""
+        image = self.image
+        with guarded(self.name):
+            self.notes += _frame_notes(image)
+            if ";16" in str(getattr(image, "tile", "")) and image.mode in ("RGB", "RGBA", "LA"):
+                self.notes.append("16 bits per channel reduced to 8")  # Pillow keeps the high byte
+            mask, said = keyed_alpha(image)
+            image.load()
+            turn = self._turn()
+        if image.mode.startswith("I") or image.mode == "F":
+            rgb, alpha = self._deep(), None
+        else:
+            rgb, alpha = self._shallow(mask is not None)
+        if mask is not None:
+            alpha = mask.astype(np.float32) / np.float32(255)
+            self.notes.append(said)
+        return _turned(rgb, turn), None if alpha is None else _turned(alpha, turn)
+
+    def _turn(self) -> Image.Transpose | None:
+        try:
+            turn = _TURNS.get(self.image.getexif().get(ExifTags.Base.Orientation, 1))
+        except Exception:  # a damaged EXIF block is no reason to refuse sound pixels
+            self.notes.append("its EXIF block is damaged and was ignored")
+            return None
+        if turn is not None:
+            self.notes.append("turned upright as its EXIF orientation says")
+        return turn
+
+    def _shallow(self, has_mask: bool) -> tuple[Array, Array | None]:
+        """Modes of 8 bit and less."""
+        image, mode = self.image, self.image.mode
+        if mode == "LAB":
+            raise PictureError(f"{self.name} is in CIELAB colours: convert it to RGB first.")
+        alpha = None
+        with guarded(self.name):
+            if mode in _MODES_WITH_ALPHA or ("transparency" in image.info and not has_mask):
+                notes = _WITH_ALPHA.get(mode, ["transparency converted to alpha"])
+                straight = image.convert("LA") if mode == "La" else image
+                rgba = straight.convert("RGBA")
+                alpha = np.asarray(rgba.getchannel("A"), np.float32) / np.float32(255)
+                colours = straight.getchannel("L") if "L" in straight.mode else rgba.convert("RGB")
+            else:
+                notes = _OPAQUE.get(mode, [f"{mode} converted to RGB"])
+                colours = image if mode in ("RGB", "L", "CMYK") else image.convert("RGB")
+        converted, said = to_srgb(colours, image) if self.managed else (colours, [])
+        if mode == "CMYK" and converted is not colours:
+            notes = []  # `said` names the profile
+        self.notes += [*notes, *said]
+        return np.asarray(converted.convert("RGB"), np.float32) / np.float32(255), alpha
+
+    def _deep(self) -> Array:
+        """Grey of 16 bits, integer 32 bits or floating point."""
+        grey = self._float() if self.image.mode == "F" else self._integer()
+        if _tag(self.image, _PHOTOMETRIC) == 0:  # white is 0; Pillow turns 8 bits and less round
+            grey = 1 - grey
+        if self.managed:
+            curve, said = grey_curve(self.image)
+            self.notes += said
+            if curve is not None:
+                knots = np.linspace(0, 1, len(curve))
+                planes = [np.interp(grey, knots, curve[:, c]) for c in range(3)]
+                return np.stack(planes, axis=2).astype(np.float32)
+        return np.repeat(grey[..., None], 3, axis=2)
+
+    def _integer(self) -> Array:
+        """Pillow's modes I;16* and I, either of them depending on its version."""
+        values = np.asarray(self.image)
+        low, high = int(values.min()), int(values.max())
+        if low < 0 or high > 65535:
+            raise PictureError(
+                f"{self.name} holds integers from {low} to {high}, which is neither 8-bit nor "
+                "16-bit: scale them to 0-65535 first."
+            )
+        # By the bit depth, 2^16 - 1, not by the maximum, which would brighten dark images.
+        bits = 12 if _tag(self.image, _BITS) == 12 else 16
+        most = 2**bits - 1
+        self.notes.append(f"{bits}-bit grey scaled by {most} and converted to RGB")
+        return (values.astype(np.float64) / most).astype(np.float32)
+
+    def _float(self) -> Array:
+        grey = np.asarray(self.image, np.float32)
+        if not np.isfinite(grey).all():
+            raise PictureError(f"{self.name} holds values that are not numbers (NaN or infinite).")
+        low, high = float(grey.min()), float(grey.max())
+        # Resampling overshoots a little. What is further outside was scaled to another range than
+        # [0, 1], and a guess which one could be wrong.
+        if low < -0.5 or high > 1.5:
+            raise PictureError(
+                f"{self.name} holds floats from {low:g} to {high:g}; floats must lie in [0, 1]: "
+                "divide by the range first."
+            )
+        self.notes.append("floating-point grey converted to RGB")
+        if low < 0 or high > 1:
+            self.notes.append(f"values from {low:g} to {high:g} clipped to [0, 1]")
+        return grey.clip(0, 1)
+
+
+_BITS, _PHOTOMETRIC = 258, 262
+
+
+def _tag(image: Image.Image, tag: int) -> int | None:
+    """A TIFF's tag, of its first channel."""
+    value: Any = getattr(image, "tag_v2", {}).get(tag)
+    return value[0] if isinstance(value, tuple) and value else value
+
+
 def _frame_notes(image: Image.Image) -> list[str]:
     frames = getattr(image, "n_frames", 1)
     if frames <= 1:
@@ -99,80 +261,18 @@ def _frame_notes(image: Image.Image) -> list[str]:
     return [f"{'first' if frame == 1 else f'frame {frame}'} of {frames} frames taken"]
 
 
-def _upright(image: Image.Image) -> tuple[Image.Image, list[str]]:
-    try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-        if orientation not in range(2, 9):
-            return image, []
-        return ImageOps.exif_transpose(image), ["turned upright as its EXIF orientation says"]
-    except _DECODER_ERRORS:  # a damaged EXIF block is no reason to refuse sound pixels
-        return image, ["its EXIF block is damaged and was ignored"]
-
-
-def _channels(image: Image.Image, name: str) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
-    """RGB (H, W, 3) and alpha (H, W) or None, float32 in [0, 1], and notes, by Pillow's mode."""
-    mode = image.mode
-    if mode.startswith("I"):
-        return _deep_grey(image, name)
-    if mode == "F":
-        return _float_grey(image, name)
-    if mode == "LAB":
-        raise PictureError(f"{name} is in CIELAB colours: convert it to RGB first.")
-    if mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        notes = {
-            "RGBA": [],
-            "LA": ["grey converted to RGB"],
-            "La": ["grey converted to RGB"],
-            "PA": ["palette colours converted to RGB"],
-            "P": ["palette colours converted to RGB, transparency to alpha"],
-        }.get(mode, ["transparency converted to alpha"])
-        straight = image.convert("LA") if mode == "La" else image
-        values = np.asarray(straight.convert("RGBA"), np.float32) / np.float32(255)
-        return values[..., :3], np.ascontiguousarray(values[..., 3]), notes
-    notes = {
-        "RGB": [],
-        "L": ["grey converted to RGB"],
-        "1": ["black and white (1 bit) converted to RGB"],
-        "P": ["palette colours converted to RGB"],
-        "CMYK": ["CMYK converted to RGB without a colour profile"],
-    }.get(mode, [f"{mode} converted to RGB"])
-    return np.asarray(image.convert("RGB"), np.float32) / np.float32(255), None, notes
-
-
-_Channels = tuple[np.ndarray, None, list[str]]
-
-
-def _deep_grey(image: Image.Image, name: str) -> _Channels:
-    """16-bit grey: Pillow's modes I;16* and I, either of them depending on its version."""
-    values = np.asarray(image)
-    low, high = int(values.min()), int(values.max())
-    if low < 0 or high > 65535:
-        raise PictureError(
-            f"{name} holds integers from {low} to {high}, which is neither 8-bit nor 16-bit: "
-            "scale them to 0-65535 first."
-        )
-    # By the bit depth, 2^16 - 1, not by the maximum, which would brighten dark images.
-    grey = (values.astype(np.float64) / 65535).astype(np.float32)
-    return _grey_to_rgb(grey), None, ["16-bit grey scaled by 65535 and converted to RGB"]
-
-
-def _float_grey(image: Image.Image, name: str) -> _Channels:
-    grey = np.asarray(image, np.float32)
-    if not np.isfinite(grey).all():
-        raise PictureError(f"{name} holds values that are not numbers (NaN or infinite).")
-    low, high = float(grey.min()), float(grey.max())
-    # Resampling overshoots a little. What is further outside was scaled to another range than
-    # [0, 1], and a guess which one could be wrong.
-    if low < -0.5 or high > 1.5:
-        raise PictureError(
-            f"{name} holds floats from {low:g} to {high:g}; floats must lie in [0, 1]: "
-            "divide by the range first."
-        )
-    notes = ["floating-point grey converted to RGB"]
-    if low < 0 or high > 1:
-        notes.append(f"values from {low:g} to {high:g} clipped to [0, 1]")
-    return _grey_to_rgb(grey.clip(0, 1)), None, notes
-
-
-def _grey_to_rgb(grey: np.ndarray) -> np.ndarray:
-    return np.repeat(grey[..., None], 3, axis=2)
+def _turned(values: Array, turn: Image.Transpose | None) -> Array:
+    """An array (H, W, ...) turned as Pillow turns an image."""
+    if turn is None:
+        return values
+    if turn in (Image.Transpose.TRANSPOSE, Image.Transpose.TRANSVERSE):
+        values = values.swapaxes(0, 1)
+        return values if turn == Image.Transpose.TRANSPOSE else values[::-1, ::-1]
+    quarter = {
+        Image.Transpose.ROTATE_90: 1,
+        Image.Transpose.ROTATE_180: 2,
+        Image.Transpose.ROTATE_270: 3,
+    }.get(turn)
+    if quarter is not None:
+        return np.rot90(values, quarter)
+    return values[:, ::-1] if turn == Image.Transpose.FLIP_LEFT_RIGHT else values[::-1]

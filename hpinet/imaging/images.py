@@ -8,15 +8,20 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from .decoding import PictureError, decode, opened
+from .decoding import decode, opened
+from .errors import PictureError
 from .files import write_bytes
+from .metadata import Metadata
 from .resize import Border, crop_to_multiple, matlab_imresize
+from .transparency import fill_hidden
 
 MAX_PIXELS = 64_000_000
 """Largest image that is read by default: cameras' images pass, decompression bombs do not."""
@@ -30,35 +35,51 @@ class Picture:
         rgb: (1, 3, H, W) float32 in [0, 1].
         alpha: (1, 1, H, W) float32 in [0, 1], or None where the image is opaque by format.
         notes: what was converted on reading, one phrase each.
+        metadata: what else its file says, where `read_picture` was asked to keep it.
     """
 
     rgb: Tensor
     alpha: Tensor | None = None
     notes: tuple[str, ...] = ()
+    metadata: Metadata | None = None
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width in pixels."""
         return self.rgb.shape[-2], self.rgb.shape[-1]
 
+    @property
+    def filled(self) -> Tensor:
+        """The colours, with those that alpha hides filled in from what is visible beside them."""
+        return fill_hidden(self.rgb, self.alpha)
+
 
 def read_picture(
-    source: str | Path | Image.Image, *, max_pixels: int | None = MAX_PIXELS
+    source: str | Path | Image.Image,
+    *,
+    max_pixels: int | None = MAX_PIXELS,
+    managed: bool = True,
+    keep_metadata: bool = False,
 ) -> Picture:
     """Read an image of any common format and say what was converted.
 
+    Colours that a profile, a gamma or EXIF declares to be others than sRGB are converted to it.
     EXIF orientation is applied, grey becomes RGB, transparency is kept as alpha, 16-bit grey is
     scaled by its bit depth (never by its maximum), and of an animation the first frame is taken.
 
     Args:
-        source: a file name, or an image that Pillow has already opened (then the current frame).
+        source: a file name (of one of `hpinet.imaging.formats.FORMATS`), or an image that Pillow
+            has already opened (then the current frame).
         max_pixels: refuse images of more pixels before decoding them; None for no limit.
+        managed: False takes the numbers as they are stored, whatever colours they stand for.
+        keep_metadata: hand over EXIF and density for `write_picture`.
 
     Raises:
-        PictureError: the file is missing, damaged, no image, too large, or has no valid pixels.
+        PictureError: the file is missing, damaged, no image, of a format that is not read, too
+            large, or has no valid pixels.
     """
     if isinstance(source, Image.Image):
-        return Picture(*decode(source, "the image", max_pixels))
+        return _decoded(source, "the image", max_pixels, managed, keep_metadata)
     path = Path(source)
     if path.is_dir():
         raise PictureError(f"{source} is a folder, not an image.")
@@ -67,7 +88,24 @@ def read_picture(
     if path.stat().st_size == 0:
         raise PictureError(f"{path.name} is empty (0 bytes).")
     with opened(path) as image:
-        return Picture(*decode(image, path.name, max_pixels))
+        return _decoded(image, path.name, max_pixels, managed, keep_metadata)
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Height and width of an image file as it is stored, from its header.
+
+    Raises:
+        PictureError: as `read_picture`.
+    """
+    with opened(Path(path)) as image:
+        return image.size[1], image.size[0]
+
+
+def _decoded(
+    image: Image.Image, name: str, max_pixels: int | None, managed: bool, keep_metadata: bool
+) -> Picture:
+    found = decode(image, name, max_pixels, managed=managed, keep_metadata=keep_metadata)
+    return Picture(found.rgb, found.alpha, found.notes, found.metadata)
 
 
 def check_rgb(rgb: Tensor) -> Tensor:
@@ -153,30 +191,53 @@ def check_png_path(path: str | Path) -> Path:
     return path
 
 
-def write_picture(path: str | Path, rgb: Tensor, alpha: Tensor | None = None) -> None:
-    """Write an 8-bit PNG whole or not at all; folders on the way are made.
+def png_bytes(image: Image.Image, level: int = 6, metadata: Metadata | None = None) -> bytes:
+    """A PNG file that says that its colours are sRGB, as all colours of this project are.
+
+    Args:
+        image: 8-bit RGB, RGBA or grey.
+        level: Of compression, 0 to 9.
+        metadata: EXIF and density to be written into it.
+    """
+    chunks = PngInfo()
+    chunks.add(b"sRGB", b"\x01")  # the intent: relative colorimetric
+    extra: dict[str, Any] = {}
+    if metadata is not None and metadata.exif:
+        extra["exif"] = metadata.exif
+    if metadata is not None and metadata.dpi:
+        extra["dpi"] = metadata.dpi
+    encoded = io.BytesIO()
+    image.save(encoded, format="PNG", pnginfo=chunks, compress_level=level, **extra)
+    return encoded.getvalue()
+
+
+def write_picture(
+    path: str | Path,
+    rgb: Tensor,
+    alpha: Tensor | None = None,
+    metadata: Metadata | None = None,
+) -> None:
+    """Write an 8-bit PNG, marked as sRGB, whole or not at all; folders on the way are made.
 
     Args:
         path: the file, named .png.
         rgb: (1, 3, H, W) in [0, 1]; values outside are clipped.
         alpha: (1, 1, H, W) in [0, 1], or None.
+        metadata: what `read_picture` kept of a file, or None.
 
     Raises:
         PictureError: the name or the pixels are unfit.
         OSError: the disk is full, or the folder may not be written.
     """
     path = check_png_path(path)
-    image = to_pil(rgb, alpha)
-    encoded = io.BytesIO()
-    image.save(encoded, format="PNG")
-    write_bytes(path, encoded.getvalue())
+    write_bytes(path, png_bytes(to_pil(rgb, alpha), metadata=metadata))
 
 
-def shrink(picture: Tensor | np.ndarray, scale: int, border: Border = "clamp") -> Tensor:
+def shrink(image: Tensor | np.ndarray, scale: int, border: Border = "clamp") -> Tensor:
     """Make the LR image of super-resolution benchmarks: crop to a multiple, MATLAB's bicubic.
 
     Args:
-        picture: RGB, (1, 3, H, W) in [0, 1] (rounded to 8 bit first) or uint8 (H, W, 3).
+        image: RGB, (1, 3, H, W) in [0, 1] (rounded to 8 bit first) or uint8 (H, W, 3).
         scale: HR pixels per LR pixel, a whole number from 1 up.
         border: see `matlab_imresize`.
 
@@ -186,7 +247,7 @@ def shrink(picture: Tensor | np.ndarray, scale: int, border: Border = "clamp") -
     Raises:
         ValueError: unfit pixels, or smaller than `scale` pixels.
     """
-    pixels = picture if isinstance(picture, np.ndarray) else to_uint8(picture)
+    pixels = image if isinstance(image, np.ndarray) else to_uint8(image)
     cropped = crop_to_multiple(pixels, scale)
     size = (cropped.shape[0] // scale, cropped.shape[1] // scale)
     return from_uint8(matlab_imresize(cropped, size, border))

@@ -19,6 +19,8 @@ from typing import Literal
 
 import numpy as np
 
+from hpinet.errors import UserError
+
 Border = Literal["clamp", "mirror"]
 
 
@@ -30,7 +32,7 @@ def crop_to_multiple(pixels: np.ndarray, scale: int) -> np.ndarray:
     """
     height, width = pixels.shape[:2]
     if scale < 1 or min(height, width) < scale:
-        raise ValueError(f"An image of {width}x{height} pixels cannot be shrunk {scale} times.")
+        raise UserError(f"An image of {width}x{height} pixels cannot be shrunk {scale} times.")
     return pixels[: height - height % scale, : width - width % scale]
 
 
@@ -58,12 +60,12 @@ def matlab_imresize(
         ValueError: not uint8, empty, or a scale or size that is not positive.
     """
     if x.dtype != np.uint8 or x.ndim not in (2, 3) or x.size == 0:
-        raise ValueError(f"Expected uint8 (H, W[, C]) pixels, not {x.dtype} {x.shape}.")
+        raise UserError(f"Expected uint8 (H, W[, C]) pixels, not {x.dtype} {x.shape}.")
     if border not in ("clamp", "mirror"):
-        raise ValueError(f"border must be 'clamp' or 'mirror', not {border!r}.")
+        raise UserError(f"border must be 'clamp' or 'mirror', not {border!r}.")
     wanted = np.array(scale, float)
     if wanted.shape not in ((), (2,)) or not ((wanted > 0) & np.isfinite(wanted)).all():
-        raise ValueError(f"scale must be a positive factor or output (height, width), not {scale}.")
+        raise UserError(f"scale must be a positive factor or output (height, width), not {scale}.")
     if isinstance(scale, tuple):
         size = scale
         factors = (size[0] / x.shape[0], size[1] / x.shape[1])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from hpinet.errors import UserError
+
 INPUT_SLACK = 0.02
 """How far numbers of an image may lie outside [0, 1]: what resampling in floats leaves."""
 
@@ -21,7 +23,7 @@ def check_value_range(image: Tensor, what: str = "the image", slack: float = INP
         slack: How far below 0 and above 1 its numbers may lie.
 
     Raises:
-        ValueError: If numbers lie outside; the message names the range that they seem to have and
+        UserError: If numbers lie outside; the message names the range that they seem to have and
             what to do.
     """
     low, high = (float(x) for x in torch.aminmax(image.detach().float()))
@@ -35,7 +37,7 @@ def check_value_range(image: Tensor, what: str = "the image", slack: float = INP
         seems, way = "-1 to 1", "add 1 and halve, or clamp to 0 to 1"
     else:
         seems, way = "beyond 1", "clamp to 0 to 1"
-    raise ValueError(
+    raise UserError(
         f"{what} must hold numbers from 0 to 1, its own run from {low:.4g} to {high:.4g}, as if "
         f"they were {seems}: {way}"
     )

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hpinet.errors import UserError
+
 PRECISIONS = ("fp32", "bf16", "auto")
 """``fp32``: as the weights are. ``bf16``: convolutions, linear layers and attention in bfloat16,
 about twice as fast where the processor multiplies such numbers; what blocks add to and all matching
@@ -24,7 +26,7 @@ def half_precision(device: torch.device, precision: str) -> torch.autocast:
         ValueError: If there is no such precision.
     """
     if precision not in PRECISIONS:
-        raise ValueError(f"a precision is one of {', '.join(PRECISIONS)}, not {precision!r}")
+        raise UserError(f"a precision is one of {', '.join(PRECISIONS)}, not {precision!r}")
     wanted = precision == "bf16" or (precision == "auto" and has_bf16(device))
     return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, overload
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from hpinet.errors import UserError
 from hpinet.imaging.images import Picture, PictureError, check_rgb, from_uint8, to_uint8
 from hpinet.imaging.value_range import check_value_range
 from hpinet.modeling.hpinet import HPINet
@@ -35,7 +37,8 @@ def upscale(
 
     The network processes the image in one piece: in tiles a patch could not attend to patches of
     other tiles. An `HPINet` computes in chunks what does not fit into memory at once; the result is
-    the same. Alpha is enlarged bicubically.
+    the same. Alpha is enlarged bicubically; colours that it hides are filled in from their visible
+    neighbours first, so that they do not bleed into edges.
 
     Args:
         model: any network from (B, 3, H, W) to (B, 3, sH, sW), RGB in [0, 1]; it runs where its
@@ -56,7 +59,7 @@ def upscale(
     """
     if isinstance(picture, Tensor):
         picture = Picture(picture)
-    rgb = check_rgb(picture.rgb)
+    rgb = check_rgb(picture.filled)
     check_value_range(rgb)
     parameter = next(model.parameters(), torch.zeros(()))
     x = rgb.to(parameter.device, parameter.dtype)
@@ -66,7 +69,7 @@ def upscale(
             memory = int(free_memory(x.device) * _SHARE_OF_FREE)
         extra["memory"] = memory
     elif memory is not None:
-        raise ValueError("only an HPINet keeps within a memory budget: leave it out")
+        raise UserError("only an HPINet keeps within a memory budget: leave it out")
     # The gradient mode is one thread's, so it is set here. Not inference mode, as autograd refuses
     # the tensors made in it.
     with torch.no_grad(), half_precision(x.device, precision), _evaluating(model):
@@ -79,7 +82,7 @@ def upscale(
     alpha = picture.alpha
     if alpha is not None:
         alpha = _resize_planes(alpha, (sr.shape[-2], sr.shape[-1]))
-    return Picture(sr, alpha, picture.notes)
+    return replace(picture, rgb=sr, alpha=alpha)
 
 
 @overload
@@ -90,6 +93,8 @@ def bicubic(picture: Tensor, scale: int) -> Tensor: ...
 
 def bicubic(picture: Picture | Tensor, scale: int) -> Picture | Tensor:
     """Enlarge by Pillow's bicubic (a = -1/2) on 8-bit pixels: the baseline of every comparison.
+
+    Colours that alpha hides are filled in from their visible neighbours first.
 
     Args:
         picture: a Picture, or (B, 3, H, W) floats in [0, 1].
@@ -103,14 +108,14 @@ def bicubic(picture: Picture | Tensor, scale: int) -> Picture | Tensor:
     """
     if scale < 1:
         raise PictureError(f"scale must be 1 or more, not {scale}.")
-    rgb = picture if isinstance(picture, Tensor) else picture.rgb
+    rgb = picture if isinstance(picture, Tensor) else picture.filled
     check_value_range(check_rgb(rgb))
     size = (check_rgb(rgb).shape[-2] * scale, rgb.shape[-1] * scale)
     enlarged = torch.cat([_resize_rgb(one[None], size) for one in rgb])
     if isinstance(picture, Tensor):
         return enlarged
     alpha = None if picture.alpha is None else _resize_planes(picture.alpha, size)
-    return Picture(enlarged, alpha, picture.notes)
+    return replace(picture, rgb=enlarged, alpha=alpha)
 
 
 def _resize_rgb(rgb: Tensor, size: tuple[int, int]) -> Tensor:

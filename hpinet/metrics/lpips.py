@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hpinet.checkpoints.file_plan import WeightsError
 from hpinet.checkpoints.reading import read_tensors
+from hpinet.errors import UserError
 from hpinet.imaging.images import from_uint8
 
 from .psnr_ssim import Pixels, check_sizes, eight_bit
@@ -65,11 +66,11 @@ class Lpips:
             ValueError: not available, different sizes, or smaller than 31 pixels a side.
         """
         if not self.available:
-            raise ValueError(self.reason)
+            raise UserError(self.reason)
         a, b = eight_bit(sr), eight_bit(hr)
         check_sizes(a, b)
         if min(a.shape[:2]) < LPIPS_MIN_SIZE:
-            raise ValueError(
+            raise UserError(
                 f"An image of {a.shape[1]}x{a.shape[0]} pixels is too small for LPIPS: "
                 f"at least {LPIPS_MIN_SIZE} a side are needed."
             )
@@ -90,7 +91,7 @@ class Lpips:
                 network = lpips.LPIPS(net="alex", pnet_rand=path is not None, verbose=False)
                 if path:
                     _load_backbone(network.net, tensors, path.name)
-            except ValueError as error:
+            except UserError as error:
                 return None, str(error)
             except (OSError, RuntimeError):  # no network, or a damaged file in the cache
                 return None, (
@@ -112,7 +113,7 @@ def _load_backbone(net: torch.nn.Module, given: dict[str, Tensor], name_of_file:
         found = given.get(key)
         if found is None or found.shape != tensor.shape:
             what = "nothing" if found is None else f"shape {tuple(found.shape)}"
-            raise ValueError(
+            raise UserError(
                 f"{BACKBONE_VARIABLE} names {name_of_file}, which is not torchvision's AlexNet: "
                 f"{key} should have shape {tuple(tensor.shape)}, found {what}."
             )
@@ -122,10 +123,10 @@ def _load_backbone(net: torch.nn.Module, given: dict[str, Tensor], name_of_file:
 
 def _read_backbone(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
-        raise ValueError(f"{BACKBONE_VARIABLE} names {path}, which is not a file.")
+        raise UserError(f"{BACKBONE_VARIABLE} names {path}, which is not a file.")
     try:
         return read_tensors(path)
     except WeightsError as error:
-        raise ValueError(
+        raise UserError(
             f"{BACKBONE_VARIABLE} names {path.name}, which holds no weights: {error}."
         ) from None

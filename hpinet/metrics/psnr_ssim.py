@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
+from hpinet.errors import UserError
 from hpinet.imaging.images import to_uint8
 from hpinet.imaging.value_range import RESULT_SLACK, check_value_range
 
@@ -44,7 +45,7 @@ def psnr_y(sr: Pixels, hr: Pixels, crop: int) -> float:
         crop: border pixels left out on each side; the scale, by convention.
 
     Raises:
-        ValueError: different sizes, or nothing left after cropping.
+        UserError: different sizes, or nothing left after cropping.
     """
     a, b = _cropped_luma(sr, hr, crop, 1)
     error = float(np.mean((a - b) ** 2))
@@ -72,13 +73,13 @@ def eight_bit(rgb: Pixels) -> np.ndarray:
     """Either kind of pixels as uint8 (H, W, 3).
 
     Raises:
-        ValueError: Another kind, or floats far outside [0, 1].
+        UserError: Another kind, or floats far outside [0, 1].
     """
     if isinstance(rgb, Tensor):
         check_value_range(rgb, "an image that is compared", RESULT_SLACK)
         return to_uint8(rgb)
     if rgb.dtype != np.uint8:
-        raise ValueError(
+        raise UserError(
             f"an image that is compared is uint8 (H, W, 3), or a tensor of floats in [0, 1], not "
             f"an array of {rgb.dtype}"
         )
@@ -89,10 +90,10 @@ def check_sizes(sr: np.ndarray, hr: np.ndarray) -> None:
     """Refuse images (H, W, 3) of different sizes.
 
     Raises:
-        ValueError: If they differ.
+        UserError: If they differ.
     """
     if sr.shape != hr.shape:
-        raise ValueError(
+        raise UserError(
             f"The images differ in size: {sr.shape[1]}x{sr.shape[0]} "
             f"and {hr.shape[1]}x{hr.shape[0]} pixels."
         )
@@ -104,7 +105,7 @@ def _cropped_luma(sr: Pixels, hr: Pixels, crop: int, least: int) -> tuple[np.nda
     check_sizes(a, b)
     height, width = a.shape[:2]
     if crop < 0 or min(height, width) - 2 * crop < least:
-        raise ValueError(
+        raise UserError(
             f"An image of {width}x{height} pixels is too small to be compared without "
             f"{crop} border pixels: at least {least + 2 * crop} a side are needed."
         )

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from hpinet.config import HPINetConfig
+from hpinet.errors import UserError
 
 from .attention import FeedForward, PatchAttention, PatchDepthwise, gradients_wanted
 from .decoder import add_convolution
@@ -245,7 +246,7 @@ def _autocast_device(x: Tensor) -> str:
 def _check_fit(given: BlockMatches, cut: Division, batch: int) -> None:
     shape = tuple(given.index.shape)
     if given.patch_size != cut.patch_size or shape[-1] != cut.count or shape[0] not in (1, batch):
-        raise ValueError(
+        raise UserError(
             f"matches of shape {shape} for patches of {given.patch_size} do not fit "
             f"{batch} images of {cut.count} patches of {cut.patch_size}"
         )

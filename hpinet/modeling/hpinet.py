@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint as recomputed
 
 from hpinet.config import HPINetConfig
+from hpinet.errors import UserError
 
 from .attention import gradients_wanted
 from .block import HPIBlock
@@ -193,7 +194,7 @@ class HPINet(nn.Module):
             ValueError: If there is no such block or the matches do not fit.
         """
         if not 0 <= block <= len(self.blocks):
-            raise ValueError(
+            raise UserError(
                 f"there is no block {block} to resume at: numbers run from 0 to {len(self.blocks)}"
             )
         if block == len(self.blocks):
@@ -235,7 +236,7 @@ class HPINet(nn.Module):
     def _encode(self, x: Tensor) -> Tensor:
         """Eq. 1: (B, 3, H, W) to (B, C, H', W'), padded to at least the largest patch."""
         if x.ndim != 4 or x.shape[1] != 3 or 0 in x.shape:
-            raise ValueError(
+            raise UserError(
                 f"expected images of shape (B, 3, H, W) with at least one pixel, "
                 f"got {tuple(x.shape)}"
             )

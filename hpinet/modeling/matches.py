@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from hpinet.config import HPINetConfig
+from hpinet.errors import UserError
 
 from .patches import division
 
@@ -51,15 +52,13 @@ class BlockMatches:
         n = len(self.origins)
         index = torch.as_tensor(index, device=self.index.device)
         if index.dtype.is_floating_point or index.dtype == torch.bool:
-            raise ValueError(f"matches are patch numbers, not {index.dtype}: pass integers")
+            raise UserError(f"matches are patch numbers, not {index.dtype}: pass integers")
         index = index.long().reshape(-1, index.shape[-1] if index.ndim else 1)
         if index.shape[-1] != n:
-            raise ValueError(
-                f"this block has {n} patches, but {index.shape[-1]} matches were given"
-            )
+            raise UserError(f"this block has {n} patches, but {index.shape[-1]} matches were given")
         if index.numel() and not 0 <= int(index.min()) <= int(index.max()) < n:
             worst = int(index.max()) if int(index.max()) >= n else int(index.min())
-            raise ValueError(f"there is no patch {worst}: numbers run from 0 to {n - 1}")
+            raise UserError(f"there is no patch {worst}: numbers run from 0 to {n - 1}")
         similarity = torch.full(index.shape, torch.nan, device=index.device)
         if self.matrix is not None and len(self.matrix) == len(index):
             similarity = self.matrix.gather(-1, index[..., None])[..., 0]
@@ -137,10 +136,10 @@ class Matches:
         """
         if not config.gpa:
             if self.blocks:
-                raise ValueError("this network has no Global Pixel Access, so it takes no matches")
+                raise UserError("this network has no Global Pixel Access, so it takes no matches")
             return (None,) * config.blocks
         if len(self.blocks) != config.blocks or self.size != size:
-            raise ValueError(
+            raise UserError(
                 f"matches of {len(self.blocks)} blocks on {self.size} pixels do not fit "
                 f"{config.blocks} blocks on {size}: "
                 f"take them from a forward pass of this network on an image of this size"
@@ -149,12 +148,12 @@ class Matches:
 
     def _known(self, block: int) -> BlockMatches:
         if not 0 <= block < len(self.blocks):
-            raise ValueError(
+            raise UserError(
                 f"there is no block {block}: numbers run from 0 to {len(self.blocks) - 1}"
             )
         found = self.blocks[block]
         if found is None:
-            raise ValueError(
+            raise UserError(
                 f"block {block} has no matches here: take them from a forward pass first"
             )
         return found

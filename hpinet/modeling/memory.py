@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from hpinet.config import HPINetConfig
+from hpinet.errors import UserError
 
 from .cpu_kernels import scores_held
 from .patches import axis_origins
@@ -30,7 +31,7 @@ def parse_bytes(text: str) -> int:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?", text.strip().lower())
     size = int(float(found[1]) * _UNITS[found[2]]) if found else 0
     if size < 1:
-        raise ValueError(f"{text!r} is no amount of memory such as 500M or 2GB")
+        raise UserError(f"{text!r} is no amount of memory such as 500M or 2GB")
     return size
 
 
@@ -166,7 +167,7 @@ def fitting_chunks(
         needs.append(_needed(config, batch, size, chunks, device.type == "cpu", element))
         if needs[-1] <= budget:
             return chunks
-    raise ValueError(
+    raise UserError(
         f"an image of {size[1]}x{size[0]} pixels needs at least {format_bytes(min(needs))} of "
         f"memory beside the weights, the budget is {format_bytes(budget)}: raise it, crop or "
         f"shrink the image, or take a smaller model"

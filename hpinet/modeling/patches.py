@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hpinet.errors import UserError
+
 from .direct_access import recorded
 
 
@@ -38,9 +40,7 @@ def axis_origins(length: int, patch_size: int, overlap: int) -> tuple[int, ...]:
         ValueError: If no patch fits.
     """
     if length < patch_size:
-        raise ValueError(
-            f"{length} pixels cannot hold a patch of {patch_size}: pad the image first"
-        )
+        raise UserError(f"{length} pixels cannot hold a patch of {patch_size}: pad the image first")
     # From length - overlap on, the patch before reaches the border already.
     starts = range(0, length - overlap, patch_size - overlap)
     return tuple(min(start, length - patch_size) for start in starts)

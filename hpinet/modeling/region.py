@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hpinet.config import HPINetConfig
+from hpinet.errors import UserError
 
 from .matches import BlockMatches
 from .patches import Division, division
@@ -46,7 +47,7 @@ class Box:
 
     def __post_init__(self) -> None:
         if min(self.top, self.left) < 0 or min(self.height, self.width) < 1:
-            raise ValueError(
+            raise UserError(
                 f"a region is (top, left, height, width) with a positive size inside the image, "
                 f"not {(self.top, self.left, self.height, self.width)}"
             )
@@ -63,7 +64,7 @@ class Box:
             ValueError: If it does.
         """
         if self.top + self.height > height or self.left + self.width > width:
-            raise ValueError(
+            raise UserError(
                 f"the region of {self.width}x{self.height} pixels at left {self.left}, top "
                 f"{self.top} reaches outside the image of {width}x{height}"
             )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hpinet.errors import UserError
+
 BICUBIC = "bicubic"
 _LARGEST_SCALE = 16
 
 
-class ModelError(ValueError):
+class ModelError(UserError):
     """A network that cannot be had; the message is one sentence for the user."""
 
 

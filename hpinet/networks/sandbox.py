@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from hpinet.errors import UserError
 from hpinet.modeling.hpinet import HPINet
 
 from .adapter import ModelError
@@ -204,7 +205,7 @@ def _tried(path: str) -> dict[str, Any]:
         text = first_line(error)
         if "allocate memory" in text:
             text = "its network needs too much memory"
-        return {"error": text if isinstance(error, ValueError) else f"{name}: {text}"}
+        return {"error": text if isinstance(error, UserError) else f"{name}: {text}"}
 
 
 def main() -> None:

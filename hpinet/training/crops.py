@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Iterator
 
@@ -11,31 +12,38 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from hpinet.config import HPINetConfig
-from hpinet.data.image_cache import PictureCache
+from hpinet.data.image_cache import ImageCache
 from hpinet.modeling.patches import fitting_size
 
 from .recipes import Recipe
 
 
 class Crops(Dataset):
-    """Random crops, flipped and rotated, each decided by its number alone.
+    """Random crops, flipped and rotated, each decided by its number and its size alone.
+
+    A crop comes from one of the images that are large enough for it.
 
     Args:
-        cache: The pictures.
+        cache: The images.
         scale: 2, 3 or 4.
-        seed: Decides picture order, places, flips and rotations.
+        seed: Decides the order of images, places, flips and rotations.
     """
 
-    def __init__(self, cache: PictureCache, scale: int, seed: int) -> None:
+    def __init__(self, cache: ImageCache, scale: int, seed: int) -> None:
         self.cache = cache
         self.scale = scale
-        self.seed = seed
-        self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
+        self.seed = seed % 2**64  # numpy takes no negative numbers
+        self._sides = np.array([min(pair.hr_size) for pair in cache.pairs])
+        self._order: tuple[tuple[int, int], np.ndarray] = ((-1, -1), np.empty(0, int))
 
     @property
     def largest_crop(self) -> int:
-        """HR side in pixels that every picture can give."""
-        return min(min(pair.hr_size) for pair in self.cache.pairs)
+        """HR side in pixels that an image can give."""
+        return int(self._sides.max())
+
+    def too_small(self, crop: int) -> list[str]:
+        """Names of the images that give no crop of so many HR pixels a side."""
+        return [self.cache.pairs[n].name for n in np.flatnonzero(self._sides < crop)]
 
     def __len__(self) -> int:
         return len(self.cache.pairs)
@@ -51,8 +59,8 @@ class Crops(Dataset):
             take on their way to the device), and the number.
         """
         number, crop = key
-        picture = self._picture(number)
-        lr, hr = self.cache.lr(picture), self.cache.hr(picture)
+        image = self._image(number, crop)
+        lr, hr = self.cache.lr(image), self.cache.hr(image)
         side = crop // self.scale
         rng = np.random.default_rng((self.seed, 1, number))
         top, left = (int(rng.integers(0, extent - side + 1)) for extent in lr.shape[:2])
@@ -62,14 +70,28 @@ class Crops(Dataset):
         turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
         return _tensor(lr, turns, mirrored), _tensor(hr, turns, mirrored), number
 
-    def _picture(self, number: int) -> int:
-        epoch, place = divmod(number, len(self))
-        if self._order[0] != epoch:
-            self._order = (
-                epoch,
-                np.random.default_rng((self.seed, 0, epoch)).permutation(len(self)),
-            )
+    def _image(self, number: int, crop: int) -> int:
+        large = np.flatnonzero(self._sides >= crop)
+        epoch, place = divmod(number, len(large))
+        if self._order[0] != (epoch, len(large)):
+            shuffled = np.random.default_rng((self.seed, 0, epoch)).permutation(len(large))
+            self._order = ((epoch, len(large)), large[shuffled])
         return int(self._order[1][place])
+
+
+def noise_seed(seed: int, number: int) -> int:
+    """The seed of a crop's Gumbel noise: 64 bits, of which the last 8 are left to the blocks.
+
+    Args:
+        seed: The run's, any 64-bit number.
+        number: The crop's, counted over the whole run.
+    """
+    # Below 2^16 the seed itself takes the first bits; a larger one is mixed into all of them.
+    start = seed << 48
+    if not 0 <= seed < 2**16:
+        digest = hashlib.sha256((seed % 2**64).to_bytes(8, "big")).digest()
+        start = int.from_bytes(digest[:7], "big") << 8
+    return (start + (number << 8)) % 2**64
 
 
 def _tensor(pixels: np.ndarray, turns: int, mirrored: bool) -> Tensor:
@@ -117,6 +139,15 @@ class StepSampler(Sampler[list[tuple[int, int]]]):
             first = number + self.process * share
             yield [(n, crop) for n in range(first, first + share)]
             number += batch
+
+    def stages(self) -> dict[int, int]:
+        """First step of every crop size, by the size in HR pixels."""
+        steps, stages = self.recipe.steps, self.recipe.stages
+        found: dict[int, int] = {}
+        for stage in range(stages):  # of step n: n * stages // steps
+            step = -(-stage * steps // stages)
+            found.setdefault(self._stage(step)[0], step)
+        return found
 
     def _stage(self, step: int) -> tuple[int, int]:
         crop, batch = self.recipe.stage_at(step)

@@ -6,19 +6,32 @@ The command line can override any value.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
-_CHOICES = {
+from hpinet.errors import UserError
+
+_FEW, _MANY = 2**16, 10**9
+_RANGES: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(("steps", "save_every", "validate_every"), (1, _MANY)),
+    **dict.fromkeys(("halve_every", "cooldown", "warmup"), (0, _MANY)),
+    **dict.fromkeys(("batch", "min_batch", "stages"), (1, _FEW)),
+    **{"crop": (2, _FEW), "max_crop": (0, _FEW), "minutes": (0, 10**6)},
+    **{"clip": (0, 10**6), "weight_decay": (0, 10), "seed": (-(2**63), 2**64 - 1)},
+}
+"""Least and greatest value of a number, both allowed."""
+
+CHOICES: dict[str, tuple[str, ...]] = {
     "optimizer": ("adam", "muon"),
     "precision": ("no", "bf16", "fp16", "auto"),
     "schedule": ("halve", "cosine", "flat"),
 }
+"""What the values that are words can be."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a training run, but for the network and the pictures.
+    """Everything that decides a training run, but for the network and the images.
 
     Attributes:
         steps: Optimiser steps in all.
@@ -77,36 +90,37 @@ class Recipe:
     minutes: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in (
-            "steps",
-            "batch",
-            "crop",
-            "min_batch",
-            "stages",
-            "save_every",
-            "validate_every",
-        ):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name, known in _CHOICES.items():
+        self._check_numbers()
+        for name, known in CHOICES.items():
             if getattr(self, name) not in known:
-                raise ValueError(
-                    f"{name} is one of {', '.join(known)}, not {getattr(self, name)!r}"
-                )
-        if not self.lr > 0:
-            raise ValueError(f"lr must be above 0, not {self.lr}")
+                raise UserError(f"{name} is one of {', '.join(known)}, not {getattr(self, name)!r}")
         if self.weight_decay and self.optimizer == "adam":
-            raise ValueError("weight_decay is for the matrices of --optimizer muon; adam has none")
+            raise UserError("weight_decay is for the matrices of --optimizer muon; adam has none")
         if self.schedule == "halve" and self.halve_every < 1:
-            raise ValueError("the schedule 'halve' needs halve_every of at least 1 step")
-        if not 0 <= self.minutes < float("inf"):
-            raise ValueError(f"minutes must be at least 0, not {self.minutes}")
+            raise UserError("the schedule 'halve' needs halve_every of at least 1 step")
         if self.minutes and self.stages > 1:
-            raise ValueError(
+            raise UserError(
                 "crops that grow are planned in steps: give --minutes with --stages 1, or --steps"
             )
-        if not 0 <= self.ema < 1:
-            raise ValueError(f"ema must be at least 0 and under 1, not {self.ema}")
+
+    def _check_numbers(self) -> None:
+        whole = {f.name for f in fields(self) if str(f.type) == "int"}
+        for name, (least, most) in _RANGES.items():
+            value = getattr(self, name)
+            if name in whole and not (isinstance(value, int) and not isinstance(value, bool)):
+                raise UserError(f"{name} must be a whole number, not {value}")
+            if not math.isfinite(value):
+                raise UserError(f"{name} must be a finite number, not {value}")
+            if not least <= value <= most:
+                side = f"at least {least}" if value < least else f"at most {most}"
+                raise UserError(f"{name} must be {side}, not {value}")
+        if not 0 < self.lr <= 1:  # nor NaN
+            side = "at most 1" if self.lr > 1 else "above 0"
+            raise UserError(f"lr must be {side}, not {self.lr}")
+        decays = {"ema": self.ema, "the first of betas": self.betas[0], "the second": self.betas[1]}
+        for name, value in decays.items():
+            if not 0 <= value < 1:
+                raise UserError(f"{name} must be at least 0 and under 1, not {value}")
 
     def lr_at(self, step: int, share: float | None = None) -> float:
         """Learning rate of a step.

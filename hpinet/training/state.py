@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from hpinet.checkpoints.reading import read_checkpoint
+from hpinet.errors import UserError
 from hpinet.modeling.hpinet import HPINet
 
 
-class TrainingError(ValueError):
+class TrainingError(UserError):
     """A run that cannot start or go on; the last good checkpoint is left as it is."""
 
 
@@ -108,6 +109,16 @@ class Average:
         self.decay = decay
         self.random_start = random_start
         self.weights = [p.detach().clone() for p in model.parameters()]
+
+    def take(self, weights: list[Tensor]) -> None:
+        """Go on from weights that were averaged before.
+
+        Raises:
+            ValueError: If they are those of another network.
+        """
+        if [w.shape for w in weights] != [w.shape for w in self.weights]:
+            raise UserError("the averaged weights are of another network")
+        self.weights = list(weights)
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:

@@ -17,26 +17,34 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from accelerate import Accelerator, PartialState
+from accelerate import Accelerator
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from hpinet.checkpoints.download import cache_folder
 from hpinet.checkpoints.loading import save_checkpoint
 from hpinet.config import HPINetConfig
-from hpinet.data.image_cache import open_cache
-from hpinet.data.pairs import find_pairs, load_pair
-from hpinet.imaging.files import write_bytes
+from hpinet.imaging.files import check_output, write_bytes
 from hpinet.imaging.images import to_uint8
 from hpinet.inference.precision import has_bf16
 from hpinet.metrics.psnr_ssim import psnr_y
 from hpinet.modeling.hpinet import HPINet
 
-from .crops import Crops, StepSampler
+from .crops import noise_seed
 from .log import Progress, add_row, start_tensorboard
 from .optimizers import make_optimizer
+from .processes import gradients_of_all, join_processes
 from .recipes import Recipe
+from .saved_run import (
+    FILE,
+    are_finite,
+    check_saved,
+    fitting,
+    read_saved,
+    restored_origin,
+    restored_state,
+)
 from .state import Average, Origin, State, TrainingError, take_weights
+from .training_data import held_out, open_loader
 
 
 class Trainer:
@@ -45,10 +53,10 @@ class Trainer:
     Args:
         config: The network.
         recipe: The values of the run.
-        data: Folder of training pictures, see `data.find_sources`.
+        data: Folder of training images, see `data.pairs.pair_training_images`.
         out: Folder for checkpoints and the log.
-        validation: Folder of held-out pictures, see `evaluate.find_pairs`, or None.
-        cache: Folder of picture caches.
+        validation: Folder of held-out images, see `data.pairs.pair_images`, or None.
+        cache: Folder of caches of decoded images.
         workers: Loader processes; 0 loads in the training process.
         resume: Go on from ``out``'s last checkpoint.
         init: Checkpoint whose weights a new run starts from, see `take_weights`.
@@ -73,12 +81,19 @@ class Trainer:
     ) -> None:
         if resume and init is not None:
             raise TrainingError("a resumed run has weights already: leave out --init or --resume")
+        if recipe.crop < config.scale:
+            raise TrainingError(
+                f"a crop of {recipe.crop} HR pixels is no LR pixel at x{config.scale}"
+            )
         self._began = time.perf_counter()
-        self.config, self.out = config, Path(out)
-        saved = self._saved() if resume else {}
-        self.recipe = recipe = _with_known_precision(recipe, saved.get("precision"))
+        self.config, self.out = config, check_output(out)
+        saved = read_saved(self.out) if resume else {}
+        team = join_processes()
+        self.recipe = recipe = _with_known_precision(recipe, saved.get("precision"), team.device)
         self.accelerator = Accelerator(
+            cpu=team.device.type == "cpu",
             mixed_precision=recipe.precision,
+            kwargs_handlers=[gradients_of_all(config, recipe)],
             log_with="tensorboard" if tensorboard else None,
             project_dir=self.out,
         )
@@ -87,8 +102,11 @@ class Trainer:
         self._prepare_weights(saved, init)
         if tensorboard:
             start_tensorboard(self.accelerator)
-        self.validation = _held_out(validation, config.scale) if validation else []
-        self.loader = self._open_data(data, cache or cache_folder(), workers)
+        self.validation = held_out(validation, config.scale) if validation else []
+        self.loader = open_loader(
+            data, cache or cache_folder(), workers, recipe, config, self.state.step,
+            self.accelerator,
+        )  # fmt: skip
 
     def _prepare_weights(self, saved: dict[str, Any], init: str | Path | None) -> None:
         recipe, device = self.recipe, self.accelerator.device
@@ -103,27 +121,14 @@ class Trainer:
         self.smooth = HPINet(self.config).eval().requires_grad_(False).to(device)
         self.optimizer = make_optimizer(self.model, recipe)
         self.state = State()
+        self._saved_at: int | None = None
         if saved:
             self._load(saved)
-        elif (self.out / "state.pt").exists():
+        elif (self.out / FILE).exists():
             raise TrainingError(f"{self.out} holds a run already: pass --resume or another folder")
         self._seconds_before = self.state.seconds
         self.average.weights = [w.to(device) for w in self.average.weights]
         self.wrapped, self.optimizer = self.accelerator.prepare(self.model, self.optimizer)
-
-    def _open_data(self, data: str | Path, cache: str | Path, workers: int) -> DataLoader:
-        recipe, scale, accelerator = self.recipe, self.config.scale, self.accelerator
-        pictures = open_cache(data, scale, recipe.crop, cache, self.main)
-        if pictures.skipped and self.main:
-            name, reason = next(iter(pictures.skipped.items()))
-            print(f"skipped {len(pictures.skipped)} pictures, for example {name}: {reason}")
-        crops = Crops(pictures, scale, recipe.seed)
-        sampler = StepSampler(
-            recipe, scale, self.state.step, crops.largest_crop,
-            accelerator.process_index, accelerator.num_processes, self.config,
-        )  # fmt: skip
-        pinned = accelerator.device.type == "cuda"
-        return DataLoader(crops, batch_sampler=sampler, num_workers=workers, pin_memory=pinned)
 
     def stop(self) -> None:
         """Have the run save and end after the step it is at."""
@@ -193,7 +198,7 @@ class Trainer:
         lr, hr = (x.to(self.accelerator.device, non_blocking=True).float() / 255 for x in (lr, hr))
         # Gumbel noise follows from a crop's number, not from what was drawn before it: a resumed
         # run and one on more devices draw the same.
-        seeds = [(recipe.seed << 48) + (number << 8) for number in numbers]
+        seeds = [noise_seed(recipe.seed, number) for number in numbers]
         self.wrapped.train()
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -202,10 +207,7 @@ class Trainer:
         loss = F.l1_loss(sr.float(), hr)
         value = float(loss.detach())
         if not value < float("inf"):
-            raise TrainingError(
-                f"the loss is {value} at step {step}: lower lr ({recipe.lr}), clip gradients "
-                f"(--clip 1) or use --precision no, and go on with --resume"
-            )
+            raise TrainingError(self._diverged(f"the loss is {value}"))
         self.optimizer.zero_grad()
         self.accelerator.backward(loss)
         if recipe.clip:
@@ -232,7 +234,7 @@ class Trainer:
             tracker.log({k: v for k, v in row.items() if k != "step" and v is not None}, step)
 
     def validate(self) -> float:
-        """Mean PSNR-Y in dB of the weights that would be saved, on the held-out pictures."""
+        """Mean PSNR-Y in dB of the weights that would be saved, on the held-out images."""
         self._smoothed()
         scores = []
         with torch.inference_mode():
@@ -242,9 +244,16 @@ class Trainer:
         return sum(scores) / len(scores)
 
     def save(self) -> None:
-        """Write the weights and, beside them, what a resumed run needs; each file atomically."""
+        """Write the weights and, beside them, what a resumed run needs; each file atomically.
+
+        Raises:
+            TrainingError: If a weight is not finite; what was saved before stays.
+        """
         if not self.main:
             return
+        self._check_weights()
+        if not self.recipe.ema:  # a run that is resumed with it averages from here on
+            self.average = Average(self.model, 0.0, random_start=False)
         self._export("last.safetensors")
         scaler = self.accelerator.scaler
         buffer = io.BytesIO()
@@ -258,39 +267,46 @@ class Trainer:
                 "optimizer": self.optimizer.state_dict(),
                 "optimizer_name": self.recipe.optimizer,
                 "precision": self.recipe.precision,
+                "ema": self.recipe.ema,
                 "scaler": scaler.state_dict() if scaler else {},
             },
             buffer,
         )
-        write_bytes(self.out / "state.pt", buffer.getvalue())
+        write_bytes(self.out / FILE, buffer.getvalue())
         write_bytes(self.out / "recipe.json", json.dumps(self._facts(), indent=1).encode())
+        self._saved_at = self.state.step
 
-    def _saved(self) -> dict[str, Any]:
-        path = self.out / "state.pt"
-        if not path.is_file():
-            raise TrainingError(f"there is nothing to resume in {self.out}: leave out --resume")
-        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        return saved
+    def _check_weights(self) -> None:
+        tensors = [*self.model.state_dict().values()]
+        if not are_finite(tensors + (self.average.weights if self.recipe.ema else [])):
+            raise TrainingError(self._diverged("the weights are not finite, and were not saved,"))
+
+    def _diverged(self, what: str) -> str:
+        return (
+            f"{what} at step {self.state.step}: lower lr ({self.recipe.lr}), clip gradients "
+            f"(--clip 1) or use --precision no, and {self._way_on}"
+        )
+
+    @property
+    def _way_on(self) -> str:
+        if self._saved_at is None:
+            return "begin again: nothing was saved yet"
+        return f"go on with --resume from step {self._saved_at}, the last that was saved"
 
     def _load(self, saved: dict[str, Any]) -> None:
-        path = self.out / "state.pt"
-        if saved["config"] != asdict(self.config):
-            changed = [k for k, v in asdict(self.config).items() if saved["config"].get(k) != v]
-            raise TrainingError(f"{path} is of another network: {', '.join(changed)} differ")
-        name = saved.get("optimizer_name", "adam")  # older runs had no other
-        if name != self.recipe.optimizer:
-            raise TrainingError(
-                f"{path} is of a run with {name}, not {self.recipe.optimizer}: resume it with "
-                f"--optimizer {name}, or start a run from its weights with --init"
-            )
-        self.model.load_state_dict(saved["model"])
-        self.optimizer.load_state_dict(saved["optimizer"])
-        if saved.get("origin"):
-            self.origin = Origin(**saved["origin"])
-        self.average.weights, self.average.random_start = saved["average"], self._random_start
-        if saved.get("scaler") and self.accelerator.scaler:
-            self.accelerator.scaler.load_state_dict(saved["scaler"])
-        self.state = State(**saved["state"])
+        path = self.out / FILE
+        check_saved(saved, self.config, self.recipe.optimizer, path)
+        with fitting(path):
+            self.model.load_state_dict(saved["model"])
+            self.optimizer.load_state_dict(saved["optimizer"])
+            self.origin = restored_origin(saved.get("origin"))
+            self.average = Average(self.model, self.recipe.ema, self._random_start)
+            if saved["ema"] != 0:  # else there was none: it begins with the weights as they are
+                self.average.take(saved["average"])
+            if saved.get("scaler") and self.accelerator.scaler:
+                self.accelerator.scaler.load_state_dict(saved["scaler"])
+            self.state = restored_state(saved["state"])
+        self._saved_at = self.state.step
 
     @property
     def _random_start(self) -> bool:
@@ -311,14 +327,9 @@ class Trainer:
         save_checkpoint(self.smooth, self.out / name, note)
 
 
-def _with_known_precision(recipe: Recipe, begun_with: str | None) -> Recipe:
+def _with_known_precision(recipe: Recipe, begun_with: str | None, device: torch.device) -> Recipe:
     """A recipe whose precision is no longer left to the device."""
     if recipe.precision != "auto":
         return recipe
-    found: Any = begun_with or ("bf16" if has_bf16(PartialState().device) else "no")
+    found: Any = begun_with or ("bf16" if has_bf16(device) else "no")
     return replace(recipe, precision=found)
-
-
-def _held_out(folder: str | Path, scale: int) -> list[tuple[Tensor, Tensor]]:
-    pairs = (load_pair(pair, scale) for pair in find_pairs(folder, scale))
-    return [(lr.rgb, hr) for lr, hr in pairs]

@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hpinet.errors import UserError
 from lam.window import Window
 
 Detector = Callable[[Tensor, Window], Tensor]
@@ -117,16 +118,16 @@ class GaborDetector:
     def __post_init__(self) -> None:
         object.__setattr__(self, "orientations", tuple(self.orientations))
         if not (math.isfinite(self.wavelength) and self.wavelength >= 2):
-            raise ValueError(
+            raise UserError(
                 f"the wavelength must be at least 2 pixels, not {self.wavelength}: "
                 f"pixels hold nothing finer"
             )
         if self.sigma is None:
             object.__setattr__(self, "sigma", self.wavelength / 2)
         if not (math.isfinite(self._sigma) and self._sigma > 0):
-            raise ValueError(f"sigma must be a positive number of pixels, not {self.sigma}")
+            raise UserError(f"sigma must be a positive number of pixels, not {self.sigma}")
         if not self.orientations or not all(map(math.isfinite, self.orientations)):
-            raise ValueError(f"orientations must be angles in degrees, not {self.orientations}")
+            raise UserError(f"orientations must be angles in degrees, not {self.orientations}")
 
     @property
     def halo(self) -> int:
@@ -207,7 +208,7 @@ def get_detector(detector: str | Detector) -> tuple[str, Detector]:
     if callable(detector):
         return getattr(detector, "__qualname__", type(detector).__name__), detector
     if detector not in DETECTORS:
-        raise ValueError(
+        raise UserError(
             f"there is no detector {detector!r}: choose one of {', '.join(DETECTORS)}, "
             f"or pass a function"
         )
@@ -244,7 +245,7 @@ def detect(detector: Detector, sr: Tensor, window: Window) -> Tensor:
     values = detector(sr, window)
     if not isinstance(values, torch.Tensor) or values.shape != (len(sr),):
         found = tuple(values.shape) if isinstance(values, torch.Tensor) else type(values).__name__
-        raise ValueError(
+        raise UserError(
             f"a detector must return one number per image, of shape ({len(sr)},), not {found}: "
             f"reduce over channels and pixels only"
         )

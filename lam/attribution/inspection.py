@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hpinet.errors import UserError
+
 Forward = Callable[..., Any]
 
 _RANDOM = ("drop", "noise", "stochastic")  # in names of classes, lower case
@@ -80,11 +82,11 @@ def check_evaluation(forward_func: Forward) -> None:
     """Refuse a network in which something random is in training mode.
 
     Raises:
-        ValueError: If so; the message names the part.
+        UserError: If so; the message names the part.
     """
     for module in modules_of(forward_func):
         if module.training and _is_random(module):
-            raise ValueError(
+            raise UserError(
                 f"{type(module).__name__} is in training mode, where the network's output is "
                 f"random: call .eval() on the network"
             )
@@ -98,7 +100,7 @@ def check_repeatable(value: Callable[[Tensor], Tensor], image: Tensor) -> None:
         image: (1, 3, h, w).
 
     Raises:
-        ValueError: If two values differ; the message gives both.
+        UserError: If two values differ; the message gives both.
     """
     before = _generators()
     first = float(value(image))
@@ -106,7 +108,7 @@ def check_repeatable(value: Callable[[Tensor], Tensor], image: Tensor) -> None:
     for _ in range(_DRAWS if drawn else 1):
         again = float(value(image))
         if abs(again - first) > _SAME * max(abs(first), abs(again)):
-            raise ValueError(
+            raise UserError(
                 f"the network is random: the detector on the same image is {first:.6g} and then "
                 f"{again:.6g}; call .eval(), and leave out what draws random numbers"
             )

@@ -9,6 +9,7 @@ import torch
 from captum.attr import GradientAttribution
 from torch import Tensor
 
+from hpinet.errors import UserError
 from hpinet.imaging.value_range import INPUT_SLACK
 from lam.window import Window
 
@@ -256,7 +257,7 @@ class LocalAttribution(GradientAttribution):
         path = path or GaussianBlurPath()
         rule = quadrature(method, n_steps, getattr(path, "clock", None))
         if tolerance is not None and not 0 <= tolerance < 1:
-            raise ValueError(f"the tolerance is a relative change from 0 to 1, not {tolerance}")
+            raise UserError(f"the tolerance is a relative change from 0 to 1, not {tolerance}")
         target = Target(self.forward_func, inputs, window, detector, matches, slack)
         target.check_repeatable()
         plan = make_plan(target, internal_batch_size, memory)

@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from hpinet.errors import UserError
+
 from .inspection import arguments_of, check_evaluation, hidden_matches, takes_matches, unwrapped
 
 MATCHES = ("live", "frozen", "own")
@@ -48,12 +50,12 @@ class MatchingNetwork:
 
     def __init__(self, forward_func: Callable[..., Any], image: Tensor, matches: str) -> None:
         if matches not in MATCHES:
-            raise ValueError(f"matches must be one of {', '.join(MATCHES)}, not {matches!r}")
+            raise UserError(f"matches must be one of {', '.join(MATCHES)}, not {matches!r}")
         forward_func = unwrapped(forward_func)
         names = arguments_of(forward_func)
         has_matches = takes_matches(forward_func)
         if matches != "live" and not has_matches:
-            raise ValueError(
+            raise UserError(
                 f"this network has no matches to make {matches!r}: "
                 f"only matches='live' applies to it"
             )
@@ -145,7 +147,7 @@ def _type_of(forward_func: Callable[..., Any]) -> torch.dtype | None:
 def _checked(sr: Any, images: Tensor) -> Tensor:
     if not isinstance(sr, torch.Tensor) or sr.ndim != 4 or len(sr) != len(images):
         found = tuple(sr.shape) if isinstance(sr, torch.Tensor) else type(sr).__name__
-        raise ValueError(
+        raise UserError(
             f"the network must return images of shape (B, 3, sH, sW) "
             f"for {tuple(images.shape)}, not {found}"
         )

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hpinet.errors import UserError
 from hpinet.modeling.memory import free_memory
 
 from .target import Target
@@ -58,7 +59,7 @@ def make_plan(target: Target, batch: int | None, memory: int | None) -> Plan:
     """
     wanted = batch_size(batch, target.image)
     if memory is not None and not memory > 0:
-        raise ValueError(f"the memory budget must be a positive number of bytes, not {memory}")
+        raise UserError(f"the memory budget must be a positive number of bytes, not {memory}")
     pixels = target.image.shape[-2] * target.image.shape[-1]
     if memory is None and (batch is not None or pixels <= _ALWAYS_FITS):
         return Plan(wanted)
@@ -71,7 +72,7 @@ def make_plan(target: Target, batch: int | None, memory: int | None) -> Plan:
     blocks = target.network.can_recompute  # 0 where the network cannot
     least = int(kept * _RECOMPUTED / blocks) if blocks else whole
     if min(least, whole) > budget:
-        raise ValueError(
+        raise UserError(
             f"attributing {target.image.shape[-1]}x{target.image.shape[-2]} LR pixels needs "
             f"about {_gigabytes(min(least, whole))} of memory, the budget is {_gigabytes(budget)}: "
             f"attribute a crop around the window, or raise the budget"
@@ -90,7 +91,7 @@ def batch_size(size: int | None, image: Tensor) -> int:
         pixels = 2 * 64 * 64 if image.device.type == "cpu" else 16 * 64 * 64
         return max(1, min(16, pixels // (image.shape[-2] * image.shape[-1])))
     if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-        raise ValueError(f"internal_batch_size must be a whole number from 1 up, not {size!r}")
+        raise UserError(f"internal_batch_size must be a whole number from 1 up, not {size!r}")
     return size
 
 

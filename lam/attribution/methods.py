@@ -14,6 +14,7 @@ import torch
 from captum.attr import InputXGradient, Occlusion, Saliency
 from torch import Tensor
 
+from hpinet.errors import UserError
 from lam.window import Window
 
 from .detectors import Detector
@@ -73,7 +74,7 @@ def explain_progressively(
         return iter([saliency(forward_func, inputs, window, **options)])
     if method == "input_x_gradient":
         return iter([input_x_gradient(forward_func, inputs, window, **options)])
-    raise ValueError(
+    raise UserError(
         f"there is no method {method!r}: choose one of {', '.join(ATTRIBUTION_METHODS)}"
     )
 
@@ -151,9 +152,9 @@ def occlusion_progressively(
     target = _target(forward_func, inputs, window, detector, matches)
     sides = target.image.shape[-2:]
     if not 1 <= size <= min(sides):
-        raise ValueError(f"the square must have a side of 1 to {min(sides)} LR pixels, not {size}")
+        raise UserError(f"the square must have a side of 1 to {min(sides)} LR pixels, not {size}")
     if not 1 <= stride <= size:
-        raise ValueError(
+        raise UserError(
             f"the stride must be 1 to {size} pixels, not {stride}: "
             f"with a longer one some pixels would never be covered"
         )
@@ -221,7 +222,7 @@ def _baseline(image: Tensor, baseline: str) -> Tensor:
         return torch.zeros_like(image)
     if baseline == "mean":
         return image.mean((2, 3), keepdim=True).expand_as(image)
-    raise ValueError(f"there is no baseline {baseline!r}: choose one of {', '.join(BASELINES)}")
+    raise UserError(f"there is no baseline {baseline!r}: choose one of {', '.join(BASELINES)}")
 
 
 def _by_gradient(

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hpinet.errors import UserError
+
 from .quadrature import Array
 
 _SHARP = 1e-3  # below this sigma in pixels every neighbour's weight is 0 in float64
@@ -59,9 +61,9 @@ class GaussianBlurPath:
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.sigma) and self.sigma > 0):
-            raise ValueError(f"sigma must be a positive number of pixels, not {self.sigma}")
+            raise UserError(f"sigma must be a positive number of pixels, not {self.sigma}")
         if not isinstance(self.kernel, int) or self.kernel < 1 or self.kernel % 2 == 0:
-            raise ValueError(f"the kernel must be an odd number of pixels, not {self.kernel}")
+            raise UserError(f"the kernel must be an odd number of pixels, not {self.kernel}")
 
     def at(self, image: Tensor, alphas: Array) -> Tensor:
         """The images (K, 3, h, w) at K positions in [0, 1]."""
@@ -141,7 +143,7 @@ class LinearPath:
 
     def __post_init__(self) -> None:
         if self.baseline not in ("blurred", "black"):
-            raise ValueError(f"the baseline must be 'blurred' or 'black', not {self.baseline!r}")
+            raise UserError(f"the baseline must be 'blurred' or 'black', not {self.baseline!r}")
         GaussianBlurPath(self.sigma, self.kernel)
 
     def at(self, image: Tensor, alphas: Array) -> Tensor:

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hpinet.errors import UserError
+
 MAX_STEPS = 1000
 """More steps than this change no printed digit, and take hours."""
 
@@ -114,13 +116,13 @@ def quadrature(method: str, n_steps: int, clock: Clock | None = None) -> Quadrat
         ValueError: If there is no such method or the number of steps is out of range.
     """
     if method not in METHODS:
-        raise ValueError(f"there is no method {method!r}: choose one of {', '.join(METHODS)}")
+        raise UserError(f"there is no method {method!r}: choose one of {', '.join(METHODS)}")
     if isinstance(n_steps, bool) or not isinstance(n_steps, (int, np.integer)):
-        raise ValueError(f"the number of steps must be a whole number, not {n_steps!r}")
+        raise UserError(f"the number of steps must be a whole number, not {n_steps!r}")
     n = int(n_steps)
     least = 2 if method == "riemann_trapezoid" else 1
     if not least <= n <= MAX_STEPS:
-        raise ValueError(f"the number of steps must be {least} to {MAX_STEPS}, not {n}")
+        raise UserError(f"the number of steps must be {least} to {MAX_STEPS}, not {n}")
     nodes, shares = _rule(method, n)
     knots = _knots(shares)
     if method != "gausslegendre" or clock is None:

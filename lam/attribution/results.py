@@ -55,6 +55,16 @@ class AttributionMap:
         return diffusion_index(self.importance)
 
     @property
+    def no_index(self) -> str:
+        """Why there is no diffusion index, in a sentence; empty where there is one."""
+        if np.isfinite(self.diffusion_index):
+            return ""
+        return (
+            "The map has no mass but rounding errors, so it has no diffusion index: nothing in the "
+            "window depends on a detail of the image."
+        )
+
+    @property
     def finished(self) -> bool:
         """Whether this is the final result."""
         return self.progress >= 1
@@ -130,6 +140,22 @@ class LocalAttributionResult(AttributionMap):
     switches: MatchSwitches | None
     params: dict[str, Any]
     jumps_counted: bool = True
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether the map is no more than rounding errors: its mass is nothing to the detector.
+
+        So it is where the image is as flat as its blurred version; nothing can be said of a
+        spread.
+        """
+        mass = float(importance_map(self.attribution).sum(dtype=np.float64))
+        return mass <= _SMALL_CHANGE * max(abs(self.detector_start), abs(self.detector_end))
+
+    @cached_property
+    def importance(self) -> NDArray[np.float32]:
+        """(h, w) float32: absolute sum over the channels; zeros where the map `is_flat`."""
+        found = importance_map(self.attribution)
+        return np.zeros_like(found) if self.is_flat else found
 
     @cached_property
     def integral(self) -> float:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from hpinet.errors import UserError
 from hpinet.imaging.value_range import INPUT_SLACK, check_value_range
 from lam.window import Window
 
@@ -158,7 +159,7 @@ def check_differentiable(values: Tensor) -> None:
         ValueError: If not.
     """
     if not values.requires_grad:
-        raise ValueError(
+        raise UserError(
             "the detector's value has no gradient with respect to the image: "
             "compute it with torch from what the detector is given"
         )
@@ -166,16 +167,16 @@ def check_differentiable(values: Tensor) -> None:
 
 def _check_image(inputs: Tensor, forward_func: Any) -> Tensor:
     if not isinstance(inputs, torch.Tensor):
-        raise ValueError(
+        raise UserError(
             f"the image must be a tensor of shape (1, 3, h, w), not {type(inputs).__name__}"
         )
     image = inputs[None] if inputs.ndim == 3 else inputs
     if image.ndim != 4 or image.shape[:2] != (1, 3) or 0 in image.shape:
-        raise ValueError(f"expected one RGB image of shape (1, 3, h, w), got {tuple(inputs.shape)}")
+        raise UserError(f"expected one RGB image of shape (1, 3, h, w), got {tuple(inputs.shape)}")
     if not image.dtype.is_floating_point:
-        raise ValueError(f"the image must be floats in [0, 1], not {image.dtype}: divide by 255")
+        raise UserError(f"the image must be floats in [0, 1], not {image.dtype}: divide by 255")
     if not torch.isfinite(image).all():
-        raise ValueError("the image holds values that are not finite")
+        raise UserError("the image holds values that are not finite")
     parameter = None
     if isinstance(forward_func, nn.Module):
         parameter = next(forward_func.parameters(), None)

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from hpinet import HPINet
 from hpinet.data.result_store import Key, ResultStore, Row
+from hpinet.errors import UserError
 from hpinet.evaluation.candidates import Candidate
 from lam.attribution.local_attribution import LocalAttribution
 from lam.attribution.paths import GaussianBlurPath
@@ -115,7 +116,7 @@ class Survey:
                         if place not in self.known.rows:
                             new.append(row)
                         bar.update()
-                except (ValueError, OSError, MemoryError, torch.cuda.OutOfMemoryError) as error:
+                except (UserError, OSError, MemoryError, torch.cuda.OutOfMemoryError) as error:
                     self._skip(source.name, error)
                 bar.update(number * windows - bar.n)
                 if new:

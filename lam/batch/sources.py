@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
 from hpinet import read_picture
+from hpinet.data.folders import list_images
 from hpinet.data.pairs import SUFFIXES, Pair, find_pairs, load_pair
+from hpinet.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -29,14 +33,20 @@ class Source:
             lr = load_pair(Pair(self.name, self.hr, self.lr), scale)[0].rgb
         else:
             assert self.lr is not None
-            lr = read_picture(self.lr).rgb
+            lr = read_picture(self.lr).filled
         if size is None:
             return lr
         height, width = lr.shape[-2:]
         if size > min(height, width):
-            raise ValueError(f"{width}x{height} LR pixels are fewer than --size {size}")
+            raise UserError(f"{width}x{height} LR pixels are fewer than --size {size}")
         top, left = (height - size) // 2, (width - size) // 2
         return lr[..., top : top + size, left : left + size].contiguous()
+
+
+def say_pairing(text: str) -> None:
+    """Say on stderr which LR images a folder of originals has; of many processes the first does."""
+    if os.environ.get("RANK", "0") == "0":
+        print(f"lam: {text}", file=sys.stderr)
 
 
 def find_sources(folder: str | Path, scale: int, hr: bool) -> list[Source]:
@@ -51,17 +61,14 @@ def find_sources(folder: str | Path, scale: int, hr: bool) -> list[Source]:
         ValueError: If there is no such folder, or it holds no images.
     """
     if hr:
-        return [Source(pair.hr.name, pair.lr, pair.hr) for pair in find_pairs(folder, scale)]
+        pairs = find_pairs(folder, scale, say_pairing)
+        return [Source(pair.hr.name, pair.lr, pair.hr) for pair in pairs]
     place = Path(folder)
     if not place.is_dir():
-        raise ValueError(f"{folder} is not a folder")
-    found = [
-        Source(path.name, path)
-        for path in sorted(place.iterdir())
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-    ]
+        raise UserError(f"{folder} is not a folder")
+    found = [Source(path.name, path) for path in list_images(place)]
     if not found:
-        raise ValueError(
-            f"{folder} holds no pictures ({', '.join(SUFFIXES)}); for a folder with HR in it: --hr"
+        raise UserError(
+            f"{folder} holds no images ({', '.join(SUFFIXES)}); for a folder with HR in it: --hr"
         )
     return found

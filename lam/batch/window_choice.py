@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hpinet.errors import UserError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -63,9 +65,9 @@ class WindowChoice:
             window.check_inside(height, width)
             return [window]
         if size < 1:
-            raise ValueError(f"the window's size must be at least 1 pixel, not {size}")
+            raise UserError(f"the window's size must be at least 1 pixel, not {size}")
         if size > min(height, width):
-            raise ValueError(
+            raise UserError(
                 f"a window of {size} pixels does not fit into the super-resolved image "
                 f"({width} pixels wide, {height} high)"
             )
@@ -89,14 +91,14 @@ def parse_choice(words: Sequence[str]) -> WindowChoice:
         return WindowChoice(words[0])
     if len(words) == 2 and words[0] == "grid" and len(numbers) == 1:
         if not 1 <= numbers[0] <= MAX_GRID:
-            raise ValueError(
+            raise UserError(
                 f"a grid has 1 to {MAX_GRID} windows a side, not {numbers[0]}: --window grid 3"
             )
         return WindowChoice("grid", numbers[0])
     if len(words) == len(numbers) == 3:
         left, top, size = numbers
         return WindowChoice("fixed", fixed=(left, top, size))
-    raise ValueError(
+    raise UserError(
         f"--window {' '.join(words)} is not understood: give centre, detail, grid N, "
         f"or three whole numbers LEFT TOP SIZE in SR pixels"
     )

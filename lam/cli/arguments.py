@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from hpinet.cli import options as shared
+from hpinet.errors import UserError
 
 if TYPE_CHECKING:
     from lam.attribution.paths import AttributionPath
@@ -88,7 +89,7 @@ def lam_options(options: argparse.Namespace) -> dict[str, Any]:
     if options.method != "lam":
         for name in _OF_LAM:
             if getattr(options, name) is not None:
-                raise ValueError(f"--{name} is for LAM, not for --method {options.method}")
+                raise UserError(f"--{name} is for LAM, not for --method {options.method}")
         return {}
     from lam.attribution.quadrature import quadrature
 

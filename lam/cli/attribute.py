@@ -59,7 +59,7 @@ def _run(options: argparse.Namespace) -> int:
     matches = options.matches if gpa else "live"
     common = {"detector": options.detector, "matches": matches}
     result = _follow(
-        explain_progressively(model, image.rgb, window, options.method, **common, **for_lam)
+        explain_progressively(model, image.filled, window, options.method, **common, **for_lam)
     )
     curves = None
     if options.faithfulness:
@@ -87,7 +87,7 @@ def _curves(
 
     with _percent_bar() as show:
         return faithfulness_curves(
-            model, image.rgb, window, result.importance, progress=show, **options
+            model, image.filled, window, result.importance, progress=show, **options
         )
 
 
@@ -133,7 +133,7 @@ def _drawn(image: Picture, window: Any, result: Result) -> Any:
     from lam.figures.heatmaps import draw_window, heatmap_overlay
 
     height, width = result.params["sr_size"]
-    overlay = Image.fromarray(heatmap_overlay(to_uint8(image.rgb), result.importance))
+    overlay = Image.fromarray(heatmap_overlay(to_uint8(image.filled), result.importance))
     enlarged = overlay.resize((width, height), Image.Resampling.NEAREST)
     return draw_window(np.array(enlarged), window)
 
@@ -145,10 +145,14 @@ def _report(result: Result, curves: FaithfulnessResult | None, options: argparse
             f"the map is not to be trusted",
             file=sys.stderr,
         )
+    if result.no_index:
+        print(f"lam: {result.no_index}", file=sys.stderr)
     summary = result.summary()
     areas = {} if curves is None else curves.summary()
     if options.json:
         found: dict[str, Any] = {**summary, "method": options.method}
+        if result.no_index:
+            found["reason"] = result.no_index
         if curves is not None:
             found["faithfulness"] = {**areas, **curves.curves()}
         print(json.dumps(found, allow_nan=False))

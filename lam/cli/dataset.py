@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from hpinet.cli import options as shared
 from hpinet.cli.errors import SKIPPED, parse_and_run
+from hpinet.errors import UserError
+from hpinet.imaging.files import check_output
 from lam.batch.window_choice import WindowChoice, parse_choice
 
 if TYPE_CHECKING:  # the heavy imports wait until the arguments are known to be good
@@ -133,7 +135,7 @@ def _team(device: str) -> Any:
     team = PartialState(cpu=device == "cpu" or not gpu, timeout=_LONG)
     started = int(os.environ.get("WORLD_SIZE", "1"))
     if started != team.num_processes:
-        raise ValueError(
+        raise UserError(
             f"{started} processes were started, but only {team.num_processes} can work together "
             f"on this device: start one, or pass --device cpu"
         )
@@ -143,21 +145,22 @@ def _team(device: str) -> Any:
 def _checked(options: argparse.Namespace) -> tuple[WindowChoice, Path, list[str]]:
     """The arguments that can be told to be wrong before anything heavy is imported."""
     choice, out, labels = parse_choice(options.window), Path(options.output), options.model or ["S"]
+    check_output(out)
     if out.is_dir():
-        raise ValueError(f"{out} is a folder: give the name of a CSV file")
+        raise UserError(f"{out} is a folder: give the name of a CSV file")
     if len(set(labels)) < len(labels):
-        raise ValueError("a --model is given twice: name each once")
+        raise UserError("a --model is given twice: name each once")
     for name in ("size", "window_size"):
         value = getattr(options, name)
         if value is not None and value < 1:
-            raise ValueError(f"--{name.replace('_', '-')} must be at least 1 pixel, not {value}")
+            raise UserError(f"--{name.replace('_', '-')} must be at least 1 pixel, not {value}")
     return choice, out, labels
 
 
 def _common_scale(candidates: Sequence[Candidate]) -> int:
     if len({c.scale for c in candidates}) > 1:
         listed = ", ".join(f"{c.label} x{c.scale}" for c in candidates)
-        raise ValueError(
+        raise UserError(
             f"networks of different scales would be asked about different windows: {listed}"
         )
     return candidates[0].scale

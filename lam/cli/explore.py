@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpinet.cli import options as shared
 from hpinet.cli.errors import SKIPPED, parse_and_run
+from hpinet.errors import UserError
 
 from .networks import add_network, open_network
 
@@ -65,10 +66,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     if options.runners_up < 0:
-        raise ValueError(f"--runners-up must be 0 or more, not {options.runners_up}")
+        raise UserError(f"--runners-up must be 0 or more, not {options.runners_up}")
     is_folder = Path(options.picture).is_dir()
     if is_folder and options.pixel:
-        raise ValueError("--pixel asks about one image, but a folder was given")
+        raise UserError("--pixel asks about one image, but a folder was given")
     out = shared.output_folder(options.output)
     network, about = open_network(options)
     return (_explore_folder if is_folder else _explore_image)(options, network, about, out)
@@ -89,7 +90,9 @@ def _explore_image(
     for note in image.notes:
         print(f"lam: {Path(options.picture).name}: {note}", file=sys.stderr)
     height, width = image.size
-    found, pixel = explore(network, image.rgb, options.pixel, options.runners_up, options.overlap)
+    found, pixel = explore(
+        network, image.filled, options.pixel, options.runners_up, options.overlap
+    )
     parameters = {
         **about,
         "image": str(options.picture),
@@ -103,7 +106,7 @@ def _explore_image(
     write_csv(out / "matches.csv", [row for block in found.blocks for row in block.to_rows()])
     write_csv(out / "blocks.csv", report["blocks"])
     write_json(out / "explore.json", report)
-    figures, total = _figures(parameters, image.rgb, found), 3 + 4 * len(found.blocks)
+    figures, total = _figures(parameters, image.filled, found), 3 + 4 * len(found.blocks)
     for name, write in tqdm(figures, total=total, unit="figure", leave=False, disable=None):
         write(out / name)
     print(json.dumps(report, allow_nan=False) if options.json else format_blocks(report["blocks"]))
@@ -170,7 +173,7 @@ def _explore_folder(
     sources = find_sources(options.picture, network.scale, options.hr)
     rows, skipped = match_survey(network, sources, show=True)
     if not rows:
-        raise ValueError(f"no image of {options.picture} could be used")
+        raise UserError(f"no image of {options.picture} could be used")
     means = mean_statistics(rows)
     count = len({row["picture"] for row in rows})
     parameters = {**about, "data": str(options.picture), "hr": options.hr, "pictures": count}

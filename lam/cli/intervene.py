@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpinet.cli import options as shared
 from hpinet.cli.errors import parse_and_run
+from hpinet.errors import UserError
 
 from .networks import LATER_HELP, add_network, open_network
 
@@ -73,11 +74,11 @@ def _intervention(options: argparse.Namespace, count: int) -> Intervention:
     from hpinet.analysis.interventions import Intervention, all_but
 
     if options.blocks and options.but is not None:
-        raise ValueError("--blocks and --but exclude each other")
+        raise UserError("--blocks and --but exclude each other")
     numbers = options.blocks or ([] if options.but is None else [options.but])
     for number in numbers:
         if not 1 <= number <= count:
-            raise ValueError(f"there is no block {number}: they are numbered from 1 to {count}")
+            raise UserError(f"there is no block {number}: they are numbered from 1 to {count}")
     blocks = tuple(range(count))
     if options.blocks:
         blocks = tuple(number - 1 for number in options.blocks)
@@ -88,7 +89,7 @@ def _intervention(options: argparse.Namespace, count: int) -> Intervention:
 
 def _run(options: argparse.Namespace) -> int:
     if options.steps is not None and options.window is None:
-        raise ValueError("--steps asks for the diffusion index of a window: give --window, too")
+        raise UserError("--steps asks for the diffusion index of a window: give --window, too")
     out = shared.output_folder(options.output)
 
     from hpinet import read_picture
@@ -97,8 +98,8 @@ def _run(options: argparse.Namespace) -> int:
 
     network, about = open_network(options)
     intervention = _intervention(options, len(network.blocks))
-    lr = read_picture(options.image).rgb.to(next(network.parameters()).device)
-    hr = None if options.hr is None else read_picture(options.hr).rgb.to(lr.device)
+    lr = read_picture(options.image).filled.to(next(network.parameters()).device)
+    hr = None if options.hr is None else read_picture(options.hr).filled.to(lr.device)
     normal = network.trace(lr, similarity_matrix=True)
     changed = intervene(network, normal, intervention, options.later, hr)
     window = None if options.window is None else tuple(options.window)

@@ -10,6 +10,7 @@ from typing import Any
 
 from hpinet.cli import options as shared
 from hpinet.cli.errors import SKIPPED, parse_and_run
+from hpinet.errors import UserError
 
 from .networks import LATER_HELP, add_network, open_network
 
@@ -62,7 +63,7 @@ def _run(options: argparse.Namespace) -> int:
     work = Knockout(network, *asked)
     rows, skipped = work.folder(options.data, show=True)
     if not rows:
-        raise ValueError(f"no image of {options.data} could be used")
+        raise UserError(f"no image of {options.data} could be used")
     summary = summarise_knockout(rows)
     parameters = {
         **about,

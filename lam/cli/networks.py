@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpinet.cli.options import add_model, usable_device
+from hpinet.errors import UserError
 
 if TYPE_CHECKING:  # the heavy imports wait until the arguments are known to be good
     from hpinet import HPINet
@@ -35,7 +36,7 @@ def open_network(options: argparse.Namespace) -> tuple[HPINet, dict[str, Any]]:
     device = usable_device(options.device)
     found = open_candidate(options.model, options.scale, device=device, opener=open_model)
     if not isinstance(found.network, HPINet) or not found.network.config.gpa:
-        raise ValueError(f"{found.label} has no Global Pixel Access, so there are no matches")
+        raise UserError(f"{found.label} has no Global Pixel Access, so there are no matches")
     about = {
         "model": Path(found.label).name,
         "weights_sha256": found.weights_sha256,

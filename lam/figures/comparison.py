@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from PIL import Image
 
+from hpinet.errors import UserError
 from hpinet.metrics.confidence import interval
 
 from .composition import joined, new_figure, side_by_side, stacked, text_cell
@@ -47,12 +48,12 @@ def crop_comparison(
     whole = checked(original)
     cells = [checked(image) for image in images]
     if not cells or len(labels) != len(cells):
-        raise ValueError(f"{len(labels)} labels were given for {len(cells)} images")
+        raise UserError(f"{len(labels)} labels were given for {len(cells)} images")
     if any(cell.shape != whole.shape for cell in cells):
-        raise ValueError("all images must be as large as the original")
+        raise UserError("all images must be as large as the original")
     right, bottom = window.left + window.size, window.top + window.size
     if window.left < 0 or window.top < 0 or right > whole.shape[1] or bottom > whole.shape[0]:
-        raise ValueError(f"the window up to x {right}, y {bottom} reaches outside of the image")
+        raise UserError(f"the window up to x {right}, y {bottom} reaches outside of the image")
     crops = []
     for cell, label in zip(cells, labels, strict=True):
         crop = enlarge(cell[window.top : bottom, window.left : right], zoom)
@@ -80,7 +81,7 @@ def size_figure(
         ValueError: If there is no point.
     """
     if not points and not measured:
-        raise ValueError("no points to draw")
+        raise UserError("no points to draw")
     figure, axes = new_figure(7.2, 4.8, title, "parameters (millions)", "PSNR-Y (dB)")
     ours = [p for p in points if p[0].startswith("HPINet")]
     others = [p for p in points if p not in ours]
@@ -138,7 +139,7 @@ def receptive_fields(
         ValueError: If numbers or sizes do not fit.
     """
     if not len(results) == len(importances) == len(labels) > 0:
-        raise ValueError("every network needs a result, a map and a label")
+        raise UserError("every network needs a result, a map and a label")
     images = [draw_window(result, window, label="window") for result in results]
     maps = [np.asarray(one, np.float64) for one in importances]
     if shares:
@@ -173,7 +174,7 @@ def diffusion_figure(
             values = found.setdefault(row["picture"], {}).setdefault(row["model"], [])
             values.append(float(row["diffusion_index"]))
     if not found:
-        raise ValueError("no diffusion index of these networks to draw")
+        raise UserError("no diffusion index of these networks to draw")
     means = {
         name: {model: float(np.mean(values)) for model, values in of.items()}
         for name, of in found.items()

@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw
 
+from hpinet.errors import UserError
+
 from .drawing import checked, font
 from .palette import DARK, WHITE, Pixels
 
@@ -54,9 +56,9 @@ def side_by_side(
     cells = [checked(image) for image in images]
     heights = sorted({cell.shape[0] for cell in cells})
     if len(heights) != 1:
-        raise ValueError(f"images side by side need one height, not {heights or 'none'}")
+        raise UserError(f"images side by side need one height, not {heights or 'none'}")
     if labels is not None and len(labels) != len(cells):
-        raise ValueError(f"{len(labels)} labels were given for {len(cells)} images")
+        raise UserError(f"{len(labels)} labels were given for {len(cells)} images")
     if labels:
         cells = [
             joined([text_cell(label, (cell.shape[1], 24)), cell], axis=0, gap=0)
@@ -72,7 +74,7 @@ def stacked(images: Sequence[ArrayLike], gap: int = GAP) -> Pixels:
         ValueError: If there is none.
     """
     if not images:
-        raise ValueError("no images to stack")
+        raise UserError("no images to stack")
     return joined(images, axis=0, gap=gap)
 
 

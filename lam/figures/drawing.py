@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from hpinet.errors import UserError
+
 from .palette import DARK, HIGHLIGHT, Colour, Pixels
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -21,7 +23,7 @@ def checked(image: ArrayLike) -> Pixels:
     """
     pixels = np.asarray(image)
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
-        raise ValueError(f"an image must be uint8 (H, W, 3), not {pixels.dtype} {pixels.shape}")
+        raise UserError(f"an image must be uint8 (H, W, 3), not {pixels.dtype} {pixels.shape}")
     return pixels
 
 

@@ -12,6 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hpinet.errors import UserError
+
 from .drawing import canvas_of, checked, outline
 from .palette import DIVERGING, HIGHLIGHT, SEQUENTIAL, Colour, Pixels, coloured, luma, rounded
 
@@ -42,7 +44,7 @@ def enlarge(image: ArrayLike, factor: int) -> Pixels:
     """
     pixels = checked(image)
     if factor < 1:
-        raise ValueError(f"the factor must be at least 1, not {factor}")
+        raise UserError(f"the factor must be at least 1, not {factor}")
     return np.ascontiguousarray(pixels.repeat(factor, axis=0).repeat(factor, axis=1))
 
 
@@ -66,9 +68,9 @@ def colour_limit(importances: Sequence[ArrayLike], percentile: float = 99.5) -> 
         ValueError: If there is no map or the percentile is out of range.
     """
     if not importances:
-        raise ValueError("a colour limit needs at least one map")
+        raise UserError("a colour limit needs at least one map")
     if not 0 < percentile <= 100:
-        raise ValueError(f"the percentile must be in (0, 100], not {percentile}")
+        raise UserError(f"the percentile must be in (0, 100], not {percentile}")
     values = [np.asarray(m, np.float64) for m in importances]
     limit = max(float(np.percentile(v, percentile)) for v in values)
     # A map with a single bright pixel has a percentile of 0: its maximum then, and 1 without any.
@@ -111,7 +113,7 @@ def whole_factor(image: NDArray[Any], size: tuple[int, ...]) -> int:
     """
     (height, width), factor = size, image.shape[0] // size[0]
     if factor < 1 or image.shape[:2] != (height * factor, width * factor):
-        raise ValueError(
+        raise UserError(
             f"the image of {image.shape[1]}x{image.shape[0]} pixels is no whole multiple of "
             f"the map of {width}x{height}: enlarge the image first"
         )
@@ -146,7 +148,7 @@ def heatmap_overlay(
     """
     pixels = checked(image)
     if not 0 <= strength <= 1:
-        raise ValueError(f"the strength must be in [0, 1], not {strength}")
+        raise UserError(f"the strength must be in [0, 1], not {strength}")
     layer = heatmap(importance, vmax, percentile, root, colours)
     factor = whole_factor(pixels, layer.shape[:2])
     return rounded((1 - strength) * luma(pixels) + strength * enlarge(layer, factor))
@@ -188,7 +190,7 @@ def signed_map(values: ArrayLike, limit: float | None = None, percentile: float 
     array = _checked_map(values)
     bound = signed_limit(array, percentile) if limit is None else limit
     if not bound > 0:
-        raise ValueError(f"the limit of a signed map must be positive, not {bound}")
+        raise UserError(f"the limit of a signed map must be positive, not {bound}")
     # -bound, 0 and bound are the first, the middle and the last colour.
     return coloured((array / bound).clip(-1, 1) / 2 + 0.5, DIVERGING)
 
@@ -196,7 +198,7 @@ def signed_map(values: ArrayLike, limit: float | None = None, percentile: float 
 def _checked_map(values: ArrayLike) -> NDArray[np.float64]:
     array = np.asarray(values, np.float64)
     if array.ndim != 2 or array.size == 0 or not np.isfinite(array).all():
-        raise ValueError(f"a map must be finite and shaped (h, w), not {array.shape}")
+        raise UserError(f"a map must be finite and shaped (h, w), not {array.shape}")
     return array
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image, ImageOps
 
+from hpinet.errors import UserError
 from lam.metrics.patch_shares import patch_at
 
 from .composition import joined, text_cell
@@ -65,7 +66,7 @@ def pairs_at(matches: Matches, row: float, column: float) -> list[Pair]:
     """
     height, width = matches.size
     if not (0 <= row <= height and 0 <= column <= width):
-        raise ValueError(
+        raise UserError(
             f"the pixel x {column:g}, y {row:g} lies outside the image of {width}x{height} "
             f"LR pixels"
         )
@@ -102,7 +103,7 @@ def draw_pairs(
         ValueError: If there are no pairs.
     """
     if not pairs:
-        raise ValueError("no pairs to draw: the network has no matches")
+        raise UserError("no pairs to draw: the network has no matches")
     canvas = canvas_of(image)
     boxes = [(p, p.match, True) for p in pairs if p.match != p.patch]
     boxes += [(p, p.patch, False) for p in pairs]
@@ -143,7 +144,7 @@ def pair_rows(
         ValueError: If there are no pairs.
     """
     if not pairs:
-        raise ValueError("no pairs to draw: the network has no matches")
+        raise UserError("no pairs to draw: the network has no matches")
     largest = max(pair.patch_size for pair in pairs) * scale
     factor = zoom or max(1, round(160 / largest))
     width = largest * factor + 2 * _FRAME

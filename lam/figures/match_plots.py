@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from hpinet.analysis.attention_reach import Reach
 from hpinet.analysis.match_statistics import in_degree
+from hpinet.errors import UserError
 
 from . import palette
 from .composition import image_axes, new_figure
@@ -41,7 +42,7 @@ def similarity_matrix(matrix: ArrayLike, title: str = "") -> Figure:
     """
     values = np.array(matrix, np.float64)
     if values.ndim != 2 or values.shape[0] != values.shape[1]:
-        raise ValueError(f"similarities of all pairs are shaped (N, N), not {values.shape}")
+        raise UserError(f"similarities of all pairs are shaped (N, N), not {values.shape}")
     values[~np.isfinite(values)] = np.nan
     figure, axes = new_figure(5, 4.4, title, "other patch", "query patch")
     shown = axes.imshow(values, cmap=COUNTS, interpolation="nearest")
@@ -108,7 +109,7 @@ def distance_histogram(
     """
     values = np.ravel(np.asarray(distances, np.float64))
     if not len(values):
-        raise ValueError("no distances to draw")
+        raise UserError("no distances to draw")
     figure, axes = new_figure(5, 3.4, title, "distance to the match (LR pixels)", "patches")
     axes.hist(values, bins=bins, color=BLUE, edgecolor="white", linewidth=0.5)
     axes.axvline(values.mean(), color="black", label=f"mean {values.mean():.1f}")
@@ -142,7 +143,7 @@ def statistics_plot(rows: Sequence[Mapping[str, Any]], title: str = "") -> Figur
         ValueError: If there are no rows.
     """
     if not rows:
-        raise ValueError("no statistics to draw")
+        raise UserError("no statistics to draw")
     figure = Figure(figsize=(9.6, 5.6), layout="constrained")
     figure.suptitle(title, fontsize=11)
     blocks = np.array([row["block"] for row in rows])
@@ -188,7 +189,7 @@ def reach_figure(image: ArrayLike, reaches: Sequence[Reach], title: str = "") ->
         ValueError: If there is none.
     """
     if not reaches:
-        raise ValueError("nothing to draw: give the reach of at least one way of division")
+        raise UserError("nothing to draw: give the reach of at least one way of division")
     pixels = checked(image)
     figure = Figure(figsize=(4.2 * len(reaches) + 0.9, 4.9), layout="constrained")
     figure.suptitle(title, fontsize=10)
@@ -250,7 +251,7 @@ def knockout_plot(rows: Sequence[Mapping[str, Any]], title: str = "") -> Figure:
         ValueError: If there are no rows.
     """
     if not rows:
-        raise ValueError("no interventions to draw")
+        raise UserError("no interventions to draw")
     kinds = list(dict.fromkeys(row["experiment"] for row in rows))
     figure = Figure(figsize=(9, 1.5 + 1.5 * len(kinds)), layout="constrained")
     figure.suptitle(title, fontsize=10)

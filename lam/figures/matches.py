@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
 
 from hpinet.analysis.match_statistics import in_degree
+from hpinet.errors import UserError
 
 from .composition import joined, text_cell
 from .drawing import arrow, canvas_of, checked, cross, font, line_width, outline
@@ -50,7 +51,7 @@ def draw_matches(
     """
     corners, matches = np.asarray(origins), np.asarray(index)
     if not 0 <= selected < len(corners):
-        raise ValueError(f"there is no patch {selected}: numbers run from 0 to {len(corners) - 1}")
+        raise UserError(f"there is no patch {selected}: numbers run from 0 to {len(corners) - 1}")
     canvas = canvas_of(image)
     for top, left in corners * scale if grid else ():
         cross(canvas, (left, top), 2 * line_width(canvas), WHITE, 1)
@@ -89,7 +90,7 @@ def match_crops(
         ValueError: If there are no pairs.
     """
     if not pairs:
-        raise ValueError("no pairs to draw: the network has no matches")
+        raise UserError("no pairs to draw: the network has no matches")
     columns = []
     for number, (patch, match, patch_size) in enumerate(pairs):
         crops = [crop(image, origin, patch_size, scale) for origin in (patch, match)]

@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from hpinet.errors import UserError
 from lam.metrics.diffusion import checked_map
 
 from .composition import image_axes, new_figure
@@ -66,11 +67,11 @@ def importance_difference(first: ArrayLike, second: ArrayLike) -> NDArray[np.flo
     """
     maps = [checked_map(m) for m in (first, second)]
     if maps[0].shape != maps[1].shape:
-        raise ValueError(
+        raise UserError(
             f"maps to compare must be of one size, not {maps[0].shape} and {maps[1].shape}"
         )
     if not all(m.any() for m in maps):
-        raise ValueError("a map of zeros has no shares to compare")
+        raise UserError("a map of zeros has no shares to compare")
     shares = [m / m.max() for m in maps]
     return np.asarray(shares[0] / shares[0].sum() - shares[1] / shares[1].sum())
 
@@ -122,12 +123,12 @@ def curves_figure(
         ValueError: If there is no curve, or positions and values differ in number.
     """
     if not curves:
-        raise ValueError("no curves to draw")
+        raise UserError("no curves to draw")
     figure, axes = new_figure(6, 4, title, xlabel, ylabel)
     for number, (label, positions, values) in enumerate(curves):
         x, y = np.asarray(positions, np.float64), np.atleast_2d(np.asarray(values, np.float64))
         if x.ndim != 1 or y.shape[-1] != len(x):
-            raise ValueError(
+            raise UserError(
                 f"the curve {label!r} has {y.shape[-1]} values at {x.size} positions: "
                 f"give one a position"
             )
@@ -219,7 +220,7 @@ def path_figure(
     """
     x, y = np.asarray(alphas, np.float64), np.asarray(values, np.float64)
     if x.ndim != 1 or x.shape != y.shape or not len(x):
-        raise ValueError(f"{y.size} values of the detector were given at {x.size} positions")
+        raise UserError(f"{y.size} values of the detector were given at {x.size} positions")
     switched = knots is not None and shares is not None
     figure = Figure(figsize=(6.4, 6 if switched else 3.2), layout="constrained")
     ratios = [3, 2] if switched else [1]
@@ -230,7 +231,7 @@ def path_figure(
     if switched:
         where, share = np.asarray(knots, np.float64), np.asarray(shares, np.float64)
         if share.ndim != 2 or len(share) != len(where):
-            raise ValueError(f"shares of shape {share.shape} do not fit {len(where)} positions")
+            raise UserError(f"shares of shape {share.shape} do not fit {len(where)} positions")
         _draw_switches(panels[1], where, share)
         if jumps is not None:
             _draw_jumps(panels[0], where, np.asarray(jumps, np.float64))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from hpinet import HPINet, Matches
 from hpinet.analysis.interventions import LATER, Intervention
+from hpinet.errors import UserError
 from hpinet.modeling.hpinet import Trace
 from lam.attribution.local_attribution import LocalAttribution
 from lam.attribution.results import LocalAttributionResult
@@ -86,7 +87,7 @@ def changed_network(
         ValueError: If ``later`` is unknown.
     """
     if later not in LATER:
-        raise ValueError(f"later must be one of {', '.join(LATER)}, not {later!r}")
+        raise UserError(f"later must be one of {', '.join(LATER)}, not {later!r}")
     kept = changed.matches
     if later == "live":
         kept = kept.live(i for i in range(len(kept.blocks)) if i not in intervention.blocks)

@@ -11,6 +11,7 @@ from torch import Tensor
 from hpinet import HPINet, Matches
 from hpinet.analysis.attention_reach import STRATEGIES, VANILLA_SIZE, divisions, reach
 from hpinet.analysis.match_statistics import BlockStatistics, image_statistics
+from hpinet.errors import UserError
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +74,7 @@ def explore(
     scale, (height, width) = network.scale, lr.shape[-2:]
     x, y = pixel or (width * scale // 2, height * scale // 2)
     if not (0 <= x < width * scale and 0 <= y < height * scale):
-        raise ValueError(
+        raise UserError(
             f"the pixel x {x}, y {y} lies outside the super-resolved image of "
             f"{width * scale}x{height * scale}"
         )

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from hpinet import HPINet
 from hpinet.analysis.match_statistics import SUMMARY, image_statistics
+from hpinet.errors import UserError
 from lam.batch.sources import Source
 
 
@@ -38,7 +39,7 @@ def match_survey(
             lr = source.read(network.scale, None)
             with torch.inference_mode():
                 _, matches = network(lr.to(device), return_matches=True)
-        except (ValueError, OSError, MemoryError, torch.cuda.OutOfMemoryError) as error:
+        except (UserError, OSError, MemoryError, torch.cuda.OutOfMemoryError) as error:
             skip(source.name, error, skipped)
             continue
         height, width = lr.shape[-2:]

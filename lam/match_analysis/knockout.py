@@ -18,7 +18,9 @@ from hpinet import HPINet
 from hpinet.analysis.intervention_effect import effect, extreme_windows, window_psnrs
 from hpinet.analysis.interventions import Intervention, all_but, intervene
 from hpinet.data.pairs import Pair, find_pairs, load_pair
+from hpinet.errors import UserError
 from hpinet.metrics.confidence import interval
+from lam.batch.sources import say_pairing
 
 from .folder_statistics import skip
 
@@ -57,7 +59,7 @@ def experiments(names: Sequence[str], count: int, seed: int = 0) -> list[Experim
     """
     unknown = [name for name in names if name not in EXPERIMENTS]
     if unknown or not names:
-        raise ValueError(
+        raise UserError(
             f"an experiment is one of {', '.join(EXPERIMENTS)}, not {(unknown or ['nothing'])[0]!r}"
         )
     found = []
@@ -95,9 +97,9 @@ class Knockout:
 
     def __post_init__(self) -> None:
         if not self.model.config.gpa:
-            raise ValueError("this network has no Global Pixel Access to knock out")
+            raise UserError("this network has no Global Pixel Access to knock out")
         if self.window < 1:
-            raise ValueError(f"the window must be at least 1 pixel, not {self.window}")
+            raise UserError(f"the window must be at least 1 pixel, not {self.window}")
         self.experiments = experiments(self.names, len(self.model.blocks), self.seed)
 
     def measure(self, lr: torch.Tensor, hr: torch.Tensor) -> Iterator[dict[str, Any]]:
@@ -145,7 +147,7 @@ class Knockout:
         Raises:
             ValueError: If there is no such folder, or it holds no pairs.
         """
-        pairs = find_pairs(data, self.model.scale)
+        pairs = find_pairs(data, self.model.scale, say_pairing)
         rows: list[dict[str, Any]] = []
         skipped: dict[str, str] = {}
         steps = len(self.experiments)
@@ -155,7 +157,7 @@ class Knockout:
                 try:
                     # All rows of an image or none: it counts in all experiments or in none.
                     rows += list(self._measure_pair(pair, bar))
-                except (ValueError, OSError, MemoryError, torch.cuda.OutOfMemoryError) as error:
+                except (UserError, OSError, MemoryError, torch.cuda.OutOfMemoryError) as error:
                     skip(pair.hr.name, error, skipped)
                 bar.update(number * steps - bar.n)
         return rows, skipped

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hpinet.errors import UserError
 from lam.window import Window
 
 _EPSILON = 1e-7  # the demo adds this to the map, whose maximum is 1
@@ -64,7 +65,8 @@ def diffusion_index(importance: ArrayLike) -> float:
         importance: (h, w), finite and not negative.
 
     Returns:
-        A number in (0, 100]; NaN for a map without mass.
+        A number in (0, 100]; NaN for a map without mass. Rounding errors count like any other map
+        here; `LocalAttributionResult.importance` knows the detector and is zeros then.
 
     Raises:
         ValueError: If the map is empty or holds negative or non-finite numbers.
@@ -89,7 +91,7 @@ def area_fractions(
     """
     for mass in masses:
         if not 0 < mass <= 1:
-            raise ValueError(f"a share of the mass must be in (0, 1], not {mass}")
+            raise UserError(f"a share of the mass must be in (0, 1], not {mass}")
     values = np.sort(checked_importance(importance).ravel())[::-1]
     total = np.cumsum(values)
     if total[-1] == 0:
@@ -137,9 +139,9 @@ def checked_importance(importance: ArrayLike) -> NDArray[np.float64]:
     """
     values = np.asarray(importance, np.float64)
     if values.size == 0:
-        raise ValueError("the map is empty: an importance map has at least one pixel")
+        raise UserError("the map is empty: an importance map has at least one pixel")
     if not np.isfinite(values).all() or values.min() < 0:
-        raise ValueError(
+        raise UserError(
             "the map holds negative or non-finite numbers: pass the importance, not the attribution"
         )
     return values
@@ -153,5 +155,5 @@ def checked_map(importance: ArrayLike) -> NDArray[np.float64]:
     """
     values = checked_importance(importance)
     if values.ndim != 2:
-        raise ValueError(f"an importance map is shaped (h, w), not {values.shape}")
+        raise UserError(f"an importance map is shaped (h, w), not {values.shape}")
     return values

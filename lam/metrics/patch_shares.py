@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hpinet.errors import UserError
+
 from .diffusion import checked_map
 
 if TYPE_CHECKING:
@@ -161,7 +163,7 @@ def block_shares(
         if block is None:
             continue
         if len(block.index) != 1:
-            raise ValueError(
+            raise UserError(
                 f"matches of {len(block.index)} images for one map: take matches.image(number)"
             )
         origins, index = block.origins.cpu().numpy(), block.index[0].cpu().numpy()

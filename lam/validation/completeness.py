@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from hpinet import HPINet, read_picture
+from hpinet.errors import UserError
 from hpinet.imaging.images import from_uint8, to_uint8
 from lam.attribution.local_attribution import LocalAttribution
 from lam.batch.sources import find_sources
@@ -28,7 +29,7 @@ def shrunk(path: Path, scale: int) -> Tensor:
     pixels = to_uint8(read_picture(path).rgb)
     height, width = pixels.shape[0] // scale, pixels.shape[1] // scale
     if min(height, width) < 1:
-        raise ValueError(
+        raise UserError(
             f"{path.name} has {pixels.shape[1]}x{pixels.shape[0]} pixels, too few to shrink by "
             f"{scale}"
         )

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import trapezoid
 from torch import Tensor
 
+from hpinet.errors import UserError
 from lam.attribution.detectors import Detector
 from lam.attribution.memory_plan import batch_size
 from lam.attribution.paths import AttributionPath, GaussianBlurPath
@@ -157,7 +158,7 @@ def faithfulness_curves(
     path = path or GaussianBlurPath()
     for name, count, least in (("steps", steps, 1), ("random_orders", random_orders, 0)):
         if isinstance(count, bool) or not isinstance(count, int) or count < least:
-            raise ValueError(f"{name} must be a whole number from {least} up, not {count!r}")
+            raise UserError(f"{name} must be a whole number from {least} up, not {count!r}")
     target = Target(forward_func, inputs, window, detector, matches)
     target.check_repeatable()
     order = _order(importance, tuple(target.image.shape[-2:]), seed)
@@ -192,7 +193,7 @@ def _order(importance: ArrayLike, size: tuple[int, ...], seed: int) -> NDArray[n
     """Pixel numbers, the most important first; equal ones in random order, not row by row."""
     values = checked_importance(importance)
     if values.shape != size:
-        raise ValueError(f"the map is {values.shape}, but the LR image {size}: they must agree")
+        raise UserError(f"the map is {values.shape}, but the LR image {size}: they must agree")
     ties = np.random.default_rng(seed).random(values.size)
     return np.lexsort((ties, -values.ravel()))
 

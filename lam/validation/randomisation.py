@@ -13,6 +13,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from hpinet.errors import UserError
 from lam.attribution.methods import explain
 from lam.window import Window
 
@@ -66,7 +67,7 @@ def weight_randomisation(
         ValueError: If a share is out of range, or an option does not fit.
     """
     if not shares or not all(0 < share <= 1 for share in shares):
-        raise ValueError(f"shares of the layers must be in (0, 1], not {tuple(shares)}")
+        raise UserError(f"shares of the layers must be in (0, 1], not {tuple(shares)}")
     if importance is None:
         importance = explain(network, inputs, window, **options).importance
     trained, maps = np.asarray(importance), []

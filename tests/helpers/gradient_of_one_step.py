@@ -1,19 +1,19 @@
 """Run by torchrun from test_trainer.py: one training step, its gradients written by process 0.
 
-Arguments: folder of pictures, output folder, cache folder.
+Arguments: folder of images, output folder, cache folder.
 """
 
 import sys
 from pathlib import Path
 
 import torch
-from test_trainer import RECIPE, TINY
+from helpers.training_run import RECIPE, TINY
 
 from hpinet.training.trainer import Trainer
 
-pictures, out, cache = map(Path, sys.argv[1:])
+images, out, cache = map(Path, sys.argv[1:])
 torch.set_num_threads(1)
-run = Trainer(TINY, RECIPE, pictures, out, cache=cache)
+run = Trainer(TINY, RECIPE, images, out, cache=cache)
 
 
 class Done(Exception):  # noqa: N818

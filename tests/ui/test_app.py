@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hpinet import HPINet, HPINetConfig, Picture, PictureError
+from hpinet import HPINet, HPINetConfig, Picture, PictureError, UserError
 from hpinet.checkpoints.loading import save_checkpoint
 from lam import LocalAttribution, Window
 from ui.compute.attribution import Attribution, region_around
@@ -244,10 +244,12 @@ def test_restored_images_are_bounded_by_bytes(catalogue):
 
 
 def test_errors_become_sentences_without_folders_or_markup():
-    assert sentence(ValueError("cannot read /srv/secret/a.png: <b>bad</b>")) == (
+    assert sentence(UserError("cannot read /srv/secret/a.png: <b>bad</b>")) == (
         "Cannot read a.png: &lt;b&gt;bad&lt;/b&gt;."
     )
-    assert "server's log" in sentence(RuntimeError("/srv/secret exploded"))
+    for fault in (RuntimeError("/srv/secret exploded"), ValueError("shapes (2,) and (3,)")):
+        assert "server's log" in sentence(fault)
+        assert "secret" not in sentence(fault)
 
 
 def test_spoken_keeps_generators_generators():
@@ -256,7 +258,7 @@ def test_spoken_keeps_generators_generators():
     @spoken
     def count():
         yield 1
-        raise ValueError("no more")
+        raise UserError("no more")
 
     running = count()
     assert next(running) == 1
@@ -303,6 +305,7 @@ def test_a_click_that_was_overtaken_is_told():
 
 def test_the_middle_of_what_is_too_large_is_taken_when_asked_for(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (1500, 2000, 4), np.uint8)
+    pixels[..., 3] |= 4  # visible, all of them
     Image.fromarray(pixels).save(tmp_path / "large.png")
     source = from_file(str(tmp_path / "large.png"), ENLARGE, middle=True)
     restored, enlarged = make_study(source, RESTORE, 4), make_study(source, ENLARGE, 4)

@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from hpinet.errors import UserError
 from lam import Window
 from lam.figures.heatmaps import enlarge, heatmap
 from ui.compute.contenders import KINDS, NETWORK, ORIGINAL, Contender, find
@@ -60,7 +61,7 @@ def _images(runtime: Runtime, session: gr.State) -> None:
 
     def opened(session: Session, source: Source, mode: str, label: str) -> tuple[str, Any]:
         if not open_image(runtime, session, source, mode, label):
-            raise ValueError("Another image was asked for meanwhile: ask once more.")
+            raise UserError("Another image was asked for meanwhile: ask once more.")
         record = of_opened(session)
         chosen = find(runtime.contenders.among(record), NETWORK, NETWORK)
         path = save(runtime, chosen, record)
@@ -184,7 +185,7 @@ def _closer(
         return comparison.crop(image, window), told
     hr = study.hr
     if hr is None:
-        raise ValueError("There is no original to differ from: use the mode restore.")
+        raise UserError("There is no original to differ from: use the mode restore.")
     compared = [c for c in among if c.kind != ORIGINAL]
     limit = comparison.error_limit(
         [comparison.errors(contenders.pixels(c, study, scale), hr) for c in compared]
@@ -200,7 +201,7 @@ def _exactly(among: list[Contender], kind: str) -> Contender:
     found = find(among, kind, NETWORK)
     if found.kind != kind:
         names = ", ".join(c.kind for c in among)
-        raise ValueError(f"There is no contender {kind!r} for this image; there are {names}.")
+        raise UserError(f"There is no contender {kind!r} for this image; there are {names}.")
     return found
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from hpinet.errors import UserError
 from lam.metrics.patch_shares import plain
 from ui.compute.interventions import statistics_of
 from ui.compute.opening import network_of
@@ -51,7 +52,7 @@ def _look(runtime: Runtime, session: gr.State) -> None:
         record = session.matches = record_at(runtime, session, block)
         network = network_of(runtime, session, record)
         if not network.has_gpa:
-            raise ValueError(f"{network.label} has no Global Pixel Access, so it has no matches.")
+            raise UserError(f"{network.label} has no Global Pixel Access, so it has no matches.")
         shown = list(match_panes.pane(pane, runtime, record, network).values())
         images = shown[:1] if pane == REACH else shown[:3]  # the rest is no image
         return tuple([*images, None, None][:3])
@@ -113,7 +114,7 @@ def _change(runtime: Runtime, session: gr.State) -> None:
         session: Session, kind: str = "off", place: str = HERE, block: int = 1, seed: int = 0
     ) -> tuple[Any, ...]:
         if kind == FORCED:
-            raise ValueError("For forced matches there is the endpoint /force_match.")
+            raise UserError("For forced matches there is the endpoint /force_match.")
         return answer(session, Change(kind, place, int(block), int(seed)))
 
     @spoken

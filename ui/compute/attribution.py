@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from hpinet.errors import UserError
 from hpinet.networks.adapter import Bicubic
 from lam import LocalAttribution, Window, explain_progressively
 from ui.state.cache import Cache
@@ -48,13 +49,13 @@ def region_around(window: Window, choice: str, size: tuple[int, int], scale: int
         choice = "whole" if height * width <= WHOLE_UP_TO else "64"
     if choice == "whole":
         if height * width > LAM_PIXELS:
-            raise ValueError(
+            raise UserError(
                 f"The whole image of {width}x{height} LR pixels is too large to be attributed "
                 f"(limit {LAM_PIXELS}): choose a crop around the window."
             )
         return 0, 0, height, width
     if not choice.isdigit() or not 16 <= int(choice) <= 128:
-        raise ValueError(f"The region is auto, whole, or 16 to 128 LR pixels, not {choice!r}.")
+        raise UserError(f"The region is auto, whole, or 16 to 128 LR pixels, not {choice!r}.")
     high, wide = min(int(choice), height), min(int(choice), width)
     left = round((window.left + window.size / 2) / scale - wide / 2)
     top = round((window.top + window.size / 2) / scale - high / 2)

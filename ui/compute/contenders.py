@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hpinet.errors import UserError
 from ui.state.inputs import Pixels, Study
 from ui.state.model_catalogue import Catalogue
 from ui.state.network import SWITCHED_OFF, TWIN, Network
@@ -96,7 +97,7 @@ class Contenders:
             return self._super_resolved.bicubic(study, scale)
         if contender.seconds > PATIENCE:
             height, width = study.size
-            raise ValueError(
+            raise UserError(
                 f"{contender.label} would take about {contender.seconds:.0f} s for {width}x{height}"
                 f" pixels here; the limit is {PATIENCE:.0f} s: take a smaller image."
             )
@@ -117,7 +118,7 @@ class Contenders:
             label = self._catalogue.labels[0]
         try:
             return self._catalogue.get(label, record.uploaded)
-        except ValueError:  # unloaded to make room: the page says so where it is chosen
+        except UserError:  # unloaded to make room: the page says so where it is chosen
             return None
 
     def _of(self, kind: str, network: Network, study: Study) -> Contender:
@@ -137,6 +138,6 @@ def find(among: list[Contender], kind: str | None, default: str) -> Contender:
         ValueError: There is no such kind at all.
     """
     if kind is not None and kind not in KINDS:
-        raise ValueError(f"A contender is one of {', '.join(KINDS)}, not {kind!r}.")
+        raise UserError(f"A contender is one of {', '.join(KINDS)}, not {kind!r}.")
     by_kind = {c.kind: c for c in among}
     return by_kind.get(str(kind), by_kind[default])

@@ -13,6 +13,7 @@ from hpinet import HPINet, Matches
 from hpinet.analysis.intervention_effect import Effect, effect
 from hpinet.analysis.interventions import intervene
 from hpinet.analysis.match_statistics import BlockStatistics, block_statistics
+from hpinet.errors import UserError
 from hpinet.imaging.images import from_uint8, to_uint8
 from hpinet.modeling.hpinet import Trace
 from lam import LocalAttribution, Window
@@ -90,9 +91,9 @@ class MatchChanges:
         """
         height, width = study.size
         if not network.has_gpa or not isinstance(network.model, HPINet):
-            raise ValueError(f"{network.label} has no Global Pixel Access, so it has no matches.")
+            raise UserError(f"{network.label} has no Global Pixel Access, so it has no matches.")
         if height * width > self._trace_pixels:
-            raise ValueError(
+            raise UserError(
                 f"Matches can be changed in images of up to {self._trace_pixels} LR pixels; this "
                 f"one has {width}x{height}: crop it, or use `python -m lam intervene`."
             )
@@ -117,7 +118,7 @@ class MatchChanges:
                 blocks = len(network.model.blocks)
                 hr = None if study.hr is None else from_uint8(study.hr)
                 if change.kind == "hr" and hr is None:
-                    raise ValueError(
+                    raise UserError(
                         'Matches by the true image need an original: choose "restore" on the left.'
                     )
                 trace = intervene(network.model, normal, change.intervention(blocks), hr=hr)

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from hpinet.errors import UserError
 from hpinet.metrics.lpips import BACKBONE_VARIABLE, LPIPS_MIN_SIZE, Lpips
 from hpinet.metrics.psnr_ssim import psnr_y, ssim_y
 from ui.state.cache import Cache
@@ -73,7 +74,7 @@ class Scorer:
         """
         try:
             found = self._contenders.restored(contender, study, scale)
-        except ValueError as error:
+        except UserError as error:
             return Scores(trouble=str(error))
         hr = study.hr
         if hr is None:

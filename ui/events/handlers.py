@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
+from hpinet.errors import FAULT, UserError
 from ui.state.session import Session
 from ui.visitors.current import news
 
@@ -36,7 +37,7 @@ _FOLDERS = re.compile(r"(?:[A-Za-z]:)?(?:[/\\][^/\\\s'\"]+)+[/\\]")
 
 def sentence(error: Exception) -> str:
     """An error as one sentence without folders of this machine, safe to be shown as HTML."""
-    if not isinstance(error, ValueError):
+    if not isinstance(error, UserError):
         return "Something went wrong here, which is not your fault; the server's log says more."
     text = _FOLDERS.sub("", str(error).strip()).rstrip(".") or "That did not work"
     if "." not in text.split()[0]:  # a file's name stays as it is
@@ -48,8 +49,8 @@ def spoken(handler: Handler) -> Handler:
     """Turn a handler's errors into one sentence for the visitor; generators stay generators."""
 
     def speak(error: Exception) -> gr.Error:
-        if not isinstance(error, ValueError):
-            _log.exception("a handler failed")
+        if not isinstance(error, UserError):
+            _log.exception("a handler failed: %s", FAULT)
         return gr.Error(sentence(error), title="That did not work", print_exception=False)
 
     def greet() -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 import gradio as gr
 import numpy as np
 
+from hpinet.errors import UserError
 from lam import LocalAttributionResult
 from ui.compute.attribution import matches_rule
 from ui.compute.runtime import Runtime
@@ -28,7 +29,7 @@ def connect(runtime: Runtime, session: gr.State, page: ReceptiveFieldPage) -> No
 
     def make(session: Session) -> saving.Made:
         if session.maps is None:
-            raise ValueError(_NOTHING)
+            raise UserError(_NOTHING)
         return session.maps, archive(session.maps)
 
     saving.connect(
@@ -64,7 +65,7 @@ def archive(record: MapsRecord) -> bytes:
         if way in record.results and record.results[way].finished
     }
     if not done:
-        raise ValueError(_NOTHING)
+        raise UserError(_NOTHING)
     lr_name, lr_bytes = saving.lossless(record.crop)
     window = maps.window_pixels(record, record.sr, record.window, record.region)
     files = {lr_name: lr_bytes, "window.png": saving.png(window), "sr.png": saving.png(record.sr)}

@@ -15,7 +15,8 @@ from PIL import Image
 from torch import Tensor
 
 from hpinet.checkpoints.loading import BUNDLED
-from hpinet.imaging.images import from_uint8, to_uint8
+from hpinet.errors import UserError
+from hpinet.imaging.images import from_uint8, png_bytes, to_uint8
 from ui.compute.runtime import Runtime
 from ui.events.handlers import HEAVY, spoken
 from ui.state.inputs import Pixels
@@ -99,9 +100,7 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
 
 def png(pixels: Pixels) -> bytes:
     """Pixels as a PNG."""
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
+    return png_bytes(Image.fromarray(pixels))
 
 
 def lossless(rgb: Tensor) -> tuple[str, bytes]:
@@ -118,7 +117,7 @@ def lossless(rgb: Tensor) -> tuple[str, bytes]:
         return "lr.png", png(pixels)
     grey = rgb[0, 0].numpy()
     if not all(np.array_equal(grey, channel) for channel in rgb[0].numpy()):
-        raise ValueError("These pixels are no 8-bit colours and no grey: they cannot be exported.")
+        raise UserError("These pixels are no 8-bit colours and no grey: they cannot be exported.")
     file, deep = io.BytesIO(), np.round(grey.astype(np.float64) * 65535).astype(np.uint16)
     if np.array_equal((deep.astype(np.float64) / 65535).astype(np.float32), grey):
         Image.fromarray(deep).save(file, "PNG")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import tempfile
 import threading
@@ -14,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from hpinet.imaging.files import write_bytes
+from hpinet.imaging.images import png_bytes
 from ui.visitors.current import current_place
 from ui.visitors.registry import VISITORS
 
@@ -24,6 +24,9 @@ LIMIT = 512 * 2**20
 
 LIFETIME = 3600.0
 """Seconds after its last use that a file is kept, as long as gradio keeps uploads."""
+
+_EVERY = 60.0  # seconds between two looks at all files
+_KEPT = 0.9  # of the limit, where files over it go: the next look is not due at once
 
 
 class FileStore:
@@ -42,6 +45,7 @@ class FileStore:
         self.folder = Path(self._folder.name)
         self._limit, self._lifetime = limit, lifetime
         self._lock = threading.Lock()
+        self._size, self._looked = 0, time.monotonic()
         VISITORS.add_root(self.folder)
 
     def path(self, name: str) -> Path:
@@ -61,7 +65,12 @@ class FileStore:
         """
         path = self.path(name)
         write_bytes(path, data)
-        self.tidy()
+        # To look at all files takes longer than to write one: only when it is time for it.
+        with self._lock:
+            self._size += len(data)
+            due = self._size > self._limit or time.monotonic() - self._looked > _EVERY
+        if due:
+            self.tidy()
         return path
 
     def tidy(self) -> None:
@@ -69,10 +78,17 @@ class FileStore:
         with self._lock:
             found = [(path.stat(), path) for path in self.folder.rglob("*") if path.is_file()]
             total, now = 0, time.time()
+            room = (
+                self._limit
+                if sum(known.st_size for known, _ in found) <= self._limit
+                else (_KEPT * self._limit)
+            )
             for known, path in sorted(found, key=lambda f: -f[0].st_mtime):
-                total += known.st_size
-                if total > self._limit or now - known.st_mtime > self._lifetime:
+                if total + known.st_size > room or now - known.st_mtime > self._lifetime:
                     path.unlink(missing_ok=True)
+                else:
+                    total += known.st_size
+            self._size, self._looked = total, time.monotonic()
 
     def close(self) -> None:
         """Delete the folder."""
@@ -99,6 +115,5 @@ class ImageStore(FileStore):
         if path.is_file():
             os.utime(path)  # still in use
             return str(path)
-        file = io.BytesIO()
-        Image.fromarray(pixels).save(file, "PNG", compress_level=1)  # mostly for the loopback
-        return str(self.write(path.name, file.getvalue()))
+        data = png_bytes(Image.fromarray(pixels), level=1)  # mostly for the loopback
+        return str(self.write(path.name, data))

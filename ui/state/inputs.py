@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpinet import Picture, PictureError, read_picture
+from hpinet.errors import UserError
 from hpinet.imaging.images import from_uint8, shrink, to_uint8
 from hpinet.imaging.resize import crop_to_multiple
 
@@ -105,7 +106,7 @@ def from_file(path: str | None, mode: str, middle: bool = False) -> Source:
         )
     limit = LIMIT_CUT if middle else LIMITS[mode]
     try:
-        picture = read_picture(file, max_pixels=limit)
+        image = read_picture(file, max_pixels=limit)
     except PictureError as error:
         if "too large to be opened" in str(error):
             raise PictureError(
@@ -115,12 +116,10 @@ def from_file(path: str | None, mode: str, middle: bool = False) -> Source:
         if "the limit is" not in str(error):
             raise
         raise PictureError(f"{error} {'' if middle else _WAY_OUT}".strip()) from None
-    whole = picture.size
-    picture = _middle(
-        picture, LIMITS[RESTORE], LONGEST[RESTORE]
-    )  # no more than that is ever needed
-    cut = None if picture.size == whole else whole
-    return Source(file.stem, picture, file=True, middle=middle, full=cut)
+    whole = image.size
+    image = _middle(image, LIMITS[RESTORE], LONGEST[RESTORE])  # no more than that is ever needed
+    cut = None if image.size == whole else whole
+    return Source(file.stem, image, file=True, middle=middle, full=cut)
 
 
 _WAY_OUT = (
@@ -128,24 +127,24 @@ _WAY_OUT = (
 )
 
 
-def _middle(picture: Picture, limit: int, longest: int) -> Picture:
+def _middle(image: Picture, limit: int, longest: int) -> Picture:
     """The middle of an image, as near to a square as its sides allow.
 
     Args:
-        picture: The whole.
+        image: The whole.
         limit: Pixels that it may have.
         longest: Pixels that a side may have.
     """
-    height, width = picture.size
+    height, width = image.size
     if height * width <= limit and max(height, width) <= longest:
-        return picture
+        return image
     side = int(limit**0.5)
     high = min(height, longest, max(side, limit // width))
     wide = min(width, longest, limit // high)
     top, left = (height - high) // 2, (width - wide) // 2
     inside = (..., slice(top, top + high), slice(left, left + wide))
-    alpha = None if picture.alpha is None else picture.alpha[inside].clone()
-    return Picture(picture.rgb[inside].clone(), alpha, picture.notes)
+    alpha = None if image.alpha is None else image.alpha[inside].clone()
+    return replace(image, rgb=image.rgb[inside].clone(), alpha=alpha)
 
 
 def make_study(source: Source, mode: str, scale: int) -> Study:
@@ -169,14 +168,14 @@ def make_study(source: Source, mode: str, scale: int) -> Study:
     notes = list(source.picture.notes)
     if (height, width) != whole:
         notes.append(f"the middle {width}x{height} of {whole[1]}x{whole[0]} pixels taken")
-    hr, lr = None, source.picture
+    hr, lr = None, replace(source.picture, rgb=source.picture.filled)
     if mode == RESTORE:
         if min(height, width) < scale:
             raise PictureError(
                 f"An image of {width}x{height} pixels is too small to be shrunk {scale} times: "
                 "choose Enlarge instead."
             )
-        hr = crop_to_multiple(to_uint8(source.picture.rgb), scale)
+        hr = crop_to_multiple(to_uint8(source.picture.filled), scale)
         lr = Picture(shrink(hr, scale))
         if hr.shape[:2] != (height, width):
             notes.append(f"cropped to {hr.shape[1]}x{hr.shape[0]}, a multiple of {scale}")
@@ -198,5 +197,5 @@ def checked_mode(mode: str) -> str:
         ValueError: There is not.
     """
     if mode not in LIMITS:
-        raise ValueError(f"The mode is {' or '.join(LIMITS)}, not {mode!r}.")
+        raise UserError(f"The mode is {' or '.join(LIMITS)}, not {mode!r}.")
     return mode

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from hpinet import HPINet, load_model
 from hpinet.checkpoints.loading import BUNDLED
+from hpinet.data.folders import list_files
+from hpinet.errors import UserError
 from hpinet.networks.names import open_model
 
 from .cache import Cache
@@ -30,7 +32,7 @@ class Catalogue:
 
     def __init__(self, weights_dir: Path | None = None) -> None:
         if weights_dir is not None and not weights_dir.is_dir():
-            raise ValueError(f"there is no folder {weights_dir}: --weights-dir names one")
+            raise UserError(f"there is no folder {weights_dir}: --weights-dir names one")
         self.uploads = UploadedModels()
         self._paths: dict[str, Path] = {}
         # The first is what the page opens with: one that can be compared with its twin.
@@ -43,7 +45,7 @@ class Catalogue:
             self._paths[label] = path
         self._loaded: Cache[Network] = Cache(8)
         if not self._paths:
-            raise ValueError(
+            raise UserError(
                 "no weights were found: run `python -m hpinet download`, or name a folder of "
                 "checkpoints by --weights-dir"
             )
@@ -72,7 +74,7 @@ class Catalogue:
         if uploaded is not None and label == uploaded:
             return self.uploads.get(label)
         if label not in self._paths:
-            raise ValueError(f"There is no network {label!r}; choose {', '.join(self.labels)}.")
+            raise UserError(f"There is no network {label!r}; choose {', '.join(self.labels)}.")
         return self._loaded.compute(label, lambda: self._load(label))
 
     def has_twin(self, label: str) -> bool:
@@ -97,4 +99,4 @@ class Catalogue:
 
 
 def _weights(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES)
+    return list_files(folder, SUFFIXES)

@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from hpinet import HPINet, OwnPatches
+from hpinet.errors import UserError
 
 TWIN, SWITCHED_OFF = "twin", "own"
 """Ways to be without GPA: a twin trained without it, or the same weights with each patch its own
@@ -97,5 +98,5 @@ class Network:
         if way == TWIN and self.twin is not None:
             return self.twin
         if not isinstance(self.model, HPINet):
-            raise ValueError(f"{self.label} has no Global Pixel Access to switch off.")
+            raise UserError(f"{self.label} has no Global Pixel Access to switch off.")
         return OwnPatches(self.model)

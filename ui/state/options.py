@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from hpinet.analysis.interventions import Intervention, all_but
+from hpinet.errors import UserError
 
 LINEAR, ROOT = "linear", "square root"
 COLOURS = (ROOT, LINEAR)
@@ -51,7 +52,7 @@ class Look:
         ):
             _check_one(value, known, what)
         if not self.end or self.end <= 0 or (self.scale == PERCENTILE and self.end > 100):
-            raise ValueError(
+            raise UserError(
                 "The colour scale ends at a percentile above 0 and up to 100, or at a value above "
                 f"0, not at {self.end}."
             )
@@ -77,7 +78,7 @@ class How:
         _check_one(self.method, METHODS, "method")
         _check_one(self.matches, ("live", "frozen"), "matches")
         if not 1 <= self.steps <= 200:
-            raise ValueError(f"The number of steps must be 1 to 200, not {self.steps:g}.")
+            raise UserError(f"The number of steps must be 1 to 200, not {self.steps:g}.")
 
 
 NORMAL, FORCED = "none", "forced"
@@ -129,14 +130,14 @@ class Change:
             ValueError: There is no such block, or no other.
         """
         if not 1 <= self.block <= count:
-            raise ValueError(f"There is no block {self.block}: they are numbered 1 to {count}.")
+            raise UserError(f"There is no block {self.block}: they are numbered 1 to {count}.")
         here = self.block - 1
         blocks: tuple[int, ...] = (here,)
         if self.kind != FORCED and self.place == EVERYWHERE:
             blocks = tuple(range(count))
         elif self.kind != FORCED and self.place == ELSEWHERE:
             if count < 2:
-                raise ValueError("This network has one block only: there are no others.")
+                raise UserError("This network has one block only: there are no others.")
             blocks = all_but(here, count)
         return Intervention(self.kind, blocks, int(self.seed), self.pairs)
 
@@ -149,4 +150,4 @@ class Change:
 
 def _check_one(value: object, known: tuple[str, ...], what: str) -> None:
     if value not in known:
-        raise ValueError(f"The {what} must be one of {', '.join(known)}, not {value!r}.")
+        raise UserError(f"The {what} must be one of {', '.join(known)}, not {value!r}.")

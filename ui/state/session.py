@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from hpinet.errors import UserError
 from lam import Window
 from ui.visitors.current import farewell
 
@@ -85,7 +86,7 @@ class Session:
         """
         if self.opened is None:
             nothing = "There is no image yet: upload one or choose an example."
-            raise ValueError(farewell() or nothing)
+            raise UserError(farewell() or nothing)
         return self.opened
 
 
@@ -122,7 +123,7 @@ def clamped_window(left: float, top: float, size: float, height: int, width: int
     except (TypeError, ValueError):
         finite = False
     if not finite:
-        raise ValueError("The window needs three numbers: left, top and size in pixels.")
+        raise UserError("The window needs three numbers: left, top and size in pixels.")
     side = int(np.clip(round(size), 1, min(64, height, width)))
     corner = (round(left), round(top))
     x, y = (int(np.clip(*v)) for v in ((corner[0], 0, width - side), (corner[1], 0, height - side)))

@@ -12,6 +12,7 @@ from pathlib import Path
 from hpinet.checkpoints.configuration import CONFIG_KEY
 from hpinet.checkpoints.file_plan import Limits
 from hpinet.checkpoints.reading import plan_checkpoint, plan_file
+from hpinet.errors import UserError
 from hpinet.networks.names import open_model
 from hpinet.networks.sandbox import PROBE, Trial, try_file
 
@@ -99,7 +100,7 @@ class UploadedModels:
     def _found(self, label: str) -> tuple[Network, Facts]:
         found = self._known.get(label)
         if found is None:
-            raise ValueError(
+            raise UserError(
                 f"{label} was unloaded to make room for other visitors' models: load it again."
             )
         return found
@@ -107,7 +108,7 @@ class UploadedModels:
     def _load(self, path: Path, label: str) -> tuple[Network, Facts]:
         found = self._trial(path)
         if found.scale not in SCALES:
-            raise ValueError(
+            raise UserError(
                 f"{path.name} holds a x{found.scale} network; this page compares networks that "
                 f"enlarge {SCALES.start} to {SCALES.stop - 1} times."
             )
@@ -125,14 +126,14 @@ def check_file(path: Path) -> None:
     """
     size = path.stat().st_size
     if size > LIMIT_MB * 10**6:
-        raise ValueError(
+        raise UserError(
             f"{path.name} has {size / 1e6:.0f} MB; the limit is {LIMIT_MB} MB: save the weights "
             "alone, without the optimiser's state, or in half precision."
         )
     if CONFIG_KEY in plan_file(path, LIMITS).metadata:
         config = plan_checkpoint(path, LIMITS).config
         if max(config.patch_sizes) > _LARGEST_PATCH:
-            raise ValueError(
+            raise UserError(
                 f"{path.name} describes patches of {max(config.patch_sizes)} pixels; the limit of "
                 f"this page is {_LARGEST_PATCH}."
             )

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from hpinet.errors import UserError
 from ui.compute.attribution import LAM_PIXELS, region_around
 from ui.compute.opening import network_of
 from ui.compute.runtime import Runtime
@@ -84,7 +85,7 @@ def measured(
         return
     height, width = study.size
     if height * width > LAM_PIXELS:
-        raise ValueError(
+        raise UserError(
             f"What a change does to the diffusion index is measured on whole images of up to "
             f"{LAM_PIXELS} LR pixels; this one has {width}x{height}: crop it."
         )

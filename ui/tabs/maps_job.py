@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from hpinet.errors import UserError
 from lam import Window
 from ui.compute.attribution import region_around
 from ui.compute.opening import current, network_of
@@ -136,7 +137,7 @@ class MapsJob:
         for choice in ("64", "96", "128", "whole"):
             try:
                 region = region_around(record.window, choice, record.study.size, network.scale)
-            except ValueError:
+            except UserError:
                 continue  # too large to be attributed whole
             guess = self._runtime.attribution.estimated_seconds(network, ways, region, record.how)
             if guess is None or region[2:] in seen:

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from hpinet.errors import UserError
 from lam import Window
 from ui.compute.attribution import region_around
 from ui.compute.opening import current, network_of
@@ -68,7 +69,7 @@ class ReceptiveField:
         place = (window.left, window.top, window.size)
         try:
             return self.place(session, region, place)
-        except ValueError:  # the area chosen for the image before is too large for this one
+        except UserError:  # the area chosen for the image before is too large for this one
             return self.place(session, "auto", place)
 
     def place(
@@ -244,7 +245,7 @@ class ReceptiveField:
             ValueError: If the position lies elsewhere.
         """
         if not 0 <= alpha <= 1:
-            raise ValueError(f"The position on the path is 0 to 1, not {alpha}.")
+            raise UserError(f"The position on the path is 0 to 1, not {alpha}.")
         record = session.maps
         if record is None:  # there are no maps yet: the path that they will have
             record = self._job.record(session, ())

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from hpinet import write_picture
+from hpinet.errors import UserError
 from hpinet.imaging.images import from_uint8
 from lam import Window
 from ui.compute.contenders import BICUBIC, NETWORK, ORIGINAL, Contender, find
@@ -172,7 +173,7 @@ class SuperResolve:
         pair = find(among, left, BICUBIC), find(among, right, NETWORK)
         try:
             slider = comparison.slides(runtime, record, *pair)
-        except ValueError:  # a contender that is too slow for this image: its row says so
+        except UserError:  # a contender that is too slow for this image: its row says so
             pair = find(among, BICUBIC, BICUBIC), find(among, NETWORK, NETWORK)
             slider = comparison.slides(runtime, record, *pair)
         named = [(c.label, c.kind) for c in among]

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from hpinet.errors import UserError
 from ui.compute.runtime import Runtime
 from ui.events.handlers import PRIVATE, spoken
 from ui.state.model_catalogue import Catalogue
@@ -114,7 +115,7 @@ def take(session: Session, catalogue: Catalogue, file: str | None) -> str:
         ValueError: Anything wrong with it, in a sentence.
     """
     if not file:
-        raise ValueError("No file was given: choose a file of weights.")
+        raise UserError("No file was given: choose a file of weights.")
     session.uploaded = catalogue.uploads.add(file)
     return session.uploaded
 

@@ -10,6 +10,7 @@ import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
+from hpinet.errors import UserError
 from hpinet.metrics.psnr_ssim import to_y
 from lam import Window
 from lam.figures.heatmaps import colour_limit, draw_window, enlarge, enlarging_factor, heatmap
@@ -74,7 +75,7 @@ def strip(
         ValueError: If there is no such view.
     """
     if view not in VIEWS:
-        raise ValueError(f"The view is one of {', '.join(VIEWS)}, not {view!r}.")
+        raise UserError(f"The view is one of {', '.join(VIEWS)}, not {view!r}.")
     if view == WINDOW:
         what, side = "enlarged without smoothing", f"{window.size}x{window.size}"
         return _row(
@@ -115,7 +116,7 @@ def contenders_strip(
         if ready is None or contender in ready or contender.kind == ORIGINAL:
             try:
                 known = runtime.contenders.pixels(contender, record.study, record.network.scale)
-            except ValueError:  # its row in the table says why
+            except UserError:  # its row in the table says why
                 known = None
         found.append((contender, known))
     return strip(view, found, record.study.hr, window, runtime.images)

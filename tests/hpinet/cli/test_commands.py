@@ -53,7 +53,7 @@ def failure(capsys, *argv: str) -> str:
     return err
 
 
-def test_upscale_writes_a_picture_with_alpha(weights, picture, tmp_path, capsys):
+def test_upscale_writes_a_image_with_alpha(weights, picture, tmp_path, capsys):
     out = tmp_path / "new" / "large.png"
     assert main(["upscale", picture, "-o", str(out), "--model", weights]) == 0
     assert "20x12 -> 40x24 pixels" in capsys.readouterr().out
@@ -92,7 +92,7 @@ def test_evaluate_prints_one_json_object(weights, picture, tmp_path, capsys):
 
 def test_failures_are_one_sentence(weights, picture, tmp_path, capsys):
     text = tmp_path / "text.png"
-    text.write_text("not a picture")
+    text.write_text("not an image")
     cut = tmp_path / "cut.png"
     cut.write_bytes(Path(picture).read_bytes()[:200])
     empty = tmp_path / "empty"

@@ -1,11 +1,16 @@
-"""Training pictures: the cache and the crops."""
+"""Training images: the cache and the crops."""
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from hpinet import UserError
 from hpinet.config import S
-from hpinet.data.image_cache import find_sources, open_cache
+from hpinet.data.image_cache import list_caches, open_cache, remove_cache
+from hpinet.data.pairs import pair_training_images
 from hpinet.imaging.images import shrink, to_uint8
 from hpinet.training.crops import Crops, StepSampler
 from hpinet.training.recipes import RECIPES, Recipe
@@ -19,35 +24,35 @@ def save(path, height, width, seed=0):
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    folder = tmp_path / "pictures"
+def images(tmp_path):
+    folder = tmp_path / "images"
     for n, (height, width) in enumerate([(64, 90), (71, 66), (80, 64)]):
         save(folder / f"{n}.png", height, width, n)
     return folder
 
 
-def test_the_cache_holds_the_pictures_and_their_matlab_bicubic(pictures, tmp_path):
-    cache = open_cache(pictures, 4, 64, tmp_path / "cache", progress=False)
+def test_the_cache_holds_the_images_and_their_matlab_bicubic(images, tmp_path):
+    cache = open_cache(images, 4, 64, tmp_path / "cache", progress=False)
     assert [p.name for p in cache.pairs] == ["0.png", "1.png", "2.png"]
-    hr = np.asarray(Image.open(pictures / "1.png"))[:68, :64]  # cropped to multiples of 4
+    hr = np.asarray(Image.open(images / "1.png"))[:68, :64]  # cropped to multiples of 4
     assert np.array_equal(cache.hr(1), hr)
     assert np.array_equal(cache.lr(1), to_uint8(shrink(hr, 4)))
 
 
-def test_the_cache_is_used_again_until_a_source_changes(pictures, tmp_path):
+def test_the_cache_is_used_again_until_a_source_changes(images, tmp_path):
     for _ in range(2):
-        open_cache(pictures, 4, 64, tmp_path / "cache", progress=False)
+        open_cache(images, 4, 64, tmp_path / "cache", progress=False)
         assert len(list((tmp_path / "cache").iterdir())) == 1
-    save(pictures / "1.png", 70, 70, 9)
-    again = open_cache(pictures, 4, 64, tmp_path / "cache", progress=False)
+    save(images / "1.png", 70, 70, 9)
+    again = open_cache(images, 4, 64, tmp_path / "cache", progress=False)
     assert len(list((tmp_path / "cache").iterdir())) == 2
     assert again.pairs[1].hr_size == (68, 68)
 
 
-def test_bad_pictures_are_named_and_skipped(pictures, tmp_path):
-    (pictures / "broken.png").write_bytes(b"no picture")
-    save(pictures / "tiny.png", 30, 300)
-    cache = open_cache(pictures, 4, 64, tmp_path / "cache", progress=False)
+def test_bad_images_are_named_and_skipped(images, tmp_path):
+    (images / "broken.png").write_bytes(b"no image")
+    save(images / "tiny.png", 30, 300)
+    cache = open_cache(images, 4, 64, tmp_path / "cache", progress=False)
     assert len(cache.pairs) == 3
     assert set(cache.skipped) == {"broken.png", "tiny.png"}
     assert "too few for crops of 64" in cache.skipped["tiny.png"]
@@ -55,20 +60,77 @@ def test_bad_pictures_are_named_and_skipped(pictures, tmp_path):
 
 def test_nothing_usable_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="there is no folder"):
-        find_sources(tmp_path / "nowhere", 4)
+        pair_training_images(tmp_path / "nowhere", 4)
     with pytest.raises(ValueError, match="no images in"):
-        find_sources(tmp_path, 4)
+        pair_training_images(tmp_path, 4)
     save(tmp_path / "a" / "tiny.png", 20, 20)
     with pytest.raises(ValueError, match=r"none of the 1 images .*tiny.png: 20x20 pixels"):
         open_cache(tmp_path / "a", 4, 64, tmp_path / "cache", progress=False)
 
 
-def test_a_damaged_cache_is_noticed(pictures, tmp_path):
-    open_cache(pictures, 4, 64, tmp_path / "cache", progress=False)
-    pixels = next((tmp_path / "cache").glob("*/pixels.bin"))
-    pixels.write_bytes(pixels.read_bytes()[:-1])
-    with pytest.raises(ValueError, match="is damaged: delete it"):
-        open_cache(pictures, 4, 64, tmp_path / "cache", progress=False)
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("pixels.bin", lambda data: data[:-1]),
+        ("pixels.bin", lambda data: b""),
+        ("index.json", lambda data: b""),
+        ("index.json", lambda data: data[: len(data) // 2]),
+        ("index.json", lambda data: b"<html>"),
+        ("index.json", lambda data: data.replace(b'"bytes"', b'"octets"')),
+        ("index.json", lambda data: data.replace(b"[[", b"[[9, [1, 2], 10000000, [1, 1], 0], [")),
+    ],
+)
+def test_a_damaged_cache_is_built_again(images, tmp_path, capsys, name, content):
+    whole = open_cache(images, 4, 64, tmp_path / "cache", progress=False)
+    expected = whole.lr(1).copy()
+    path = next((tmp_path / "cache").glob(f"*/{name}"))
+    path.write_bytes(content(path.read_bytes()))
+    again = open_cache(images, 4, 64, tmp_path / "cache", progress=False)
+    assert np.array_equal(again.lr(1), expected)
+    assert "is damaged: it is built again" in capsys.readouterr().out
+
+
+def _open(arguments) -> int:
+    images, cache = arguments
+    return len(open_cache(images, 4, 64, cache, progress=False).pairs)
+
+
+@pytest.mark.slow
+def test_several_processes_build_a_cache_once(images, tmp_path):
+    with ProcessPoolExecutor(3, mp_context=multiprocessing.get_context("spawn")) as pool:
+        assert list(pool.map(_open, [(images, tmp_path / "cache")] * 6)) == [3] * 6
+    [folder] = (tmp_path / "cache").iterdir()
+    first = (folder / "pixels.bin").stat()
+    _open((images, tmp_path / "cache"))
+    assert (folder / "pixels.bin").stat().st_ino == first.st_ino
+
+
+def test_caches_are_listed_and_removed(images, tmp_path):
+    cache = tmp_path / "cache"
+    open_cache(images, 4, 64, cache, progress=False)
+    [known] = list_caches(cache)
+    assert known.source == str(images)
+    assert known.size > 3 * 64 * 64 * 3
+    with pytest.raises(UserError, match="no cache 'other'"):
+        remove_cache(cache, "other")
+    remove_cache(cache, known.name)
+    assert list_caches(cache) == []
+    assert list(cache.iterdir()) == []
+
+
+def test_small_images_do_not_keep_crops_small(tmp_path):
+    sides = {"a": 96, "b": 64, "c": 96}
+    for n, (name, side) in enumerate(sides.items()):
+        save(tmp_path / f"{name}.png", side, side, n)
+    crops = Crops(open_cache(tmp_path, 4, 64, tmp_path / "cache", progress=False), 4, seed=0)
+    assert crops.largest_crop == 96
+    assert crops.too_small(96) == ["b.png"]
+    assert crops.too_small(64) == []
+    large = [crops[number, 96][1].numpy().tobytes() for number in range(4)]
+    assert len({*large}) > 1
+    assert all(crops[number, 96][1].shape == (3, 96, 96) for number in range(6))
+    recipe = Recipe(steps=4, batch=1, crop=64, max_crop=96, stages=2, lr=1e-3, halve_every=5)
+    assert StepSampler(recipe, 4, 0, crops.largest_crop).stages() == {64: 0, 96: 2}
 
 
 def test_div2k_brings_its_own_lr(tmp_path):
@@ -81,7 +143,7 @@ def test_div2k_brings_its_own_lr(tmp_path):
     assert np.array_equal(cache.lr(0), lr)
     save(tmp_path / "DIV2K_train_HR" / "0002.png", 64, 64)
     with pytest.raises(ValueError, match=r"lacks 0002x4.png"):
-        find_sources(tmp_path, 4)
+        pair_training_images(tmp_path, 4)
 
 
 def test_a_crop_is_decided_by_its_number_and_its_two_sides_agree(tmp_path):
@@ -107,7 +169,7 @@ def test_a_crop_is_decided_by_its_number_and_its_two_sides_agree(tmp_path):
     assert len(seen) > 35
 
 
-def test_every_picture_comes_once_an_epoch(tmp_path):
+def test_every_image_comes_once_an_epoch(tmp_path):
     for grey in (10, 20, 30):
         Image.new("RGB", (64, 64), (grey, grey, grey)).save(tmp_path / f"{grey}.png")
     crops = Crops(open_cache(tmp_path, 4, 64, tmp_path / "cache", progress=False), 4, seed=0)
@@ -130,7 +192,7 @@ def test_crops_that_fit_the_division_grow_by_equal_ratios():
     sampler = StepSampler(recipe, 4, 0, 500, config=S)
     lr_sides = dict.fromkeys(batch[0][1] // 4 for batch in sampler)
     assert list(lr_sides) == [38, 56, 68, 110]
-    small = StepSampler(recipe, 4, recipe.steps - 1, 240, config=S)  # pictures of 240 HR pixels
+    small = StepSampler(recipe, 4, recipe.steps - 1, 240, config=S)  # images of 240 HR pixels
     assert next(iter(small))[0][1] // 4 == 56
     nominal = StepSampler(recipe, 4, recipe.steps - 1, 500)
     assert next(iter(nominal))[0][1] == 440

@@ -1,4 +1,4 @@
-"""Reading, converting and writing pictures, and MATLAB's bicubic."""
+"""Reading, converting and writing images, and MATLAB's bicubic."""
 
 from __future__ import annotations
 
@@ -200,8 +200,8 @@ def one_sentence(path) -> str:
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "tif"])
-@pytest.mark.parametrize("content", [b"", b"this is text, not a picture\n" * 20])
-def test_files_that_are_no_pictures(tmp_path, suffix, content):
+@pytest.mark.parametrize("content", [b"", b"this is text, not an image\n" * 20])
+def test_files_that_are_no_images(tmp_path, suffix, content):
     path = tmp_path / f"fake.{suffix}"
     path.write_bytes(content)
     assert str(tmp_path) not in one_sentence(path)
@@ -209,7 +209,7 @@ def test_files_that_are_no_pictures(tmp_path, suffix, content):
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "tif", "webp", "bmp"])
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.6])
-def test_truncated_pictures(tmp_path, suffix, share):
+def test_truncated_images(tmp_path, suffix, share):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     path = saved(tmp_path, Image.fromarray(noise), f"cut.{suffix}")
     whole = path.read_bytes()
@@ -267,7 +267,7 @@ def test_every_8_bit_value_survives_the_round_trip():
     assert np.array_equal(to_uint8(from_uint8(ramp))[..., 0], ramp)
 
 
-def test_written_picture_reads_back_with_alpha(tmp_path):
+def test_written_image_reads_back_with_alpha(tmp_path):
     alpha = torch.arange(35).reshape(1, 1, 5, 7) / 255
     path = tmp_path / "new" / "out.png"
     write_picture(path, from_uint8(RGB), alpha)
@@ -380,7 +380,7 @@ def test_too_small_to_shrink():
 @pytest.mark.reference
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("name", ["Set5", "Set14"])
-def test_benchmark_pictures_are_reproduced_to_the_last_pixel(shared, name, scale):
+def test_benchmark_images_are_reproduced_to_the_last_pixel(shared, name, scale):
     folder = shared / "benchmarks" / name / f"x{scale}"
     originals = sorted((folder / "HR").glob("*.png"))
     assert len(originals) == {"Set5": 5, "Set14": 14}[name]

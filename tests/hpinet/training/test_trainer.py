@@ -13,36 +13,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from helpers.training_run import RECIPE, TINY, make_images, trainer
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from hpinet import HPINet, HPINetConfig, load_model
+from hpinet import HPINet, load_model
 from hpinet.cli.train import main
 from hpinet.training.optimizers import Muon, make_optimizer
 from hpinet.training.recipes import Recipe
 from hpinet.training.state import TrainingError
-from hpinet.training.trainer import Trainer
-
-TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(6, 8), scale=2)
-RECIPE = Recipe(
-    steps=6, batch=2, crop=24, lr=2e-3, schedule="flat", cooldown=2, clip=1.0, ema=0.9,
-    save_every=2, validate_every=3,
-)  # fmt: skip
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for n in range(3):
-        low = np.random.default_rng(n).integers(0, 256, (9, 9, 3), np.uint8)
-        Image.fromarray(low).resize((48, 48), Image.Resampling.BICUBIC).save(folder / f"{n}.png")
-    return folder
-
-
-def trainer(pictures, out, recipe=RECIPE, config=TINY, **options):
-    return Trainer(config, recipe, pictures, out, cache=pictures.parent / "cache", **options)
+def images(tmp_path):
+    return make_images(tmp_path / "images")
 
 
 class KilledError(Exception):
@@ -50,17 +34,17 @@ class KilledError(Exception):
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "muon"])
-def test_a_killed_run_ends_in_the_same_bits_as_an_uninterrupted_one(pictures, tmp_path, optimizer):
+def test_a_killed_run_ends_in_the_same_bits_as_an_uninterrupted_one(images, tmp_path, optimizer):
     recipe = replace(RECIPE, optimizer=optimizer)
-    trainer(pictures, tmp_path / "whole", recipe).run()
+    trainer(images, tmp_path / "whole", recipe).run()
 
     def kill(step, _):
         if step == 5:  # after the checkpoint of step 4: a step is lost and done again
             raise KilledError
 
     with pytest.raises(KilledError):
-        trainer(pictures, tmp_path / "killed", recipe).run(kill)
-    resumed = trainer(pictures, tmp_path / "killed", recipe, resume=True)
+        trainer(images, tmp_path / "killed", recipe).run(kill)
+    resumed = trainer(images, tmp_path / "killed", recipe, resume=True)
     assert resumed.state.step == 4
     resumed.run()
     expected = load_file(tmp_path / "whole" / "last.safetensors")
@@ -69,9 +53,9 @@ def test_a_killed_run_ends_in_the_same_bits_as_an_uninterrupted_one(pictures, tm
 
 
 @pytest.mark.slow
-def test_kill_9_at_any_moment_loses_nothing(pictures, tmp_path):
+def test_kill_9_at_any_moment_loses_nothing(images, tmp_path):
     words = [
-        "--data", str(pictures), "--cache", str(tmp_path / "cache"), "--scale", "2",
+        "--data", str(images), "--cache", str(tmp_path / "cache"), "--scale", "2",
         "--crop", "48", "--batch", "1", "--steps", "14", "--save-every", "1",
         "--precision", "no", "--threads", "1",
     ]  # fmt: skip
@@ -93,11 +77,11 @@ def test_kill_9_at_any_moment_loses_nothing(pictures, tmp_path):
     assert all(got[name].equal(tensor) for name, tensor in expected.items())
 
 
-def test_it_learns_and_logs(pictures, tmp_path):
+def test_it_learns_and_logs(images, tmp_path):
     losses = []
     recipe = Recipe(steps=60, batch=4, crop=24, lr=5e-3, schedule="cosine", ema=0.9,
                     save_every=30, validate_every=30)  # fmt: skip
-    run = trainer(pictures, tmp_path / "run", recipe, validation=pictures)
+    run = trainer(images, tmp_path / "run", recipe, validation=images)
     run.run(lambda _, loss: losses.append(loss))
     assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:10])
     with (tmp_path / "run" / "log.csv").open() as file:
@@ -110,8 +94,8 @@ def test_it_learns_and_logs(pictures, tmp_path):
     assert best.config == TINY
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(pictures, tmp_path):
-    run = trainer(pictures, tmp_path / "run")
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(images, tmp_path):
+    run = trainer(images, tmp_path / "run")
 
     def poison(step, _):
         if step == 5:
@@ -120,54 +104,54 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(pictur
 
     with pytest.raises(TrainingError, match=r"the loss is nan at step 5: lower lr \(0.002\)"):
         run.run(poison)
-    again = trainer(pictures, tmp_path / "run", resume=True)
+    again = trainer(images, tmp_path / "run", resume=True)
     assert again.state.step == 4
     assert all(p.isfinite().all() for p in again.model.parameters())
 
 
-def test_ctrl_c_saves_the_step_it_was_at(pictures, tmp_path):
+def test_ctrl_c_saves_the_step_it_was_at(images, tmp_path):
     def interrupt(step, _):
         if step == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        trainer(pictures, tmp_path / "run").run(interrupt)
-    assert trainer(pictures, tmp_path / "run", resume=True).state.step == 3
+        trainer(images, tmp_path / "run").run(interrupt)
+    assert trainer(images, tmp_path / "run", resume=True).state.step == 3
 
 
-def test_a_full_disk_leaves_the_last_checkpoint(pictures, tmp_path, monkeypatch):
-    trainer(pictures, tmp_path / "run").run()
+def test_a_full_disk_leaves_the_last_checkpoint(images, tmp_path, monkeypatch):
+    trainer(images, tmp_path / "run").run()
     before = (tmp_path / "run" / "state.pt").read_bytes()
 
     def full(_):
         raise OSError(28, "No space left on device")
 
     longer = Recipe(**{**RECIPE.__dict__, "steps": 8})
-    run = trainer(pictures, tmp_path / "run", longer, resume=True)
+    run = trainer(images, tmp_path / "run", longer, resume=True)
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space"):
         run.run()
     assert (tmp_path / "run" / "state.pt").read_bytes() == before
 
 
-def test_what_does_not_fit_is_refused_before_the_first_step(pictures, tmp_path):
+def test_what_does_not_fit_is_refused_before_the_first_step(images, tmp_path):
     with pytest.raises(TrainingError, match="nothing to resume"):
-        trainer(pictures, tmp_path / "run", resume=True)
-    trainer(pictures, tmp_path / "run").run()
+        trainer(images, tmp_path / "run", resume=True)
+    trainer(images, tmp_path / "run").run()
     with pytest.raises(TrainingError, match="holds a run already: pass --resume"):
-        trainer(pictures, tmp_path / "run")
+        trainer(images, tmp_path / "run")
     with pytest.raises(TrainingError, match="another network: gpa differ"):
-        trainer(pictures, tmp_path / "run", config=TINY.without_gpa(), resume=True)
+        trainer(images, tmp_path / "run", config=TINY.without_gpa(), resume=True)
     with pytest.raises(TrainingError, match="with adam, not muon: resume it with --optimizer adam"):
-        trainer(pictures, tmp_path / "run", replace(RECIPE, optimizer="muon"), resume=True)
+        trainer(images, tmp_path / "run", replace(RECIPE, optimizer="muon"), resume=True)
     with pytest.raises(ValueError, match="is not a folder"):
-        trainer(pictures, tmp_path / "other", validation=tmp_path / "nowhere")
+        trainer(images, tmp_path / "other", validation=tmp_path / "nowhere")
 
 
-def test_a_run_starts_from_the_weights_of_another(pictures, tmp_path, capsys):
-    trainer(pictures, tmp_path / "first").run()
+def test_a_run_starts_from_the_weights_of_another(images, tmp_path, capsys):
+    trainer(images, tmp_path / "first").run()
     start = tmp_path / "first" / "last.safetensors"
-    tuned = trainer(pictures, tmp_path / "tuned", init=start)
+    tuned = trainer(images, tmp_path / "tuned", init=start)
     total = len(tuned.model.state_dict())
     assert f"took {total} of {total} tensors from last.safetensors\n" in capsys.readouterr().out
     given = load_file(start)
@@ -182,11 +166,11 @@ def test_a_run_starts_from_the_weights_of_another(pictures, tmp_path, capsys):
         torch.testing.assert_close(new, old + 1 - RECIPE.ema)
 
 
-def test_an_unfinished_fit_is_named_and_recorded(pictures, tmp_path, capsys):
-    trainer(pictures, tmp_path / "x2").run()
+def test_an_unfinished_fit_is_named_and_recorded(images, tmp_path, capsys):
+    trainer(images, tmp_path / "x2").run()
     start = tmp_path / "x2" / "last.safetensors"
     x3 = replace(TINY, scale=3)
-    run = trainer(pictures, tmp_path / "x3", config=x3, init=start)
+    run = trainer(images, tmp_path / "x3", config=x3, init=start)
     printed = capsys.readouterr().out
     assert "at their random start: upsamplers.0.weight, upsamplers.0.bias\n" in printed
     assert run.average.random_start  # the random tensors are forgotten
@@ -196,18 +180,18 @@ def test_an_unfinished_fit_is_named_and_recorded(pictures, tmp_path, capsys):
     assert facts["init"]["sha256"] == checksum
     with safe_open(tmp_path / "x3" / "last.safetensors", "pt") as file:
         assert json.loads(file.metadata()["recipe"])["init"]["file"] == "last.safetensors"
-    again = trainer(pictures, tmp_path / "x3", config=x3, resume=True)
+    again = trainer(images, tmp_path / "x3", config=x3, resume=True)
     assert again.origin == run.origin
     assert again.average.random_start
     with pytest.raises(TrainingError, match=r"of another network \(8 channels, 2 blocks\): only"):
-        trainer(pictures, tmp_path / "wide", config=replace(TINY, dim=12), init=start)
+        trainer(images, tmp_path / "wide", config=replace(TINY, dim=12), init=start)
     with pytest.raises(TrainingError, match="leave out --init or --resume"):
-        trainer(pictures, tmp_path / "x2", init=start, resume=True)
+        trainer(images, tmp_path / "x2", init=start, resume=True)
 
 
-def test_the_command_overrides_any_value(pictures, tmp_path, capsys):
+def test_the_command_overrides_any_value(images, tmp_path, capsys):
     code = main([
-        "--recipe", "quick", "--data", str(pictures), "--out", str(tmp_path / "run"),
+        "--recipe", "quick", "--data", str(images), "--out", str(tmp_path / "run"),
         "--scale", "2",
         "--cache", str(tmp_path / "cache"), "--crop", "48", "--batch", "1", "--steps", "1",
         "--betas", "0.8", "0.9", "--no-gpa", "--precision", "no",
@@ -219,7 +203,7 @@ def test_the_command_overrides_any_value(pictures, tmp_path, capsys):
     assert '"steps": 1,' in recipe
     assert "0.8" in recipe
     with pytest.raises(ValueError, match="lr must be above 0, not 0"):
-        main(["--data", str(pictures), "--out", str(tmp_path / "x"), "--lr", "0"])
+        main(["--data", str(images), "--out", str(tmp_path / "x"), "--lr", "0"])
 
 
 def test_a_muon_step_is_the_one_computed_by_hand():
@@ -259,17 +243,17 @@ def test_muon_takes_hidden_matrices_and_adam_the_rest_at_half_the_rate():
         assert torch.allclose(mine, other, atol=1e-6) == by_adam, name
 
 
-def test_auto_precision_is_settled_when_a_run_begins_and_kept(pictures, tmp_path, monkeypatch):
+def test_auto_precision_is_settled_when_a_run_begins_and_kept(images, tmp_path, monkeypatch):
     recipe = replace(RECIPE, precision="auto", steps=1)
     monkeypatch.setattr("hpinet.training.trainer.has_bf16", lambda device: False)
-    run = trainer(pictures, tmp_path / "run", recipe)
+    run = trainer(images, tmp_path / "run", recipe)
     assert run.recipe.precision == "no"
     run.run()
     assert json.loads((tmp_path / "run" / "recipe.json").read_text())["precision"] == "no"
     monkeypatch.setattr(
         "hpinet.training.trainer.has_bf16", lambda device: True
     )  # on another machine
-    assert trainer(pictures, tmp_path / "run", recipe, resume=True).recipe.precision == "no"
+    assert trainer(images, tmp_path / "run", recipe, resume=True).recipe.precision == "no"
 
 
 @pytest.mark.parametrize(
@@ -283,13 +267,13 @@ def test_an_unknown_choice_is_refused_with_the_known_ones(name, value, known):
         replace(RECIPE, weight_decay=0.1)
 
 
-def gradients(pictures, out, processes):
+def gradients(images, out, processes):
     out.mkdir()
     script = Path(__file__).parents[2] / "helpers/gradient_of_one_step.py"
-    here = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[3])])
+    here = os.pathsep.join(str(Path(__file__).parents[n]) for n in (2, 3))
     done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node",
-         str(processes), str(script), str(pictures), str(out), str(out / "cache")],
+         str(processes), str(script), str(images), str(out), str(out / "cache")],
         env=os.environ | {"PYTHONPATH": here, "ACCELERATE_USE_CPU": "true"},
         capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
@@ -298,8 +282,8 @@ def gradients(pictures, out, processes):
 
 
 @pytest.mark.slow
-def test_two_processes_give_the_gradients_of_one_with_the_same_global_batch(pictures, tmp_path):
-    one, two = (gradients(pictures, tmp_path / str(n), n) for n in (1, 2))
+def test_two_processes_give_the_gradients_of_one_with_the_same_global_batch(images, tmp_path):
+    one, two = (gradients(images, tmp_path / str(n), n) for n in (1, 2))
     assert max(g.abs().max() for g in one) > 1e-3
     for a, b in zip(one, two, strict=True):
         torch.testing.assert_close(a, b, atol=1e-5, rtol=0)

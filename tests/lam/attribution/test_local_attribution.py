@@ -325,3 +325,23 @@ def test_a_tolerance_stops_when_the_map_holds_still(picture, method):
 def test_a_tolerance_that_is_none_gets_a_sentence(picture, tolerance):
     with pytest.raises(ValueError, match="tolerance"):
         LocalAttribution(Smooth()).attribute(picture, WINDOW, tolerance=tolerance)
+
+
+def test_a_flat_image_has_no_diffusion_index():
+    result = LocalAttribution(Smooth()).attribute(
+        torch.full((1, 3, 20, 20), 0.3, dtype=torch.float64), Window(10, 8, 16), n_steps=4
+    )
+    assert result.is_flat
+    assert np.isnan(result.diffusion_index) and np.isnan(result.gini)
+    assert result.summary()["diffusion_index"] is None
+    assert "no diffusion index" in result.no_index
+    assert not result.importance.any()
+
+
+def test_a_faint_detail_is_not_flat():
+    image = torch.full((1, 3, 20, 20), 0.3, dtype=torch.float64)
+    image[..., 10, 10] += 0.02
+    result = LocalAttribution(Smooth()).attribute(image, Window(12, 12, 16), n_steps=4)
+    assert not result.is_flat
+    assert 0 < result.diffusion_index < 100
+    assert result.no_index == ""

@@ -346,7 +346,7 @@ def test_folders_and_scales_that_do_not_fit(run, tmp_path, capsys):
     for message, options in (
         ("x4, ", {"models": (TINY_FILE, str(tmp_path / "two.safetensors"))}),
         ("is not a folder", {"pictures": "nowhere"}),
-        ("holds no pictures", {"pictures": empty}),
+        ("holds no images", {"pictures": empty}),
         ("is a folder", {"out": empty}),
     ):
         assert run(**options) == 1
