@@ -56,7 +56,9 @@ def run_command(program: str, work: Callable[[], int]) -> int:
         where = f"{error.filename}: " if error.filename else ""
         return _failed(program, f"{where}{error.strerror or error}.")
     except ValueError as error:
-        return _failed(program, str(error))
+        code = _failed(program, str(error))
+        if example := getattr(error, "example", ""):  # lines to write where a sentence won't do
+            print(f"\n{example}", file=sys.stderr)
     return code
 
 

@@ -45,7 +45,7 @@ class MatchingNetwork:
     def __init__(self, forward_func: Callable[..., Any], image: Tensor, matches: str) -> None:
         if matches not in MATCHES:
             raise ValueError(f"matches must be one of {', '.join(MATCHES)}, not {matches!r}")
-        names = _parameters(forward_func)
+        names = parameters_of(forward_func)
         has_matches = {"matches", "return_matches"} <= names
         if matches != "live" and not has_matches:
             raise ValueError(
@@ -121,7 +121,7 @@ def switched_shares(old: Choice, new: Choice) -> NDArray[np.float64]:
     return np.array(shares)
 
 
-def _parameters(forward_func: Callable[..., Any]) -> set[str]:
+def parameters_of(forward_func: Callable[..., Any]) -> set[str]:
     """Names of what a function, or a module's forward, takes."""
     function = forward_func.forward if isinstance(forward_func, nn.Module) else forward_func
     try:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from hpinet.networks.adapter import Bicubic
+from hpinet.networks.bicubic import Bicubic
 from lam import LocalAttribution, Window, explain_progressively
 from ui.state.cache import Cache
 from ui.state.inputs import Study
