@@ -274,7 +274,7 @@ def _measured(
     }
     # Compared, not judged: in the wrong range a network may be as like as 40 dB.
     best = max(decibels, key=lambda one: (round(decibels[one], 2), -one))
-    notes = (_told(name, scales[best], decibels, best, chosen=len(ranges) > 1),)
+    notes: tuple[str, ...] = (_told(name, scales[best], decibels, best, chosen=len(ranges) > 1),)
     if len(ranges) > 1 and decibels[best] < DOUBTFUL:
         doubt = (
             f"{name}: what it makes, shrunk again, is not much like the image "

@@ -56,7 +56,7 @@ def differentiable(run: Run, way: str, x: Tensor) -> Tensor:
         way: `SAVED` or `FUNCTIONAL`.
         x: (B, 3, h, w).
     """
-    found: Tensor = _Recomputed.apply(x, run, way)  # type: ignore[no-untyped-call]
+    found: Tensor = _Recomputed.apply(x, run, way)
     return found
 
 

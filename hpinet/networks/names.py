@@ -35,7 +35,8 @@ class NotFetchedError(ModelError):
         wanted: Released = RELEASED[name]
         super().__init__(
             f"{name} is the authors' released checkpoint ({wanted.size / 1e6:.1f} MB) and not on "
-            f"this machine yet: fetch it by `python -m hpinet download {name}`"
+            f"this machine yet: fetch it by `python -m hpinet download {name}`, or add "
+            f"--yes to the command"
         )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpinet.cli.errors import parse_and_run
+from hpinet.cli.networks import open_all
 from hpinet.cli.options import output_folder
 
 from .arguments import lam_options, make_parser
@@ -43,7 +44,6 @@ def _run(options: argparse.Namespace) -> int:
     folder = None if options.output is None else output_folder(options.output)
 
     from hpinet import HPINet, read_picture
-    from hpinet.networks.names import open_model
     from lam.attribution.detectors import get_detector
     from lam.attribution.methods import explain_progressively
     from lam.window import Window
@@ -53,7 +53,8 @@ def _run(options: argparse.Namespace) -> int:
     image = read_picture(options.image)
     for note in image.notes:
         print(f"lam: {Path(options.image).name}: {note}", file=sys.stderr)
-    model = open_model(options.model, scale=options.scale, gpa=not options.no_gpa)
+    candidate = open_all(options, [options.model], "lam")[0]
+    model = candidate.network
     gpa = isinstance(model, HPINet) and model.config.gpa
     # Without access to other patches there is nothing to freeze, and nothing that could switch.
     matches = options.matches if gpa else "live"
@@ -66,7 +67,12 @@ def _run(options: argparse.Namespace) -> int:
         path = for_lam.get("path")
         curves = _curves(model, image, window, result, {**common, "path": path})
     if folder is not None:
-        asked = {"image": str(options.image), "model": options.model, "gpa": gpa}
+        asked = {
+            "image": str(options.image),
+            "model": options.model,
+            "gpa": gpa,
+            "weights_sha256": candidate.weights_sha256,
+        }
         _write(folder, image, window, result, curves, asked)
     _report(result, curves, options)
     return 0

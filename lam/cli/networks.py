@@ -6,10 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpinet.cli.options import add_model, usable_device
+from hpinet.cli.networks import open_all
+from hpinet.cli.options import add_model
 
 if TYPE_CHECKING:  # the heavy imports wait until the arguments are known to be good
     from hpinet import HPINet
+    from hpinet.evaluation.candidates import Candidate
 
 LATER_HELP = (
     "what blocks do that are left alone: decide anew on the features that the change made (live), "
@@ -19,7 +21,8 @@ LATER_HELP = (
 
 def add_network(parser: argparse.ArgumentParser) -> None:
     """The arguments that say which network, and where it runs."""
-    add_model(parser, "a bundled model or a checkpoint (S)", scales=None)
+    told = "an HPINet: S, a released one such as HPINet-M-x4, or a file of weights"
+    add_model(parser, told, scales=None)
 
 
 def open_network(options: argparse.Namespace) -> tuple[HPINet, dict[str, Any]]:
@@ -28,12 +31,17 @@ def open_network(options: argparse.Namespace) -> tuple[HPINet, dict[str, Any]]:
     Raises:
         ValueError: If there is none, or it has no matches.
     """
-    from hpinet import HPINet
-    from hpinet.evaluation.candidates import open_candidate
-    from hpinet.networks.names import open_model
+    return with_matches(open_all(options, [options.model], "lam")[0])
 
-    device = usable_device(options.device)
-    found = open_candidate(options.model, options.scale, device=device, opener=open_model)
+
+def with_matches(found: Candidate) -> tuple[HPINet, dict[str, Any]]:
+    """A network that has matches, and how to tell it apart.
+
+    Raises:
+        ValueError: If it has none.
+    """
+    from hpinet import HPINet
+
     if not isinstance(found.network, HPINet) or not found.network.config.gpa:
         raise ValueError(f"{found.label} has no Global Pixel Access, so there are no matches")
     about = {
