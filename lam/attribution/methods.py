@@ -190,7 +190,7 @@ def _occlude(
                 baselines=cover[:, :, rows],
                 perturbations_per_eval=batch,
             )
-        total[:, rows] += fall[0].double().cpu().numpy() / 3
+        total[:, rows] += fall[0].cpu().double().numpy() / 3
         count[:, rows] += 1
         seconds += time.perf_counter() - began
         yield target.result(total / np.maximum(count, 1), end, seconds, done / len(tops))
@@ -236,5 +236,5 @@ def _by_gradient(
     with torch.inference_mode(False), torch.enable_grad():
         found = attribute(function, target.image.clone().requires_grad_())
     target.params["method"] = method
-    attribution = found[0].detach().double().cpu().numpy()
+    attribution = found[0].detach().cpu().double().numpy()
     return target.result(attribution, values[0].item(), time.perf_counter() - began, 1.0)

@@ -164,7 +164,7 @@ class Integration:
         finite = torch.isfinite(gradients)
         self.non_finite += int((~finite).sum())
         gradients = gradients.masked_fill(~finite, 0)
-        contributions = (gradients * self._derivative(alphas)).double().cpu().numpy()
+        contributions = (gradients * self._derivative(alphas)).cpu().double().numpy()
         return list(zip(values.tolist(), choices, contributions, strict=True))
 
     def _derivative(self, alphas: Array) -> Tensor:

@@ -21,9 +21,10 @@ from hpinet.cli.networks import open_all
 from hpinet.cli.processes import Team, parts
 from lam.batch.window_choice import WindowChoice, parse_choice
 
+from .compare import check_scales
+
 if TYPE_CHECKING:  # the heavy imports wait until the arguments are known to be good
     from hpinet.data.result_store import Row
-    from hpinet.evaluation.candidates import Candidate
     from lam.batch.runner import Survey
 
 
@@ -85,8 +86,9 @@ def _run(options: argparse.Namespace) -> int:
     team = Team(options.device)
     options.device = team.device
     candidates = open_all(options, labels, "lam")
+    check_scales(candidates)
     settings = Settings(
-        _common_scale(candidates), choice, options.window_size, options.size,
+        candidates[0].scale, choice, options.window_size, options.size,
         options.steps, options.detector, options.matches,
     )  # fmt: skip
     sources = find_sources(options.folder, settings.scale, options.hr)
@@ -115,15 +117,6 @@ def _checked(options: argparse.Namespace) -> tuple[WindowChoice, Path, list[str]
         if value is not None and value < 1:
             raise ValueError(f"--{name.replace('_', '-')} must be at least 1 pixel, not {value}")
     return choice, out, labels
-
-
-def _common_scale(candidates: Sequence[Candidate]) -> int:
-    if len({c.scale for c in candidates}) > 1:
-        listed = ", ".join(f"{c.label} x{c.scale}" for c in candidates)
-        raise ValueError(
-            f"networks of different scales would be asked about different windows: {listed}"
-        )
-    return candidates[0].scale
 
 
 def _conclude(team: Team, survey: Survey, out: Path, labels: list[str], as_json: bool) -> int:
