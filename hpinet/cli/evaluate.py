@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import options as shared
 from .errors import SKIPPED
-from .networks import open_all
+from .networks import offer_lpips, open_all
 from .processes import Team, parts
 
 if TYPE_CHECKING:  # the heavy imports wait inside the functions
@@ -72,6 +72,8 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError("several processes write their parts of per_image.csv: give -o DIR")
     options.device = team.device
     candidates = open_all(options, names)
+    if options.lpips and team.count == 1:
+        offer_lpips(options.yes)
     store = None
     if out is not None:
         _shared_work(options, candidates, out, team)

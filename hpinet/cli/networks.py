@@ -50,16 +50,29 @@ def fetching(yes: bool) -> Fetch:
     """
 
     def fetch(name: str) -> bool:
-        from hpinet.checkpoints.download import RELEASED, SOURCE, download_released
+        from hpinet.checkpoints.download import RELEASED, download_released, released_source
 
         wanted = RELEASED[name]
         size = f"{wanted.size / 1e6:.1f} MB"
-        if not yes and not agreed(f"Fetch {wanted.file} ({size}) from {SOURCE}?"):
+        if not yes and not agreed(f"Fetch {wanted.file} ({size}) from {released_source()}?"):
             return False
         download_released(name)
         return True
 
     return fetch
+
+
+def offer_lpips(yes: bool) -> None:
+    """Fetch AlexNet's weights for LPIPS where they are missing and that is allowed."""
+    from hpinet.metrics.backbone import BACKBONE_SIZE, BACKBONE_URL, find_backbone
+
+    if find_backbone() is not None:
+        return
+    size = f"{BACKBONE_SIZE / 1e6:.0f} MB, of which 9.9 MB are kept"
+    if yes or agreed(f"LPIPS needs AlexNet's weights. Fetch them ({size}) from {BACKBONE_URL}?"):
+        from .download import fetch_lpips
+
+        fetch_lpips()
 
 
 def agreed(question: str) -> bool:
