@@ -43,7 +43,8 @@ class ReleasedNetworks(Page):
         catalogue = runtime.catalogue
 
         @spoken
-        def ask(label: str) -> dict[Any, Any]:
+        def ask(event: gr.SelectData) -> dict[Any, Any]:
+            label = str(event.value)  # the list itself may show the old choice again by now
             if label not in catalogue.fetchable:
                 return {self.group: gr.update(visible=False)}
             told = question(catalogue, label)
@@ -75,7 +76,7 @@ class ReleasedNetworks(Page):
 
         quick = {**PRIVATE, "concurrency_id": "released"}
         everything = [*self.named("group", "question", "wanted", "yes"), network]
-        network.select(ask, network, everything, **quick)
+        network.select(ask, None, everything, **quick)
         fetched = self.yes.click(fetch, [session, self.wanted], everything, **quick)
         self.no.click(lambda: gr.update(visible=False), None, self.group, **quick)
         return [fetched]
