@@ -19,10 +19,10 @@ LATER_HELP = (
 )
 
 
-def add_network(parser: argparse.ArgumentParser) -> None:
-    """The arguments that say which network, and where it runs."""
+def add_network(parser: argparse.ArgumentParser, several: str | None = None) -> None:
+    """The arguments that say which network, or which ones, and where they run."""
     told = "an HPINet: S, a released one such as HPINet-M-x4, or a file of weights"
-    add_model(parser, told, scales=None)
+    add_model(parser, told, scales=None, several=several)
 
 
 def open_network(options: argparse.Namespace) -> tuple[HPINet, dict[str, Any]]:

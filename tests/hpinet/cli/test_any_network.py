@@ -55,7 +55,8 @@ def folder(tmp_path):
 def test_evaluate_prints_one_table(networks, folder, capsys):
     assert main(["evaluate", "--model", *networks, "--data", folder]) == 0
     said = capsys.readouterr()
-    first = [line.split("|")[3].strip() for line in said.out.splitlines() if "| set " in line]
+    table = said.out.split("Differences")[0].splitlines()
+    first = [line.split("|")[3].strip() for line in table if line.startswith("| set (2)")]
     assert first == ["bicubic", "tiny.safetensors", "mine.py:of_255", "mine.py:takes_the_scale"]
     assert "luma rounded to 8 bit" in said.out
     assert "hpinet: mine.py:of_255: Of255 enlarges 2 times, pixels of 0 to 255" in said.err
