@@ -114,11 +114,11 @@ def _as_similar(model: HPINet, block: int, trace: Any, index: Tensor) -> bool:
     from hpinet.modeling.patches import division
 
     layer, features = model.blocks[block], trace.inputs[block]
-    cut = division(*features.shape[-2:], layer.patch_size, layer.overlap)  # type: ignore[arg-type]
+    cut = division(*features.shape[-2:], layer.patch_size, layer.overlap)
     if cut.count == 1:
         return True
     patches = cut.divide(features.permute(0, 2, 3, 1))
-    scores = similarity(layer.match_norm(patches.mean(2)))[0]
+    scores = similarity(layer.match_norm(patches.mean(2)))[0]  # type: ignore[operator]
     taken = scores.gather(1, index[:, None])[:, 0]
     return bool((scores.max(1).values - taken <= TOLERANCE).all())
 

@@ -62,6 +62,6 @@ def find_sources(folder: str | Path, scale: int, hr: bool) -> list[Source]:
     ]
     if not found:
         raise ValueError(
-            f"{folder} holds no pictures ({', '.join(SUFFIXES)}); for a folder with HR in it: --hr"
+            f"{folder} holds no images ({', '.join(SUFFIXES)}); for a folder with HR in it: --hr"
         )
     return found
