@@ -12,6 +12,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,7 +86,8 @@ def _run(options: argparse.Namespace) -> int:
     get_detector(options.detector)
     team = Team(options.device)
     options.device = team.device
-    candidates = open_all(options, labels, "lam")
+    # Rows are known again by the names that were given, paths included.
+    candidates = [replace(one, label=one.spec) for one in open_all(options, labels, "lam")]
     check_scales(candidates)
     settings = Settings(
         candidates[0].scale, choice, options.window_size, options.size,
