@@ -27,7 +27,7 @@ def make_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("image", metavar="IMAGE", help="the low-resolution image")
     shared.add_window(parser, required=True)
-    shared.add_model(parser, gpa=True, scales=None)
+    shared.add_model(parser, several="repeat", gpa=True, scales=None)
     shared.add_matches(parser)
     _add_method(parser)
     add(

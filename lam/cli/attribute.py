@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpinet.cli.errors import parse_and_run
 from hpinet.cli.networks import open_all
-from hpinet.cli.options import output_folder
+from hpinet.cli.options import models, output_folder
 
 from .arguments import lam_options, make_parser
 
@@ -40,6 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    names = models(options)
+    if len(names) > 1:
+        return _several(options)
+    options.model = names[0]
     for_lam = lam_options(options)
     folder = None if options.output is None else output_folder(options.output)
 
@@ -76,6 +80,21 @@ def _run(options: argparse.Namespace) -> int:
         _write(folder, image, window, result, curves, asked)
     _report(result, curves, options)
     return 0
+
+
+def _several(options: argparse.Namespace) -> int:
+    """Several networks on one window: what ``python -m lam compare`` does."""
+    from .compare import compare
+
+    for name in ("path", "tolerance", "faithfulness"):
+        if getattr(options, name):
+            raise ValueError(f"--{name} is for one network: name one --model")
+    if options.method != "lam":
+        raise ValueError(f"--method {options.method} is for one network: name one --model")
+    options.steps = 50 if options.steps is None else options.steps
+    options.quadrature = options.quadrature or "gausslegendre"
+    options.hr, options.sort = None, "diffusion_index"
+    return compare(options)
 
 
 def _follow(results: Any) -> Result:

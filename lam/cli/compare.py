@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, or 1 after one sentence on stderr. Wrong usage exits with 2.
     """
-    return parse_and_run("lam", _parser(), _run, argv)
+    return parse_and_run("lam", _parser(), compare, argv)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,7 +62,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(options: argparse.Namespace) -> int:
+def compare(options: argparse.Namespace) -> int:
+    """Compare the networks that the arguments name.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        ValueError: If an argument does not fit.
+        OSError: If a file cannot be read or written.
+    """
     names = shared.models(options)
     out = None if options.output is None else shared.output_folder(options.output)
 

@@ -80,6 +80,14 @@ def test_what_does_not_fit_gets_one_sentence(arguments, change, words, capsys):
     assert "Traceback" not in said
 
 
+def test_several_networks_without_the_word_are_compared_too(arguments, capsys):
+    words = [*arguments[1:], "--json"]
+    assert main(words) == 0
+    assert len(json.loads(capsys.readouterr().out)["networks"]) == 3
+    assert main([*words, "--faithfulness"]) == 1
+    assert "--faithfulness is for one network" in capsys.readouterr().err
+
+
 def test_orders_that_are_none():
     with pytest.raises(ValueError, match="sorted by"):
         ordered([], "size")
