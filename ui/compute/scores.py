@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from hpinet.metrics.backbone import BACKBONE_VARIABLE, find_backbone
 from hpinet.metrics.lpips import LPIPS_MIN_SIZE, Lpips
 from hpinet.metrics.psnr_ssim import psnr_y, ssim_y
 from ui.state.cache import Cache
@@ -92,6 +93,12 @@ class Scorer:
             return ""
         if min(study.hr.shape[:2]) < LPIPS_MIN_SIZE:
             return f"LPIPS needs {LPIPS_MIN_SIZE} pixels a side."
+        if find_backbone() is None:
+            return (
+                "LPIPS needs AlexNet's weights, which this page does not fetch by itself: fetch "
+                "them once by `python -m hpinet download lpips`, or set "
+                f"{BACKBONE_VARIABLE} to a file of them."
+            )
         return self._lpips.reason
 
 
