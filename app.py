@@ -1,6 +1,7 @@
 """The front door: ``python app.py`` opens the page in a browser.
 
     python app.py [--host 127.0.0.1] [--port 7860] [--weights-dir DIR] [--no-browser]
+                  [--model NETWORK ...] [--device auto] [--yes]
                   [--auth USER:PASSWORD | --auth-file FILE]
 
 Nothing leaves this machine: no telemetry, no share link, nothing fetched from elsewhere. On a
@@ -67,11 +68,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace, auth: list[tuple[str, str]], space: bool) -> int:
+    from hpinet.cli.networks import fetching
+    from hpinet.cli.options import usable_device
     from ui.compute.runtime import Runtime
     from ui.layout import build, warm_up
     from ui.state.model_catalogue import Catalogue
 
-    runtime = Runtime(Catalogue(options.weights_dir))
+    device = usable_device(options.device)
+    runtime = Runtime(
+        Catalogue(
+            options.weights_dir, models=options.model, device=device, fetch=fetching(options.yes)
+        )
+    )
     try:
         # The network computes what the page shows first while the page is put together.
         with ThreadPoolExecutor(1) as beside:
@@ -191,6 +199,17 @@ def _parser(space: bool) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--weights-dir", type=Path, metavar="DIR", help="folder of further checkpoints to offer"
+    )
+    parser.add_argument(
+        "--model", action="append", default=[], metavar="NETWORK",
+        help="a network to offer first, as in the commands: a released one, a file, or "
+        "FILE.py:build; repeat it for several",
+    )  # fmt: skip
+    parser.add_argument(
+        "--device", default="auto", help="auto (default: a GPU where there is one), cpu, cuda, mps"
+    )
+    parser.add_argument(
+        "--yes", action="store_true", help="fetch released weights of --model without asking"
     )
     parser.add_argument(
         "--no-browser", action="store_true", help="do not open a browser, only say the address"

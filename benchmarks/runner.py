@@ -90,7 +90,7 @@ def open_config(options: argparse.Namespace) -> HPINetConfig:
     """
     from hpinet import load_model
 
-    shared.usable_device(options.device)
+    options.device = shared.usable_device(options.device)
     if options.model in VARIANTS:
         return get_config(options.model, options.scale or 4)
     config: HPINetConfig = load_model(options.model, scale=options.scale).config
@@ -101,8 +101,8 @@ def open_network(options: argparse.Namespace) -> nn.Module:
     """The network of ``--model`` on ``--device``, by `hpinet.networks.names.open_model`."""
     from hpinet.networks.names import open_model
 
-    device = shared.usable_device(options.device)
-    return open_model(options.model, options.scale, device=device)
+    options.device = shared.usable_device(options.device)
+    return open_model(options.model, options.scale, device=options.device)
 
 
 def compare(

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hpinet.networks.adapter import adapt
     from hpinet.networks.names import open_model
     from lam.attribution.detectors import DETECTORS, GaborDetector
     from lam.attribution.local_attribution import LocalAttribution
@@ -48,6 +49,7 @@ __all__ = [
     "MethodResult",
     "RandomisationResult",
     "Window",
+    "adapt",
     "area_fractions",
     "area_of_interest",
     "area_report",
@@ -65,6 +67,7 @@ __all__ = [
 # Module of every name. Torch takes seconds to import: `python -m lam --help` and bad arguments need
 # not wait for it, so a module is imported when one of its names is first used.
 _HOMES = {
+    "hpinet.networks.adapter": ("adapt",),
     "hpinet.networks.names": ("open_model",),
     "lam.attribution.detectors": ("DETECTORS", "GaborDetector"),
     "lam.attribution.local_attribution": ("LocalAttribution",),

@@ -17,6 +17,7 @@ from ui.state.session import Session
 from ui.tabs import about
 from ui.tabs.matches import MatchedPatches
 from ui.tabs.receptive_field import ReceptiveField
+from ui.tabs.released import ReleasedNetworks, choices
 from ui.tabs.super_resolve import SuperResolve, of_opened
 from ui.tabs.your_model import YourModelPage
 from ui.views import comparison
@@ -51,7 +52,7 @@ def build(runtime: Runtime) -> gr.Blocks:
         )
         with gr.Row():
             with gr.Column(scale=1, min_width=250, elem_id="side"):
-                shared = _shared_controls(runtime.catalogue.labels)
+                shared = _shared_controls(choices(runtime.catalogue))
             with gr.Column(scale=5, min_width=520), gr.Tabs():
                 with gr.Tab("Super-resolve", render_children=True) as sr_tab:
                     sr = SuperResolve(runtime, session)
@@ -114,6 +115,7 @@ def _shared_controls(labels: list[str]) -> Shared:
         info="S, M: how large; x4: how many times it enlarges.",
         elem_id="network",
     )
+    shared.released = ReleasedNetworks()
     shared.shown = gr.HTML(
         status_bar("Nothing is shown yet."),
         label="What is shown",

@@ -16,6 +16,7 @@ from ui.state.session import Session, clamped_window
 from ui.tabs.components import Page
 from ui.tabs.matches import MatchedPatches
 from ui.tabs.receptive_field import ReceptiveField
+from ui.tabs.released import ReleasedNetworks
 from ui.tabs.super_resolve import SuperResolve
 from ui.tabs.your_model import YourModelPage
 from ui.views import comparison, text
@@ -33,6 +34,7 @@ class Shared(Page):
     gallery: gr.Gallery
     mode: gr.Radio
     network: gr.Dropdown
+    released: ReleasedNetworks
     shown: gr.HTML
 
 
@@ -91,6 +93,9 @@ class SharedEvents:
         @spoken
         def changed(session: Session, *settings: str) -> Iterator[dict[Any, Any]]:
             now = session.opened
+            if settings[1] in self._runtime.catalogue.fetchable:  # a question is asked first
+                yield self._refused(session)
+                return
             source = now.source if now else from_example(EXAMPLES[0])
             yield from self._show(session, lambda: source, *settings)
 
@@ -112,7 +117,8 @@ class SharedEvents:
             shared.upload.upload(uploaded, upload, outputs, **options),
             *(
                 model.success(changed, settings, outputs, **options)
-                for model in models.connect(self._runtime, session, shared.network)
+                for page in (models, shared.released)
+                for model in page.connect(self._runtime, session, shared.network)
             ),
         ):
             self._follow(event)

@@ -185,7 +185,7 @@ def block_statistics(
         patch_size=matches.patch_size,
         origins=origins,
         index=index,
-        similarity=matches.similarity[0].double().cpu().numpy(),
+        similarity=matches.similarity[0].cpu().double().numpy(),
         runners_up=runners_up,
         runner_up_similarity=values,
         in_degree=counts,
@@ -288,7 +288,7 @@ def _runners_up(matches: BlockMatches, k: int) -> tuple[Integers, Floats]:
     # The match is left out by its number: after an intervention it need not be the most similar.
     rest = matches.matrix[0].scatter(-1, matches.index[0][:, None], -torch.inf)
     found = rest.topk(min(k, n - 2), dim=-1)
-    return found.indices.cpu().numpy(), found.values.double().cpu().numpy()
+    return found.indices.cpu().numpy(), found.values.cpu().double().numpy()
 
 
 def _finite(value: Any) -> float | None:

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from hpinet.errors import UserError
+from hpinet.evaluation.candidates import device_of
 from hpinet.inference.precision import half_precision
 from hpinet.modeling.matching import best_matches
-from hpinet.modeling.multi_adds import blocks_of, count_multi_adds
+from hpinet.modeling.multi_adds import blocks_of
 from hpinet.modeling.patches import division
+from hpinet.networks.costs import multi_adds, multi_adds_720p
 
 from .rounds import peak_memory, timed
 
@@ -33,18 +35,19 @@ def benchmark(
     """Measure a network where its parameters are.
 
     Args:
-        model: a network in evaluation mode.
+        model: a network with `.scale`, in evaluation mode.
         size: LR height and width in pixels.
         batch: images at once.
         repeats: timed passes, after one to warm up.
         precision: one of `hpinet.inference.precision.PRECISIONS`.
 
     Returns:
-        params; multi_adds (of the whole batch); multi_adds_720p (of one image of 1280x720 SR
-        pixels); seconds (median of a pass), seconds_min and seconds_max; similarity_seconds (of
-        these, for comparing all patches with all; 0 without Global Pixel Access); peak_memory in
-        bytes, and peak_memory_is, which says what was measured (peak_memory is None where the
-        system cannot tell); size, batch, precision, device, threads.
+        params; multi_adds (of the whole batch, None where they cannot be counted);
+        multi_adds_720p (of one image of 1280x720 SR pixels); seconds (median of a pass),
+        seconds_min and seconds_max; similarity_seconds (of these, for comparing all patches with
+        all; 0 without Global Pixel Access); peak_memory in bytes, and peak_memory_is, which says
+        what was measured (peak_memory is None where the system cannot tell); size, batch,
+        precision, device, threads.
 
     Raises:
         ValueError: a size, batch or number of repeats below 1, or an unknown precision.
@@ -54,7 +57,7 @@ def benchmark(
             "size, batch and repeats must be 1 or more, not "
             f"{size[0]}x{size[1]}, {batch} and {repeats}."
         )
-    device = next(model.parameters()).device
+    device = device_of(model)
     x = noise(batch, size).to(device)
 
     def forward() -> None:
@@ -65,12 +68,10 @@ def benchmark(
 
     memory, meaning = peak_memory(forward, device)  # first, as it doubles as the warm-up
     seconds = [timed(forward).seconds for _ in range(repeats)]
-    scale = int(getattr(model, "scale", 4))
-    paper = torch.zeros(1, 3, 720 // scale, -(-1280 // scale))
     return {
         "params": sum(p.numel() for p in model.parameters()),
-        "multi_adds": count_multi_adds(model, x),
-        "multi_adds_720p": count_multi_adds(model, paper) if blocks_of(model) else None,
+        "multi_adds": multi_adds(model, size, batch),
+        "multi_adds_720p": multi_adds_720p(model),
         "seconds": statistics.median(seconds),
         "seconds_min": min(seconds),
         "seconds_max": max(seconds),
@@ -153,7 +154,7 @@ def format_cost(report: dict[str, Any]) -> str:
             f"input        {report['batch']} x {height}x{width} (HxW) on {report['device']}, "
             f"{report['threads']} CPU threads, {report['precision']}",
             f"parameters   {report['params']:,}",
-            f"multi-adds   {report['multi_adds'] / 1e9:.1f} G{of_paper}",
+            f"multi-adds   {_giga(report['multi_adds'])}{of_paper}",
             f"seconds      {report['seconds']:.3f} "
             f"(median; {report['seconds_min']:.3f} to {report['seconds_max']:.3f})"
             f"{of_similarity if similarity else ''}",
@@ -168,7 +169,7 @@ def format_scaling(report: dict[str, Any]) -> str:
     for one in report["sizes"]:
         share = one["similarity_seconds"] / one["seconds"]
         lines.append(
-            f"{one['size'][0]:>6}x{one['size'][1]:<5}{one['multi_adds'] / 1e9:10.1f} G"
+            f"{one['size'][0]:>6}x{one['size'][1]:<5}{_giga(one['multi_adds']):>12}"
             f"{one['seconds']:10.3f}{share:12.1%}{_mebibytes(one['peak_memory']):>12}"
         )
     lines.append(
@@ -176,6 +177,10 @@ def format_scaling(report: dict[str, Any]) -> str:
         f"{report['exponent_without_similarity']:.2f} without the similarity"
     )
     return "\n".join(lines)
+
+
+def _giga(count: int | None) -> str:
+    return "unknown" if count is None else f"{count / 1e9:.1f} G"
 
 
 def _mebibytes(size: int | None) -> str:

@@ -6,8 +6,12 @@ import hashlib
 import os
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_cache_dir
 from tqdm import tqdm
@@ -16,6 +20,9 @@ from .reading import WeightsError
 
 SOURCE = "https://github.com/passerer/HPINet/raw/cc/checkpoints"
 """The authors' public branch. It states no licence: use is between you and them."""
+
+SOURCE_VARIABLE = "HPINET_RELEASED_URL"
+"""Environment variable with the URL of a mirror; what comes from there is checked all the same."""
 
 _CHUNK = 1 << 16
 _TIMEOUT = 30  # seconds without a byte
@@ -63,19 +70,33 @@ def cache_folder() -> Path:
     return Path(os.environ.get("HPINET_CACHE") or user_cache_dir("hpinet-lens", appauthor=False))
 
 
+def released_source() -> str:
+    """The URL of the folder of released files: the authors', or a mirror's."""
+    return os.environ.get(SOURCE_VARIABLE) or SOURCE
+
+
+Report = Callable[[int, int], Any]
+"""Takes the bytes that have arrived and those that there will be."""
+
+
 def download_released(
-    name: str, folder: str | Path | None = None, source: str = SOURCE, progress: bool = True
+    name: str,
+    folder: str | Path | None = None,
+    source: str | None = None,
+    progress: bool = True,
+    report: Report | None = None,
 ) -> Path:
     """Fetch one of the authors' checkpoints, or find it where an earlier call left it.
 
-    An interrupted download continues where it stopped. A file takes its final name only after
-    its SHA-256 was checked.
+    A transfer that breaks off goes on where it stopped, at once and in later calls. A file takes
+    its final name only after its SHA-256 was checked.
 
     Args:
         name: A key of `RELEASED`, such as ``"HPINet-M-x4"``.
         folder: Where to keep it; `cache_folder` by default.
-        source: URL of the folder that holds the files.
+        source: URL of the folder that holds the files; `released_source` by default.
         progress: Whether to show a progress bar.
+        report: Told now and then how far it is.
 
     Returns:
         The file's path, to be passed to `load_model`.
@@ -87,14 +108,13 @@ def download_released(
     """
     if name not in RELEASED:
         raise WeightsError(f"the authors released no {name!r}, only {', '.join(RELEASED)}")
-    wanted = RELEASED[name]
+    wanted, source = RELEASED[name], source or released_source()
     target = Path(folder or cache_folder()) / wanted.file
-    if target.is_file() and _sha256(target) == wanted.sha256:
+    if target.is_file() and sha256_of(target) == wanted.sha256:
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(target.name + ".part")
-    _fetch(f"{source}/{wanted.file}", part, wanted, progress)
-    found = _sha256(part)
+    with _bar(wanted.file, wanted.size, progress) as show:
+        part = fetch(f"{source}/{wanted.file}", target, wanted.size, _both(show, report))
+    found = sha256_of(part)
     if found != wanted.sha256:
         part.unlink()
         raise WeightsError(
@@ -105,31 +125,78 @@ def download_released(
     return target
 
 
-def _fetch(url: str, part: Path, wanted: Released, progress: bool) -> None:
-    """Append to ``part`` the bytes that it lacks, by an HTTP range request."""
-    have = part.stat().st_size if part.exists() else 0
-    if have >= wanted.size:
-        return
+def fetch(url: str, target: Path, size: int | None, report: Report) -> Path:
+    """The bytes behind a URL, beside where they will be kept; what is there already is kept.
+
+    Args:
+        url: Where they are.
+        target: The file that they will be; they are written to ``target`` with ``.part`` added.
+        size: How many they are; None takes the server's word.
+        report: Told now and then how far it is.
+
+    Returns:
+        The part file, complete.
+
+    Raises:
+        WeightsError: If they cannot be had.
+        OSError: If the disk is full or the folder cannot be written.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
+    while True:
+        before = part.stat().st_size if part.exists() else 0
+        if size is not None and before >= size:
+            return part
+        problem = ""
+        try:
+            size = _append(url, part, before, size, report)
+        except (urllib.error.URLError, TimeoutError, ConnectionError, HTTPException) as error:
+            problem = str(getattr(error, "reason", error) or type(error).__name__)
+        now = part.stat().st_size if part.exists() else 0
+        if size is not None and now >= size:
+            return part
+        if now <= before:  # else it goes on from there
+            raise WeightsError(
+                f"cannot fetch {url} ({problem or 'the connection was cut'}): try again later, "
+                f"what has arrived is kept; or fetch it by other means and pass its path"
+            )
+
+
+def _append(url: str, part: Path, have: int, size: int | None, report: Report) -> int | None:
+    """Append to ``part`` the bytes that it lacks, by an HTTP range request; their number."""
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
-    try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
-            resumed = response.status == 206  # else the server sends the file from its start
-            start = have if resumed else 0
-            bar = tqdm(
-                total=wanted.size, initial=start, unit="B", unit_scale=True,
-                desc=wanted.file, disable=not progress,
-            )  # fmt: skip
-            with part.open("ab" if resumed else "wb") as file, bar:
-                while chunk := response.read(_CHUNK):
-                    file.write(chunk)
-                    bar.update(len(chunk))
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-        reason = getattr(error, "reason", error)
-        raise WeightsError(
-            f"cannot fetch {url} ({reason}): try again later, what has arrived is kept; "
-            f"or fetch it by other means and pass its path"
-        ) from error
+    with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
+        resumed = response.status == 206  # else the server sends the file from its start
+        done, length = (have if resumed else 0), response.headers.get("Content-Length")
+        if size is None and length is not None:
+            size = done + int(length)
+        with part.open("ab" if resumed else "wb") as file:
+            while chunk := response.read(_CHUNK):
+                file.write(chunk)
+                done += len(chunk)
+                report(done, size or done)
+    return size
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()  # files of a few megabytes
+@contextmanager
+def _bar(name: str, size: int | None, shown: bool) -> Iterator[Report]:
+    with tqdm(total=size, unit="B", unit_scale=True, desc=name, disable=not shown) as bar:
+        yield lambda done, total: bar.update(done - bar.n)
+
+
+def _both(first: Report, second: Report | None) -> Report:
+    def report(done: int, total: int) -> None:
+        first(done, total)
+        if second is not None:
+            second(done, total)
+
+    return report
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            found.update(chunk)
+    return found.hexdigest()

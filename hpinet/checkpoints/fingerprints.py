@@ -11,8 +11,12 @@ _DIGITS = 16  # 64 bits: among a million fingerprints a chance collision has pro
 
 
 def network_digest(network: nn.Module) -> str:
-    """Fingerprint of a network's class, configuration and weights: 16 hexadecimal digits."""
-    about = (getattr(network, name, None) for name in ("name", "scale", "config"))
+    """Fingerprint of a network's class, configuration and weights: 16 hexadecimal digits.
+
+    Of an adapted network also how it is called and the file that built it.
+    """
+    about = [getattr(network, name, None) for name in ("name", "scale", "config")]
+    about += [found for name in ("options", "source") if (found := getattr(network, name, None))]
     found = hashlib.sha256(repr((type(network).__name__, *about)).encode())
     for name, tensor in network.state_dict().items():
         found.update(name.encode())

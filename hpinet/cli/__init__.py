@@ -1,1 +1,1 @@
-"""The commands ``python -m hpinet upscale|evaluate|benchmark|train|download``."""
+"""The commands ``python -m hpinet upscale|evaluate|benchmark|train|export|download``."""

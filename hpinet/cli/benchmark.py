@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hpinet.errors import UserError
 
 from . import options as shared
+from .networks import open_all
 
 if TYPE_CHECKING:  # the heavy imports wait inside the functions
     from torch import nn
@@ -20,7 +21,7 @@ AGAINST = ("swinir", "swinir-light", "rcan")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give a parser the arguments of `run`."""
-    shared.add_model(parser)
+    shared.add_model(parser, several="list")
     add = parser.add_argument
     add(
         "--size",
@@ -56,6 +57,13 @@ def run(options: argparse.Namespace) -> int:
     """
     if options.crop is not None and (options.size or not options.training):
         raise UserError("--crop is the size of --training, and stands instead of --size")
+    names = shared.models(options)
+    options.device = shared.usable_device(options.device)
+    if len(names) > 1:
+        if options.training or options.against:
+            raise UserError("--training and --against are about one network: name one --model")
+        return _several(options, names)
+    options.model = names[0]
     model = _network(options)
     if options.training:
         return _training(options, model)
@@ -63,14 +71,27 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _network(options: argparse.Namespace) -> nn.Module:
-    from hpinet.checkpoints.loading import load_model
     from hpinet.config import VARIANTS, get_config
     from hpinet.modeling.hpinet import HPINet
 
-    device = shared.usable_device(options.device)
     if options.model in VARIANTS:  # its cost does not depend on the weights, bundled or not
-        return HPINet(get_config(options.model, options.scale or 4)).eval().to(device)
-    return load_model(options.model, scale=options.scale, device=device)
+        return HPINet(get_config(options.model, options.scale or 4)).eval().to(options.device)
+    return open_all(options, [options.model])[0].network
+
+
+def _several(options: argparse.Namespace, names: list[str]) -> int:
+    from hpinet.benchmark.cost import PAPER_SIZE
+    from hpinet.benchmark.several import costs, format_costs
+
+    report = costs(
+        open_all(options, names),
+        size=_one_size(options, PAPER_SIZE),
+        batch=1 if options.batch is None else options.batch,
+        rounds=options.rounds,
+        precision=options.precision or "fp32",
+    )
+    print(json.dumps(report) if options.json else format_costs(report))
+    return 0
 
 
 def _alone(options: argparse.Namespace, model: nn.Module) -> int:

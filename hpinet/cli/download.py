@@ -1,14 +1,22 @@
-"""``python -m hpinet download``: the authors' released weights."""
+"""``python -m hpinet download``: the authors' released weights, and AlexNet's for LPIPS."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+
+LPIPS = "lpips"
+"""What AlexNet's weights are called here."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give a parser the arguments of `run`."""
     parser.add_argument(
-        "names", metavar="NAME", nargs="*", help="such as HPINet-M-x4; all of them by default"
+        "names",
+        metavar="NAME",
+        nargs="*",
+        help="such as HPINet-M-x4, or lpips for AlexNet's weights, which --lpips needs; all "
+        "released checkpoints by default",
     )
 
 
@@ -17,5 +25,20 @@ def run(options: argparse.Namespace) -> int:
     from hpinet.checkpoints.download import RELEASED, download_released
 
     for name in options.names or sorted(RELEASED):
-        print(download_released(name))
+        print(fetch_lpips() if name == LPIPS else download_released(name))
     return 0
+
+
+def fetch_lpips() -> Path:
+    """AlexNet's weights, with a progress bar."""
+    from tqdm import tqdm
+
+    from hpinet.metrics.backbone import fetch_backbone
+
+    with tqdm(unit="B", unit_scale=True, desc="AlexNet") as bar:
+
+        def report(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        return fetch_backbone(report)

@@ -12,7 +12,12 @@ from typing import Any
 from hpinet.errors import UserError
 from hpinet.imaging.files import check_output
 
-DEVICE = "cpu (default), cuda, cuda:1, mps"
+DEVICE = "auto (default: a GPU where there is one), cpu, cuda, cuda:1 or mps"
+NETWORK = (
+    "S, M or L; a released one such as HPINet-M-x4; bicubic; a file of weights; or FILE.py:build, "
+    "a function that returns a module (docs/your_network.md); :no-gpa behind it is --no-gpa for it "
+    "alone"
+)
 NO_GPA = (
     "without Global Pixel Access: the twin trained so for a name, "
     "each patch its own match for a file trained with it"
@@ -23,33 +28,61 @@ HR = "DIR holds originals: LR by MATLAB's bicubic, or DIR/LR"
 
 def add_model(
     parser: argparse.ArgumentParser,
-    help_text: str = "bundled weights by name (S, M, L), or a file of weights; S by default",
+    help_text: str = NETWORK,
     *,
-    scales: tuple[int, ...] | None = (2, 3, 4),
+    several: str | None = None,
+    required: bool = False,
     gpa: bool = False,
-    device: bool = True,
+    scales: tuple[int, ...] | None = (2, 3, 4),
 ) -> None:
-    """``--model`` and ``--scale``, and on request ``--no-gpa`` and ``--device``.
+    """``--model``, ``--scale``, ``--device`` and ``--yes``, and on request ``--no-gpa``.
 
     Args:
         parser: Takes the options.
         help_text: What a model can be here.
-        scales: The scales there are; None leaves them to whoever opens the model.
+        several: ``"repeat"`` where the option may be repeated, ``"list"`` where several may follow
+            it as well, as no positional argument can be taken for one; `models` reads both.
+        required: Whether there is no default.
         gpa: Whether Global Pixel Access can be switched off.
-        device: Whether there is a choice of devices.
+        scales: What ``--scale`` can be; None leaves it to whoever opens the network.
     """
-    parser.add_argument("--model", default="S", metavar="NAME|FILE", help=help_text)
+    how: dict[str, Any] = {"default": "S"}
+    if several is not None:
+        how = {"action": "append" if several == "repeat" else "extend"}
+        help_text = f"{help_text}; {'repeat it for' if several == 'repeat' else 'one or'} several"
+    if several == "list":
+        how["nargs"] = "+"
+    told = help_text if required else f"{help_text} (S)"
+    parser.add_argument("--model", metavar="NETWORK", required=required, help=told, **how)
     add_scale(parser, scales)
     if gpa:
         parser.add_argument("--no-gpa", action="store_true", help=NO_GPA)
-    if device:
-        parser.add_argument("--device", default="cpu", help=DEVICE)
+    add_device(parser)
+    parser.add_argument("--yes", action="store_true", help="fetch released weights without asking")
 
 
-def add_scale(parser: argparse.ArgumentParser, scales: tuple[int, ...] | None = (2, 3, 4)) -> None:
+def models(options: argparse.Namespace) -> list[str]:
+    """The networks that `add_model` took, S where none is named.
+
+    Raises:
+        ValueError: If one is named twice.
+    """
+    names = options.model or ["S"]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise UserError(f"{twice[0]} is given twice: name each --model once")
+    return list(names)
+
+
+def add_scale(parser: argparse.ArgumentParser, scales: tuple[int, ...] | None) -> None:
     """``--scale``, see `add_model`."""
-    told = "4 by default for a name; a file says its own"
+    told = "4 by default for a name; others have their own"
     parser.add_argument("--scale", type=int, choices=scales, help=told)
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """``--device``, see `usable_device`."""
+    parser.add_argument("--device", default="auto", metavar="DEVICE", help=DEVICE)
 
 
 def add_matches(parser: argparse.ArgumentParser) -> None:
@@ -149,17 +182,27 @@ def output_folder(name: str | Path) -> Path:
 
 
 def usable_device(name: str) -> str:
-    """Return the device's name if this machine has it.
+    """A device that this machine has.
+
+    Args:
+        name: ``"auto"`` for an NVIDIA or Apple GPU where there is one, else the CPU; or PyTorch's
+            name of a device.
 
     Raises:
         ValueError: It has not.
     """
     import torch
 
+    if name == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
     try:
-        torch.zeros(1, device=name)
+        torch.zeros(1, device=name).cpu()
     except (RuntimeError, AssertionError, NotImplementedError):
-        raise UserError(f"there is no device {name!r} here: try --device cpu.") from None
+        raise UserError(
+            f"there is no device {name!r} here: --device auto takes what there is"
+        ) from None
     return name
 
 

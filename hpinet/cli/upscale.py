@@ -1,26 +1,36 @@
-"""``python -m hpinet upscale``: one image, super-resolved."""
+"""``python -m hpinet upscale``: one image, super-resolved by one network or by several."""
 
 from __future__ import annotations
 
 import argparse
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import options as shared
+from .networks import open_all
+
+if TYPE_CHECKING:  # the heavy imports wait inside the functions
+    from hpinet import Picture
+    from hpinet.evaluation.candidates import Candidate
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give a parser the arguments of `run`."""
     parser.add_argument("input", metavar="IN", help="an image of any common format")
-    shared.add_output(parser, "a PNG to write", metavar="OUT", required=True)
+    told = "a PNG to write; with several networks a folder, for a PNG each"
+    shared.add_output(parser, told, metavar="OUT", required=True)
     parser.add_argument("--overwrite", action="store_true", help=shared.OVERWRITE)
     parser.add_argument(
         "--keep-metadata",
         action="store_true",
         help="write density and capture data (EXIF) of IN into OUT, too",
     )
-    shared.add_model(parser, gpa=True)
+    shared.add_model(parser, several="repeat", gpa=True)
     shared.add_memory(
         parser,
-        "what may be used beside the weights, such as 500M or 2GB (0.9 of what is free); "
+        "what HPINet may use beside the weights, such as 500M or 2GB (0.9 of what is free); "
         "the result is the same",
     )
     shared.add_precision(
@@ -38,21 +48,46 @@ def run(options: argparse.Namespace) -> int:
         ValueError: If an argument or the image does not fit.
         OSError: If a file cannot be read or written.
     """
-    from hpinet.checkpoints.loading import load_model
     from hpinet.imaging.files import check_output
-    from hpinet.imaging.images import check_png_path, read_picture, write_picture
-    from hpinet.inference.upscale import upscale
+    from hpinet.imaging.images import check_png_path, read_picture
 
-    check_output(check_png_path(options.output), [options.input], options.overwrite)
+    names = shared.models(options)
+    folder = None
+    if len(names) > 1:
+        folder = shared.check_output_folder(options.output)
+    else:
+        check_output(check_png_path(options.output), [options.input], options.overwrite)
     image = read_picture(options.input, keep_metadata=options.keep_metadata)
-    device = shared.usable_device(options.device)
-    model = load_model(options.model, scale=options.scale, gpa=not options.no_gpa, device=device)
-    result = upscale(model, image, memory=options.memory, precision=options.precision)
-    write_picture(options.output, result.rgb, result.alpha, result.metadata)
+    candidates = open_all(options, names)
+    places = [Path(options.output)]
+    if folder is not None:
+        places = [folder / f"{file_name(candidate.label)}.png" for candidate in candidates]
+        for place in places:
+            check_output(place, [options.input], options.overwrite)
+        folder.mkdir(parents=True, exist_ok=True)
     for note in image.notes:
         print(f"{options.input}: {note}")
-    print(
-        f"{options.output}: {image.size[1]}x{image.size[0]} -> "
-        f"{result.size[1]}x{result.size[0]} pixels"
-    )
+    for candidate, place in zip(candidates, places, strict=True):
+        _write(options, image, candidate, place, timed=folder is not None)
     return 0
+
+
+def _write(
+    options: argparse.Namespace, image: Picture, candidate: Candidate, place: Path, timed: bool
+) -> None:
+    from hpinet.imaging.images import write_picture
+    from hpinet.inference.upscale import upscale
+
+    began = time.perf_counter()
+    result = upscale(candidate.network, image, memory=options.memory, precision=options.precision)
+    seconds = time.perf_counter() - began
+    write_picture(place, result.rgb, result.alpha, result.metadata)
+    print(
+        f"{place}: {image.size[1]}x{image.size[0]} -> {result.size[1]}x{result.size[0]} pixels"
+        + (f", {seconds:.2f} s" if timed else "")
+    )
+
+
+def file_name(label: str) -> str:
+    """A network's label as the name of a file."""
+    return re.sub(r"[^\w.-]+", "_", label)

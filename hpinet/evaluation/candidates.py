@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import torch
 from torch import nn
 
 from hpinet.checkpoints.fingerprints import network_digest
-from hpinet.checkpoints.loading import load_model
+from hpinet.errors import UserError
+from hpinet.networks.adapter import DoubtfulRange
+from hpinet.networks.bicubic import BICUBIC
+from hpinet.networks.names import NotFetchedError, open_model
 
-WITHOUT_GPA = ":no-gpa"
-"""Written behind a network's name: what ``--no-gpa`` means for one network alone."""
+Fetch = Callable[[str], bool]
+"""Fetches a released checkpoint, by a key of `hpinet.checkpoints.download.RELEASED`, or does not
+because nobody allows it; whether it did."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,20 +29,37 @@ class Candidate:
     Attributes:
         label: The name.
         network: In evaluation mode, with ``.scale``.
+        spec: How it was asked for.
     """
 
     label: str
     network: nn.Module
+    spec: str = ""
 
     @property
     def scale(self) -> int:
         """SR pixels per LR pixel."""
         return int(self.network.scale)  # type: ignore[arg-type]
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was found out about it, a sentence each."""
+        return tuple(getattr(self.network, "notes", ()))
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        return device_of(self.network)
+
     @cached_property
     def weights_sha256(self) -> str:
         """The network's fingerprint, see `hpinet.checkpoints.fingerprints.network_digest`."""
         return network_digest(self.network)
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Where a network runs; the CPU where it has no parameters."""
+    return next((p.device for p in network.parameters()), torch.device("cpu"))
 
 
 def open_candidate(
@@ -46,22 +69,70 @@ def open_candidate(
     gpa: bool = True,
     device: str | torch.device = "cpu",
     label: str | None = None,
-    opener: Callable[..., nn.Module] = load_model,
+    fetch: Fetch | None = None,
 ) -> Candidate:
-    """Load a network.
+    """Open a network.
 
     Args:
-        name: As ``opener`` takes it, with `WITHOUT_GPA` behind it or not.
-        scale: As ``opener`` takes it.
-        gpa: False takes Global Pixel Access away, as the suffix does.
+        name: See `hpinet.networks.names.open_model`.
+        scale: As there.
+        gpa: As there.
         device: Where it runs.
         label: What tables call it; the name by default.
-        opener: `hpinet.load_model`, or `hpinet.networks.names.open_model` where networks of other
-            architectures will do.
+        fetch: Asked where a released checkpoint is not there yet.
 
     Raises:
         ValueError: If there is no such network.
     """
-    bare = name.removesuffix(WITHOUT_GPA)
-    network = opener(bare, scale=scale, gpa=gpa and bare == name, device=device)
-    return Candidate(label or name, network)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DoubtfulRange)  # it stands among the notes
+        try:
+            network = open_model(name, scale, gpa, device)
+        except NotFetchedError as error:
+            if fetch is None or not fetch(error.name):
+                raise
+            network = open_model(name, scale, gpa, device)
+    return Candidate(label or name, network, name)
+
+
+def open_candidates(
+    names: Sequence[str],
+    scale: int | None = None,
+    gpa: bool = True,
+    device: str | torch.device = "cpu",
+    fetch: Fetch | None = None,
+) -> list[Candidate]:
+    """Open networks; bicubic enlarges as the first of the others does, where nothing else is said.
+
+    Args:
+        names: See `hpinet.networks.names.open_model`.
+        scale: As there.
+        gpa: False takes Global Pixel Access from all of them.
+        device: Where they run.
+        fetch: Asked where a released checkpoint is not there yet.
+
+    Raises:
+        ValueError: If one cannot be had.
+    """
+    labels = unique_labels(names, [Path(name).name for name in names])
+    found: dict[str, Candidate] = {}
+    for name, label in sorted(zip(names, labels, strict=True), key=lambda pair: pair[0] == BICUBIC):
+        wanted = scale
+        if name == BICUBIC and scale is None and found:
+            wanted = next(iter(found.values())).scale
+        found[label] = open_candidate(
+            name, wanted, gpa=gpa, device=device, label=label, fetch=fetch
+        )
+    return [found[label] for label in labels]
+
+
+def unique_labels(names: Sequence[str], short: Sequence[str]) -> list[str]:
+    """Short names where they tell all apart, else the names as they were given.
+
+    Raises:
+        ValueError: If a name is given twice.
+    """
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise UserError(f"{twice[0]} is given twice: name each model and folder once.")
+    return [s if short.count(s) == 1 else n for n, s in zip(names, short, strict=True)]

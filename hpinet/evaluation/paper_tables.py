@@ -17,6 +17,7 @@ from torch import nn
 from hpinet.config import VARIANTS, HPINetConfig
 from hpinet.errors import UserError
 from hpinet.modeling.hpinet import HPINet
+from hpinet.networks.adapter import AdaptedNetwork
 
 SETS = {"Set5": 5, "Set14": 14, "B100": 100, "Urban100": 100, "Manga109": 109}
 """The paper's benchmarks and how many images each has."""
@@ -128,14 +129,17 @@ def paper_result(model: nn.Module, benchmark: str) -> PaperResult | None:
     """What the paper prints for a network's architecture on a benchmark.
 
     Args:
-        model: Any network. Only an `HPINet` of a variant that the paper measured has a result;
-            weights trained with Global Pixel Access and run without are no such network.
+        model: Any network. An `HPINet` of a variant that the paper measured has a result (weights
+            trained with Global Pixel Access and run without are no such network), and another
+            architecture that Table 1 names, if it has as many parameters.
         benchmark: A name that `benchmark_name` knows.
 
     Returns:
         The result, or None.
     """
     name = benchmark_name(benchmark)
+    if name is not None and isinstance(model, AdaptedNetwork):
+        return _result_of_another(model, name)
     if name is None or not isinstance(model, HPINet):
         return None
     variant, scale = variant_name(model.config), model.config.scale
@@ -150,6 +154,24 @@ def paper_result(model: nn.Module, benchmark: str) -> PaperResult | None:
         figures = known | {key: value for key, value in figures.items() if value is not None}
     figures.pop("milliseconds", None)
     return PaperResult(_title(variant), tuple(number for number, _ in rows), **figures)
+
+
+def _result_of_another(model: AdaptedNetwork, benchmark: str) -> PaperResult | None:
+    """The row of Table 1 of an architecture's name, or of a longer name such as SwinIR-light."""
+    params = sum(p.numel() for p in model.parameters()) / 1e6
+    wanted = _letters(model.name)
+    for row in table(1):
+        alike = bool(wanted) and _letters(str(row["model"])).startswith(wanted)
+        # Printed with two digits, which of 0.27 million is off by 2%.
+        if not alike or row["scale"] != model.scale or abs(params - row["params"]) > 0.02:
+            continue
+        figures = row[benchmark] or {}
+        return PaperResult(str(row["model"]), (1,), params=row["params"], **figures)
+    return None
+
+
+def _letters(name: str) -> str:
+    return "".join(one for one in name.lower() if one.isalnum())
 
 
 def _row(number: int, model: object, scale: int) -> Mapping[str, Any]:

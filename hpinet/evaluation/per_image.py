@@ -8,7 +8,9 @@ from pathlib import Path
 from hpinet.checkpoints.fingerprints import files_digest
 from hpinet.data.pairs import Pair
 from hpinet.data.result_store import ResultStore, Row, StoreLayout
+from hpinet.metrics.psnr_ssim import ROUNDED
 
+from .candidates import Candidate
 from .evaluate import METRICS, Figures
 
 PROTOCOL = "1"
@@ -41,6 +43,7 @@ class StoredModel:
         digest: Of the network, see `hpinet.checkpoints.fingerprints.network_digest`.
         scale: Up-scaling factor.
         device: Its kind, ``"cpu"`` or ``"cuda"``: figures differ in the last digits.
+        luma: One of `hpinet.metrics.psnr_ssim.LUMAS`.
     """
 
     store: ResultStore
@@ -49,6 +52,7 @@ class StoredModel:
     digest: str
     scale: int
     device: str
+    luma: str = ROUNDED
 
     def find(self, pair: Pair, lpips: bool) -> Figures | None:
         """The figures of an image; None if unknown, or without the LPIPS that is asked for."""
@@ -67,8 +71,17 @@ class StoredModel:
 
     def _content(self, pair: Pair) -> Row:
         images = files_digest(pair.hr, pair.lr)
-        values = (images, self.digest, str(self.scale), self.device, PROTOCOL)
+        protocol = PROTOCOL if self.luma == ROUNDED else f"{PROTOCOL} {self.luma}"
+        values = (images, self.digest, str(self.scale), self.device, protocol)
         return dict(zip(_CONTENT, values, strict=True))
+
+
+def stored_model(
+    store: ResultStore, set_name: str, candidate: Candidate, luma: str = ROUNDED
+) -> StoredModel:
+    """A store as a network on a set sees it."""
+    device, digest = candidate.device.type, candidate.weights_sha256
+    return StoredModel(store, set_name, candidate.label, digest, candidate.scale, device, luma)
 
 
 def _is_sound(row: Row) -> bool:

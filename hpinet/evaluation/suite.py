@@ -16,18 +16,14 @@ from torch import nn
 from hpinet.data.pairs import set_name
 from hpinet.data.result_store import ResultStore
 from hpinet.errors import UserError
-from hpinet.inference.own_patches import OwnPatches
 from hpinet.metrics.confidence import interval
-from hpinet.modeling.hpinet import HPINet
-from hpinet.modeling.multi_adds import count_multi_adds
+from hpinet.metrics.psnr_ssim import ROUNDED
+from hpinet.networks.costs import multi_adds_720p
 
-from .candidates import Candidate, open_candidate
+from .candidates import Candidate, unique_labels
 from .evaluate import METRICS, evaluate
 from .paper_tables import SETS, PaperResult, benchmark_name, paper_result
-from .per_image import StoredModel
-
-OUTPUT = (720, 1280)
-"""Height and width of the image that the paper counts multi-adds for."""
+from .per_image import stored_model
 
 
 @dataclass
@@ -56,39 +52,6 @@ class Evaluation:
         return {**asdict(self), "versions": versions}
 
 
-def unique_labels(names: Sequence[str], short: Sequence[str]) -> list[str]:
-    """Short names where they tell all apart, else the names as they were given.
-
-    Raises:
-        ValueError: If a name is given twice.
-    """
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise UserError(f"{twice[0]} is given twice: name each model and folder once.")
-    return [s if short.count(s) == 1 else n for n, s in zip(names, short, strict=True)]
-
-
-def open_candidates(
-    names: Sequence[str], scale: int | None = None, gpa: bool = True, device: str = "cpu"
-) -> list[Candidate]:
-    """Load networks.
-
-    Args:
-        names: As in `hpinet.load_model`, each with `candidates.WITHOUT_GPA` behind it or not.
-        scale: As in `hpinet.load_model`.
-        gpa: False takes Global Pixel Access from all of them.
-        device: Where they run.
-
-    Raises:
-        ValueError: If one cannot be had.
-    """
-    labels = unique_labels(names, [Path(name).name for name in names])
-    return [
-        open_candidate(name, scale, gpa=gpa, device=device, label=label)
-        for name, label in zip(names, labels, strict=True)
-    ]
-
-
 def evaluate_all(
     candidates: Sequence[Candidate],
     folders: Sequence[str | Path],
@@ -96,6 +59,7 @@ def evaluate_all(
     lpips: bool = False,
     progress: bool = False,
     store: ResultStore | None = None,
+    luma: str = ROUNDED,
 ) -> Evaluation:
     """Measure every network on every set; what fails is named on stderr and left out.
 
@@ -105,28 +69,24 @@ def evaluate_all(
         lpips: Also compute LPIPS.
         progress: Show progress bars on stderr.
         store: Figures of earlier runs; they are not measured again, and new ones are kept there.
+        luma: One of `hpinet.metrics.psnr_ssim.LUMAS`.
 
     Raises:
         ValueError: If a folder is missing, or nothing at all could be measured.
     """
-    paths = [str(folder) for folder in folders]
-    for path in paths:
-        if not Path(path).is_dir():
-            raise UserError(f"{path} is not a folder.")
-    names = unique_labels(paths, [set_name(path) for path in paths])
-    found = Evaluation()
+    found, sets = Evaluation(), set_names(folders)
     said: set[str] = set()
-    for name, path in zip(names, paths, strict=True):
+    for name, path in sets.items():
         for candidate in candidates:
-            known = None if store is None else _stored(store, name, candidate)
+            known = None if store is None else stored_model(store, name, candidate, luma)
             try:
                 report = evaluate(
                     candidate.network, path, name=candidate.label, lpips=lpips,
-                    progress=progress, known=known,
+                    progress=progress, known=known, luma=luma,
                     say=_said(name, candidate.scale, said),
                 )  # fmt: skip
             except UserError as error:
-                if len(candidates) == len(paths) == 1:  # there is nothing else to measure
+                if len(candidates) == len(sets) == 1:  # there is nothing else to measure
                     raise
                 _skip(found, candidate.label, name, str(error))
                 continue
@@ -151,9 +111,18 @@ def _said(name: str, scale: int, said: set[str]) -> Callable[[str], None]:
     return say
 
 
-def _stored(store: ResultStore, name: str, candidate: Candidate) -> StoredModel:
-    device, digest = next(candidate.network.parameters()).device.type, candidate.weights_sha256
-    return StoredModel(store, name, candidate.label, digest, candidate.scale, device)
+def set_names(folders: Sequence[str | Path]) -> dict[str, str]:
+    """Folders of sets by what tables call them.
+
+    Raises:
+        ValueError: If one is missing, or given twice.
+    """
+    paths = [str(folder) for folder in folders]
+    for path in paths:
+        if not Path(path).is_dir():
+            raise UserError(f"{path} is not a folder.")
+    labels = unique_labels(paths, [set_name(path) for path in paths])
+    return dict(zip(labels, paths, strict=True))
 
 
 def _skip(found: Evaluation, label: str, name: str, reason: str) -> None:
@@ -161,27 +130,6 @@ def _skip(found: Evaluation, label: str, name: str, reason: str) -> None:
 
     found.skipped.append(f"{label} on {name}: {' '.join(reason.split())}")
     tqdm.write(f"hpinet: skipped, {found.skipped[-1]}", file=sys.stderr)
-
-
-def multi_adds(network: nn.Module) -> int | None:
-    """Multiply-accumulate operations for an output of 1280x720, see `count_multi_adds`.
-
-    Counted on shapes alone, which takes no time. Global Pixel Access switched off costs as much as
-    on, since a patch then attends to itself.
-
-    Args:
-        network: An HPINet; of others nothing is said.
-
-    Returns:
-        Their number. Where 1280 is no multiple of the scale, one LR column more is counted.
-    """
-    model = network.model if isinstance(network, OwnPatches) else network
-    if not isinstance(model, HPINet):
-        return None
-    with torch.device("meta"):
-        shapes = HPINet(model.config).eval()
-        image = torch.empty(1, 3, *(-(-side // model.scale) for side in OUTPUT))
-    return count_multi_adds(shapes, image)
 
 
 def compare(report: dict[str, Any], network: nn.Module, name: str) -> dict[str, Any]:
@@ -212,7 +160,7 @@ def compare(report: dict[str, Any], network: nn.Module, name: str) -> dict[str, 
         "set": name,
         **report,
         "params": sum(p.numel() for p in network.parameters()),
-        "multi_adds": multi_adds(network),
+        "multi_adds": multi_adds_720p(network),
         "intervals": {key: interval(_known(rows, key)) for key in METRICS},
         "bicubic_intervals": {key: interval(_known(rows, f"bicubic_{key}")) for key in METRICS},
         "gain": {key: _mean(values) for key, values in gains.items()},

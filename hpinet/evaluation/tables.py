@@ -9,8 +9,9 @@ from typing import Any
 
 from hpinet.data.tables import csv_text, markdown_table
 from hpinet.imaging.files import write_bytes
+from hpinet.networks.bicubic import BICUBIC
 
-from .evaluate import METRICS
+from .evaluate import METRICS, luma_note
 from .suite import Evaluation
 
 _HEADS = {"psnr": "PSNR-Y, dB", "ssim": "SSIM", "lpips": "LPIPS"}
@@ -50,11 +51,12 @@ def markdown(found: Evaluation) -> str:
     heads = ["set", "scale", "model", "params", "multi-adds", *(_HEADS[key] for key in shown)]
     lines = markdown_table([*heads, "gain over bicubic, dB"], _result_rows(found.results, shown))
     if found.differences:
-        lines += ["", "Differences of networks on the same pictures, first less second:", ""]
-        heads = ["set", "scale", "models", "pictures", *(_HEADS[key] for key in shown)]
+        lines += ["", "Differences of networks on the same images, first less second:", ""]
+        heads = ["set", "scale", "models", "images", *(_HEADS[key] for key in shown)]
         lines += markdown_table(heads, _difference_rows(found.differences, shown))
     notes = [note for report in found.results for note in report.get("notes", ())]
-    said = [*dict.fromkeys(notes), *(f"Skipped: {reason}" for reason in found.skipped)]
+    luma = [luma_note(report) for report in found.results]
+    said = [*dict.fromkeys([*luma, *notes]), *(f"Skipped: {reason}" for reason in found.skipped)]
     lines += [line for note in said for line in ("", note)]
     return "\n".join(lines) + "\n"
 
@@ -73,6 +75,8 @@ def _result_rows(results: Sequence[Mapping[str, Any]], shown: list[str]) -> Iter
         bicubic = [_estimate(fullest["bicubic"], fullest["bicubic_intervals"], k) for k in shown]
         yield [*place, "bicubic", "", "", *bicubic, ""]
         for report in mine:
+            if report["model"] == BICUBIC:  # the row above
+                continue
             here = [f"{group[0]} ({report['images']})", place[1]]
             yield from _model_rows(report, here, shown)
 

@@ -19,10 +19,12 @@ from hpinet.modeling.hpinet import HPINet
 from hpinet.modeling.matches import Matches
 from hpinet.modeling.memory import free_memory
 
+from .memory_errors import is_out_of_memory
 from .own_patches import OwnPatches
 from .precision import half_precision
 
 _SHARE_OF_FREE = 0.9
+_ATTEMPTS = 4  # with half the memory each, before the last
 
 
 def upscale(
@@ -74,7 +76,7 @@ def upscale(
     # the tensors made in it.
     with torch.no_grad(), half_precision(x.device, precision), _evaluating(model):
         with _memory_errors(rgb):
-            sr = model(x, **extra).float()
+            sr = _within_memory(model, x, extra).float()
         lowest, highest = sr.aminmax()
         if not bool(torch.isfinite(lowest) & torch.isfinite(highest)):
             raise PictureError("The network's result is not finite: its weights are damaged.")
@@ -130,6 +132,22 @@ def _resize_planes(alpha: Tensor, size: tuple[int, int]) -> Tensor:
     return torch.cat(planes)
 
 
+def _within_memory(model: nn.Module, x: Tensor, extra: dict[str, Any]) -> Tensor:
+    """The network's result, in smaller chunks from the moment that memory runs out."""
+    for attempt in range(_ATTEMPTS + 1):
+        try:
+            made: Tensor = model(x, **extra)
+            return made
+        except (MemoryError, RuntimeError) as error:
+            if attempt == _ATTEMPTS or "memory" not in extra or not is_out_of_memory(error):
+                raise
+        # The failed attempt's tensors are freed only after the except block has ended.
+        extra = {**extra, "memory": extra["memory"] // 2}
+        if x.device.type == "cuda":
+            torch.cuda.empty_cache()
+    raise AssertionError("the last attempt returns or raises")
+
+
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
     """Evaluation mode; afterwards each module is in the mode that it was in."""
@@ -148,10 +166,7 @@ def _memory_errors(rgb: Tensor) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        text = str(error).lower()
-        if not isinstance(error, MemoryError) and not any(
-            sign in text for sign in ("out of memory", "can't allocate", "not enough memory")
-        ):
+        if not is_out_of_memory(error):
             raise
         raise PictureError(
             f"There is not enough memory for an image of {rgb.shape[-1]}x{rgb.shape[-2]} pixels: "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import warnings
 from pathlib import Path
@@ -16,10 +15,8 @@ from hpinet.checkpoints.reading import read_tensors
 from hpinet.errors import UserError
 from hpinet.imaging.images import from_uint8
 
+from .backbone import BACKBONE_VARIABLE, find_backbone
 from .psnr_ssim import Pixels, check_sizes, eight_bit
-
-BACKBONE_VARIABLE = "HPINET_LPIPS_BACKBONE"
-"""Environment variable that may name a file of AlexNet's weights."""
 
 LPIPS_MIN_SIZE = 31
 """Pixels a side: of less AlexNet's last pooling has nothing left."""
@@ -30,14 +27,15 @@ class Lpips:
 
     The network is loaded when it is first used. The backbone comes from the file that the
     environment variable HPINET_LPIPS_BACKBONE names (torchvision's AlexNet, `features.*` tensors,
-    .safetensors or .pth), else from torchvision's cache or download.
+    .safetensors or .pth), else from where `hpinet.metrics.backbone` or torchvision keeps it.
+    Nothing is fetched here.
 
     Args:
         backbone: The backbone's file, instead of the environment variable.
     """
 
     def __init__(self, backbone: str | Path | None = None) -> None:
-        self._backbone = backbone or os.environ.get(BACKBONE_VARIABLE)
+        self._backbone = backbone or find_backbone()
         self._network: Any = None
         self._reason: str | None = None
         self._lock = threading.Lock()
@@ -86,18 +84,18 @@ class Lpips:
         with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
             warnings.simplefilter("ignore")  # lpips calls torchvision in its old ways
             try:
-                path = Path(self._backbone) if self._backbone else None
-                tensors = _read_backbone(path) if path else {}
-                network = lpips.LPIPS(net="alex", pnet_rand=path is not None, verbose=False)
-                if path:
-                    _load_backbone(network.net, tensors, path.name)
+                if self._backbone is None:
+                    raise UserError(
+                        "LPIPS needs AlexNet's weights, which are not on this machine: fetch them "
+                        "once by `python -m hpinet download lpips`, or set "
+                        f"{BACKBONE_VARIABLE} to a file of them."
+                    )
+                path = Path(self._backbone)
+                tensors = _read_backbone(path)
+                network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
+                _load_backbone(network.net, tensors, path.name)
             except UserError as error:
                 return None, str(error)
-            except (OSError, RuntimeError):  # no network, or a damaged file in the cache
-                return None, (
-                    "LPIPS needs AlexNet's weights, which could not be downloaded: "
-                    f"set {BACKBONE_VARIABLE} to a local file of them."
-                )
         return network.eval().requires_grad_(False), ""
 
 

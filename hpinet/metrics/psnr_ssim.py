@@ -1,7 +1,7 @@
 """PSNR and SSIM on the luma channel, by the protocol of the paper's tables.
 
-Both images are rounded to 8 bit and converted to luma, which is rounded to 8 bit again. By
-convention ``scale`` pixels on each side are left out.
+Both images are rounded to 8 bit and converted to luma, which is rounded to 8 bit again; much of the
+field leaves it as it is. By convention ``scale`` pixels on each side are left out.
 """
 
 from __future__ import annotations
@@ -15,26 +15,33 @@ from hpinet.imaging.value_range import RESULT_SLACK, check_value_range
 
 SSIM_WINDOW = 11  # skimage's Gaussian of sigma 1.5, cut off at 3.5 sigma: 2 * 5 + 1 pixels
 
+ROUNDED, EXACT = "rounded", "exact"
+LUMAS = (ROUNDED, EXACT)
+"""Luma rounded to 8 bit, as MATLAB's rgb2ycbcr gives it, or as the formula does (BasicSR)."""
+
 Pixels = np.ndarray | Tensor
 """uint8 (H, W, 3), or floats (1, 3, H, W) in [0, 1], which are rounded to 8 bit first."""
 
 
-def to_y(rgb: Pixels) -> np.ndarray:
+def to_y(rgb: Pixels, luma: str = ROUNDED) -> np.ndarray:
     """Luma of BT.601 in studio swing, Y = 16 + (65.481 R + 128.553 G + 24.966 B) / 255.
 
-    Rounded to 8 bit, halves up, as MATLAB's rgb2ycbcr does on uint8; Y lies in 16 to 235.
+    Y lies in 16 to 235. By default it is rounded to 8 bit, halves up, as MATLAB's rgb2ycbcr does on
+    uint8.
 
     Args:
         rgb: uint8 (H, W, 3) in 0 to 255, or floats (1, 3, H, W) in [0, 1].
+        luma: One of `LUMAS`.
 
     Returns:
-        (H, W) uint8.
+        (H, W) uint8, or float64 where it is exact.
     """
     weights = np.array([65.481, 128.553, 24.966]) / 255
-    return np.floor(eight_bit(rgb) @ weights + 16.5).astype(np.uint8)
+    exact = eight_bit(rgb) @ weights + 16
+    return exact if luma == EXACT else np.floor(exact + 0.5).astype(np.uint8)
 
 
-def psnr_y(sr: Pixels, hr: Pixels, crop: int) -> float:
+def psnr_y(sr: Pixels, hr: Pixels, crop: int, luma: str = ROUNDED) -> float:
     """Peak signal-to-noise ratio of the luma, 10 log10(255^2 / MSE) in dB.
 
     Infinite for equal images.
@@ -43,16 +50,17 @@ def psnr_y(sr: Pixels, hr: Pixels, crop: int) -> float:
         sr: the SR image; see `to_y` for the kinds of pixels.
         hr: the original, of the same size.
         crop: border pixels left out on each side; the scale, by convention.
+        luma: one of `LUMAS`.
 
     Raises:
         UserError: different sizes, or nothing left after cropping.
     """
-    a, b = _cropped_luma(sr, hr, crop, 1)
+    a, b = _cropped_luma(sr, hr, crop, 1, luma)
     error = float(np.mean((a - b) ** 2))
     return float("inf") if error == 0 else float(10 * np.log10(255**2 / error))
 
 
-def ssim_y(sr: Pixels, hr: Pixels, crop: int) -> float:
+def ssim_y(sr: Pixels, hr: Pixels, crop: int, luma: str = ROUNDED) -> float:
     """Structural similarity of the luma, at most 1 (Wang et al. 2004).
 
     Means, variances and covariance under an 11x11 Gaussian of sigma 1.5, not corrected for the
@@ -61,7 +69,7 @@ def ssim_y(sr: Pixels, hr: Pixels, crop: int) -> float:
     """
     from skimage.metrics import structural_similarity
 
-    a, b = _cropped_luma(sr, hr, crop, SSIM_WINDOW)
+    a, b = _cropped_luma(sr, hr, crop, SSIM_WINDOW, luma)
     return float(
         structural_similarity(
             a, b, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255
@@ -99,7 +107,9 @@ def check_sizes(sr: np.ndarray, hr: np.ndarray) -> None:
         )
 
 
-def _cropped_luma(sr: Pixels, hr: Pixels, crop: int, least: int) -> tuple[np.ndarray, np.ndarray]:
+def _cropped_luma(
+    sr: Pixels, hr: Pixels, crop: int, least: int, luma: str
+) -> tuple[np.ndarray, np.ndarray]:
     """Both lumas without the border, float64 (H - 2 crop, W - 2 crop) in 16 to 235."""
     a, b = eight_bit(sr), eight_bit(hr)
     check_sizes(a, b)
@@ -111,4 +121,4 @@ def _cropped_luma(sr: Pixels, hr: Pixels, crop: int, least: int) -> tuple[np.nda
         )
     inner = (slice(crop, height - crop), slice(crop, width - crop))
     # 8-bit differences would wrap around below 0.
-    return to_y(a)[inner].astype(np.float64), to_y(b)[inner].astype(np.float64)
+    return to_y(a, luma)[inner].astype(np.float64), to_y(b, luma)[inner].astype(np.float64)

@@ -26,9 +26,9 @@ from torch import nn
 from hpinet.errors import UserError
 from hpinet.modeling.hpinet import HPINet
 
-from .adapter import ModelError
-from .names import open_model
-from .spandrel import ForeignNetwork
+from .adapter import AdaptedNetwork
+from .errors import ModelError, first_line
+from .names import open_file
 
 PROBE = 24
 """Side of the LR image that a network has to enlarge, in pixels."""
@@ -60,7 +60,7 @@ def try_file(path: str | Path, seconds: float = 20.0, memory: int = 2 * 2**30) -
     """Open a file of weights in a child process and let the network enlarge a small image.
 
     Args:
-        path: See `hpinet.networks.names.open_model`.
+        path: See `hpinet.networks.names.open_file`.
         seconds: Processor time that reading, building and two passes may take, and a quarter of
             what the clock may show.
         memory: Bytes that they may take beside the program itself, where the system can limit it
@@ -108,7 +108,7 @@ def try_here(path: str | Path) -> Trial:
     Raises:
         ModelError: As `try_file`.
     """
-    return probe(open_model(path), Path(path).name)
+    return probe(open_file(path), Path(path).name)
 
 
 def _line(child: subprocess.Popen[str], seconds: float) -> str:
@@ -158,12 +158,7 @@ def architecture(model: nn.Module) -> str:
     """What a network is called, with its size where it is an HPINet."""
     if isinstance(model, HPINet):
         return f"HPINet, {model.config.dim} channels, {model.config.blocks} blocks"
-    return model.name if isinstance(model, ForeignNetwork) else type(model).__name__
-
-
-def first_line(error: BaseException) -> str:
-    """An error in one line."""
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return model.name if isinstance(model, AdaptedNetwork) else type(model).__name__
 
 
 def limit_process(memory: int, seconds: float) -> None:
@@ -196,7 +191,7 @@ def _end_with_parent() -> None:
 def _tried(path: str) -> dict[str, Any]:
     name = Path(path).name
     try:
-        return asdict(probe(open_model(path), name))
+        return asdict(probe(open_file(path), name))
     except ModelError as error:
         return {"error": str(error)}
     except (MemoryError, SystemError):

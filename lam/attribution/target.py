@@ -12,12 +12,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from hpinet.checkpoints.fingerprints import network_digest
 from hpinet.errors import UserError
 from hpinet.imaging.value_range import INPUT_SLACK, check_value_range
+from hpinet.networks.adapter import AdaptedNetwork
+from hpinet.networks.bicubic import Bicubic
 from lam.window import Window
 
 from .detectors import Detector, describe_detector, detect, get_detector
-from .inspection import check_repeatable, unwrapped
+from .inspection import arguments_of, check_repeatable, unwrapped
 from .matching_network import Choice, MatchingNetwork
 from .results import MethodResult
 
@@ -67,12 +70,13 @@ class Target:
             "torch": str(torch.__version__),
         }
         self._window, self._detector = window, get_detector(detector)[1]
-        scale = getattr(forward_func, "scale", None)
-        if isinstance(scale, int):  # known before the first, costly pass
+        can_crop = "region" in arguments_of(forward_func)
+        scale = _known_scale(forward_func, can_crop)
+        if scale is not None:  # known before the first, costly pass
             self._know_size(*(side * scale for side in self.image.shape[-2:]))
         self.network = MatchingNetwork(forward_func, self.image, matches)
         halo = getattr(self._detector, "halo", None)
-        if isinstance(scale, int) and self.network.can_crop and halo is not None:
+        if scale is not None and can_crop and halo is not None:
             self._crop_to(halo)
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -188,8 +192,17 @@ def _check_image(inputs: Tensor, forward_func: Any) -> Tensor:
 
 
 def _describe(forward_func: Any) -> dict[str, Any]:
+    if isinstance(forward_func, AdaptedNetwork):
+        return {**forward_func.describe(), "weights_sha256": network_digest(forward_func)}
     described: dict[str, Any] = {"class": type(forward_func).__name__}
     config = getattr(forward_func, "config", None)
     if is_dataclass(config) and not isinstance(config, type):
         described["config"] = asdict(config)
     return described
+
+
+def _known_scale(forward_func: Any, can_crop: bool) -> int | None:
+    """SR pixels per LR pixel where it is certain: others call other things their scale."""
+    scale = getattr(forward_func, "scale", None)
+    certain = can_crop or isinstance(forward_func, AdaptedNetwork | Bicubic)
+    return scale if certain and isinstance(scale, int) else None

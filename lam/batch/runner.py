@@ -174,7 +174,7 @@ def measure(network: nn.Module, lr: Tensor, window: Window, settings: Settings) 
         detector=settings.detector,
         matches=settings.matches if has_gpa else "live",
     )
-    areas = area_report(result.importance, window, settings.scale, _patches(network, lr))
+    areas = area_report(result.importance, window, settings.scale, patches_in(network, lr))
     box, blocks = areas.pop("box") or [None] * 4, areas.pop("blocks")
     return {
         "lr_width": lr.shape[-1],
@@ -189,7 +189,7 @@ def measure(network: nn.Module, lr: Tensor, window: Window, settings: Settings) 
     }
 
 
-def _patches(network: nn.Module, lr: Tensor) -> Any:
+def patches_in(network: nn.Module, lr: Tensor) -> Any:
     """The matches of the sharp image; without GPA the bare patches; None for other networks."""
     if isinstance(network, HPINet) and network.config.gpa:
         with torch.no_grad():

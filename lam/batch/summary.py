@@ -112,13 +112,13 @@ def format_summary(summary: Mapping[str, Any]) -> str:
     width = max([len(name) for name in names] + [len("model")])
     lines = []
     for size in summary["sizes"]:
-        lines.append(f"LR pictures of {size['width']}x{size['height']} pixels")
+        lines.append(f"LR images of {size['width']}x{size['height']} pixels")
         lines.append(
-            f"  {'model':{width}}  pictures  diffusion index (95% interval)  80% area  unexplained"
+            f"  {'model':{width}}    images  diffusion index (95% interval)  80% area  unexplained"
         )
         lines += [_line(m, width) for m in size["models"]]
     if summary["differences"]:
-        lines.append("Differences of the diffusion index, on the same pictures and windows")
+        lines.append("Differences of the diffusion index, on the same images and windows")
         lines += [
             f"  {' - '.join(d['models']):{width}}  {d['n']:8}  {_estimate(d)}"
             for d in summary["differences"]
@@ -126,7 +126,7 @@ def format_summary(summary: Mapping[str, Any]) -> str:
     if len(summary["sizes"]) > 1:
         lines.append(
             "The diffusion index depends on the LR size: compare within a size, or crop all "
-            "pictures to one with --size."
+            "images to one with --size."
         )
     if summary["undefined"]:
         count = summary["undefined"]

@@ -22,20 +22,13 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m lam",
         description="Local attribution map: the pixels that a window of the restored image uses.",
-        epilog="In IMAGE's place: dataset (many images), explore (matches), intervene (change "
-        "matches), knockout (take them away); each has a --help.",
+        epilog="In IMAGE's place: compare (many networks), dataset (many images), explore "
+        "(matches), intervene (change matches), knockout (take them away); each has a --help.",
     )
     add = parser.add_argument
     add("image", metavar="IMAGE", help="the low-resolution image")
     shared.add_window(parser, required=True)
-    shared.add_model(
-        parser,
-        "a bundled model, bicubic, a checkpoint, or with spandrel installed a file of "
-        "another architecture (S)",
-        scales=None,
-        gpa=True,
-        device=False,
-    )
+    shared.add_model(parser, several="repeat", gpa=True, scales=None)
     shared.add_matches(parser)
     _add_method(parser)
     add(

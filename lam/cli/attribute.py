@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpinet.cli.errors import parse_and_run
-from hpinet.cli.options import output_folder
+from hpinet.cli.networks import open_all
+from hpinet.cli.options import models, output_folder
+from hpinet.errors import UserError
 
 from .arguments import lam_options, make_parser
 
@@ -39,11 +41,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    names = models(options)
+    if len(names) > 1:
+        return _several(options)
+    options.model = names[0]
     for_lam = lam_options(options)
     folder = None if options.output is None else output_folder(options.output)
 
     from hpinet import HPINet, read_picture
-    from hpinet.networks.names import open_model
     from lam.attribution.detectors import get_detector
     from lam.attribution.methods import explain_progressively
     from lam.window import Window
@@ -53,7 +58,8 @@ def _run(options: argparse.Namespace) -> int:
     image = read_picture(options.image)
     for note in image.notes:
         print(f"lam: {Path(options.image).name}: {note}", file=sys.stderr)
-    model = open_model(options.model, scale=options.scale, gpa=not options.no_gpa)
+    candidate = open_all(options, [options.model], "lam")[0]
+    model = candidate.network
     gpa = isinstance(model, HPINet) and model.config.gpa
     # Without access to other patches there is nothing to freeze, and nothing that could switch.
     matches = options.matches if gpa else "live"
@@ -66,10 +72,30 @@ def _run(options: argparse.Namespace) -> int:
         path = for_lam.get("path")
         curves = _curves(model, image, window, result, {**common, "path": path})
     if folder is not None:
-        asked = {"image": str(options.image), "model": options.model, "gpa": gpa}
+        asked = {
+            "image": str(options.image),
+            "model": options.model,
+            "gpa": gpa,
+            "weights_sha256": candidate.weights_sha256,
+        }
         _write(folder, image, window, result, curves, asked)
     _report(result, curves, options)
     return 0
+
+
+def _several(options: argparse.Namespace) -> int:
+    """Several networks on one window: what ``python -m lam compare`` does."""
+    from .compare import compare
+
+    for name in ("path", "tolerance", "faithfulness"):
+        if getattr(options, name):
+            raise UserError(f"--{name} is for one network: name one --model")
+    if options.method != "lam":
+        raise UserError(f"--method {options.method} is for one network: name one --model")
+    options.steps = 50 if options.steps is None else options.steps
+    options.quadrature = options.quadrature or "gausslegendre"
+    options.hr, options.sort = None, "diffusion_index"
+    return compare(options)
 
 
 def _follow(results: Any) -> Result:

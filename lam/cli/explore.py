@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         "folder: statistics.csv, statistics.json, statistics.png. Blocks count from 1.",
     )
     add = parser.add_argument
-    add("picture", metavar="IMAGE|DIR", help="a low-resolution image, or a folder of them")
+    add("image", metavar="IMAGE|DIR", help="a low-resolution image, or a folder of them")
     add_network(parser)
     add(
         "--pixel",
@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     if options.runners_up < 0:
         raise UserError(f"--runners-up must be 0 or more, not {options.runners_up}")
-    is_folder = Path(options.picture).is_dir()
+    is_folder = Path(options.image).is_dir()
     if is_folder and options.pixel:
         raise UserError("--pixel asks about one image, but a folder was given")
     out = shared.output_folder(options.output)
@@ -86,16 +86,16 @@ def _explore_image(
 
     from .output import write_csv, write_json
 
-    image = read_picture(options.picture)
+    image = read_picture(options.image)
     for note in image.notes:
-        print(f"lam: {Path(options.picture).name}: {note}", file=sys.stderr)
+        print(f"lam: {Path(options.image).name}: {note}", file=sys.stderr)
     height, width = image.size
     found, pixel = explore(
         network, image.filled, options.pixel, options.runners_up, options.overlap
     )
     parameters = {
         **about,
-        "image": str(options.picture),
+        "image": str(options.image),
         "lr_width": width,
         "lr_height": height,
         "pixel": list(pixel),
@@ -136,9 +136,9 @@ def _figures(
     pairs = match_pairs.pairs_at(matches, place[1], place[0])
     words = f"{made}. SR pixel x {x}, y {y}. Solid: the patch that holds it, dashed: its match."
     boxes = match_pairs.draw_pairs(wide, pairs, place, across)
-    yield "pairs.png", partial(write_png, picture=captioned(boxes, words))
+    yield "pairs.png", partial(write_png, image=captioned(boxes, words))
     crops = captioned(match_pairs.pair_rows(large, pairs, scale), f"{made}. SR pixel x {x}, y {y}.")
-    yield "crops.png", partial(write_png, picture=crops)
+    yield "crops.png", partial(write_png, image=crops)
     title = f"{made}, SR pixel x {x}, y {y}, overlap {parameters['overlap']}"
     yield (
         "reach.png",
@@ -150,7 +150,7 @@ def _figures(
         degrees = match_figures.in_degree_map(wide, *where, across)
         text = f"{title}: how many of {len(block.index)} patches attend to each."
         start = f"block{block.block + 1}_"
-        yield start + "in_degree.png", partial(write_png, picture=captioned(degrees, text))
+        yield start + "in_degree.png", partial(write_png, image=captioned(degrees, text))
         graph = match_plots.match_graph(small, *where, title)
         yield start + "graph.png", partial(write_figure, figure=graph)
         known = matches.blocks[block.block]
@@ -170,17 +170,17 @@ def _explore_folder(
 
     from .output import write_csv, write_figure, write_json
 
-    sources = find_sources(options.picture, network.scale, options.hr)
+    sources = find_sources(options.image, network.scale, options.hr)
     rows, skipped = match_survey(network, sources, show=True)
     if not rows:
-        raise UserError(f"no image of {options.picture} could be used")
+        raise UserError(f"no image of {options.image} could be used")
     means = mean_statistics(rows)
     count = len({row["picture"] for row in rows})
-    parameters = {**about, "data": str(options.picture), "hr": options.hr, "pictures": count}
+    parameters = {**about, "data": str(options.image), "hr": options.hr, "pictures": count}
     report = {"parameters": parameters, "blocks": means, "skipped": skipped}
     write_csv(out / "statistics.csv", rows)
     write_json(out / "statistics.json", report)
-    title = f"{about['model']} x{about['scale']}, {count} images of {options.picture}"
+    title = f"{about['model']} x{about['scale']}, {count} images of {options.image}"
     write_figure(out / "statistics.png", statistics_plot(rows, title))
     print(json.dumps(report, allow_nan=False) if options.json else format_blocks(means))
     return SKIPPED if skipped else 0

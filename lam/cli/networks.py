@@ -6,11 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpinet.cli.options import add_model, usable_device
+from hpinet.cli.networks import open_all
+from hpinet.cli.options import add_model
 from hpinet.errors import UserError
 
 if TYPE_CHECKING:  # the heavy imports wait until the arguments are known to be good
     from hpinet import HPINet
+    from hpinet.evaluation.candidates import Candidate
 
 LATER_HELP = (
     "what blocks do that are left alone: decide anew on the features that the change made (live), "
@@ -18,9 +20,10 @@ LATER_HELP = (
 )
 
 
-def add_network(parser: argparse.ArgumentParser) -> None:
-    """The arguments that say which network, and where it runs."""
-    add_model(parser, "a bundled model or a checkpoint (S)", scales=None)
+def add_network(parser: argparse.ArgumentParser, several: str | None = None) -> None:
+    """The arguments that say which network, or which ones, and where they run."""
+    told = "an HPINet: S, a released one such as HPINet-M-x4, or a file of weights"
+    add_model(parser, told, scales=None, several=several)
 
 
 def open_network(options: argparse.Namespace) -> tuple[HPINet, dict[str, Any]]:
@@ -29,12 +32,17 @@ def open_network(options: argparse.Namespace) -> tuple[HPINet, dict[str, Any]]:
     Raises:
         ValueError: If there is none, or it has no matches.
     """
-    from hpinet import HPINet
-    from hpinet.evaluation.candidates import open_candidate
-    from hpinet.networks.names import open_model
+    return with_matches(open_all(options, [options.model], "lam")[0])
 
-    device = usable_device(options.device)
-    found = open_candidate(options.model, options.scale, device=device, opener=open_model)
+
+def with_matches(found: Candidate) -> tuple[HPINet, dict[str, Any]]:
+    """A network that has matches, and how to tell it apart.
+
+    Raises:
+        ValueError: If it has none.
+    """
+    from hpinet import HPINet
+
     if not isinstance(found.network, HPINet) or not found.network.config.gpa:
         raise UserError(f"{found.label} has no Global Pixel Access, so there are no matches")
     about = {

@@ -31,10 +31,10 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_bytes(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
 
 
-def write_png(path: Path, picture: ArrayLike) -> None:
+def write_png(path: Path, image: ArrayLike) -> None:
     """Pixels, uint8 (H, W, 3), as PNG."""
     file = io.BytesIO()
-    Image.fromarray(np.asarray(picture)).save(file, "PNG")
+    Image.fromarray(np.asarray(image)).save(file, "PNG")
     write_bytes(path, file.getvalue())
 
 

@@ -6,6 +6,7 @@ Arrays, rows and numbers in, image or figure out, as in `lam.figures.heatmaps`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -19,6 +20,23 @@ from .composition import joined, new_figure, side_by_side, stacked, text_cell
 from .drawing import checked
 from .heatmaps import Square, colour_limit, draw_window, enlarge, heatmap_overlay
 from .palette import BLUE, GREEN, VERMILION, Pixels, hexadecimal, series
+
+
+class Answer(Protocol):
+    """One network's answer, see `lam.batch.comparison.Compared`."""
+
+    @property
+    def label(self) -> str: ...  # noqa: D102
+    @property
+    def scale(self) -> int: ...  # noqa: D102
+    @property
+    def sr(self) -> Pixels: ...  # noqa: D102
+    @property
+    def result(self) -> Any: ...  # noqa: D102
+    @property
+    def areas(self) -> Mapping[str, Any]: ...  # noqa: D102
+    @property
+    def psnr(self) -> float | None: ...  # noqa: D102
 
 
 def crop_comparison(
@@ -150,6 +168,43 @@ def receptive_fields(
         draw_window(heatmap_overlay(large, one, vmax=limit, root=root), window) for one in maps
     ]
     return stacked([side_by_side(images, labels), side_by_side(drawn)])
+
+
+def network_maps(
+    lr: ArrayLike, found: Sequence[Answer], window: Square, columns: int = 4, side: int = 240
+) -> Pixels:
+    """Each network's crop of the window above its map: the figure that LAM's paper is known for.
+
+    All maps share one colour scale, as shares of each map's own sum, by their square root.
+
+    Args:
+        lr: uint8 (h, w, 3), the LR image.
+        found: A network each, in the order of the figure.
+        window: In SR pixels.
+        columns: Networks a row.
+        side: Pixels of a crop, about.
+
+    Returns:
+        uint8.
+    """
+    image, maps = checked(lr), [np.asarray(one.result.importance, np.float64) for one in found]
+    maps = [one / one.sum() if one.any() else one for one in maps]
+    limit, cells = colour_limit(maps), []
+    for one, shares in zip(found, maps, strict=True):
+        wide = enlarge(image, one.scale)
+        drawn = draw_window(heatmap_overlay(wide, shares, vmax=limit, root=True), window)
+        height = round(drawn.shape[0] * side / drawn.shape[1])
+        small = Image.fromarray(drawn).resize((side, height), Image.Resampling.LANCZOS)
+        rows = slice(window.top, window.top + window.size)
+        crop = one.sr[rows, window.left : window.left + window.size]
+        sharp = Image.fromarray(crop).resize((side, side), Image.Resampling.NEAREST)
+        index, psnr = one.areas["diffusion_index"], one.psnr
+        said = "no map" if index is None else f"DI {index:.2f}, 80% in {one.areas['area_80']:.1%}"
+        label = f"{one.label}\n{said}{'' if psnr is None else f', {psnr:.2f} dB'}"
+        parts = [text_cell(label, (side, 42)), np.asarray(sharp), np.asarray(small)]
+        cells.append(joined(parts, axis=0, gap=4))
+    lines = [side_by_side(cells[i : i + columns]) for i in range(0, len(cells), columns)]
+    return stacked(lines, gap=20)
 
 
 def diffusion_figure(

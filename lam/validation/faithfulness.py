@@ -210,7 +210,7 @@ def _deleted(
         many = torch.as_tensor(counts[first : first + batch], device=image.device)
         gone = ranks < many[:, None, None, None]  # (B, 1, h, w)
         with torch.no_grad():
-            values += target(torch.where(gone, baseline, image)).double().tolist()
+            values += target(torch.where(gone, baseline, image)).cpu().double().tolist()
     return np.array(values)
 
 

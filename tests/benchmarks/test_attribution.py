@@ -16,7 +16,7 @@ from benchmarks.map_cost import attention_cost, memory_cost, time_rows, timeline
 from benchmarks.runner import as_text
 from hpinet import HPINet, HPINetConfig
 from hpinet.imaging.images import from_uint8
-from hpinet.networks.adapter import Bicubic
+from hpinet.networks.bicubic import Bicubic
 from lam import GaussianBlurPath, LocalAttribution, Window
 from lam.batch.window_choice import parse_choice
 from lam.validation.completeness import completeness, format_completeness, rules, shrunk

@@ -69,7 +69,7 @@ def check_outputs(notebook, name: str) -> None:
         for number, output in enumerate(outputs):
             if "image/png" in output.get("data", {}):
                 said = outputs[number + 1].text
-                assert re.match(r"(pictures?|points): ", said), said
+                assert re.match(r"(images?|pictures?|points): ", said), said
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import numpy as np
 from torch import nn
 
 from hpinet.errors import UserError
-from hpinet.networks.adapter import Bicubic
+from hpinet.networks.bicubic import Bicubic
 from lam import LocalAttribution, Window, explain_progressively
 from ui.state.cache import Cache
 from ui.state.inputs import Study

@@ -14,6 +14,7 @@ from hpinet.analysis.intervention_effect import Effect, effect
 from hpinet.analysis.interventions import intervene
 from hpinet.analysis.match_statistics import BlockStatistics, block_statistics
 from hpinet.errors import UserError
+from hpinet.evaluation.candidates import device_of
 from hpinet.imaging.images import from_uint8, to_uint8
 from hpinet.modeling.hpinet import Trace
 from lam import LocalAttribution, Window
@@ -25,6 +26,7 @@ from ui.state.options import Change, How
 from ui.state.record import Result
 
 from .attribution import Attribution, region_around
+from .device import moved
 
 TRACE_PIXELS = 256 * 256
 """The most LR pixels of an image whose features in every block are kept, to change matches."""
@@ -61,7 +63,8 @@ class MatchChanges:
     def __init__(self, attribution: Attribution, trace_pixels: int = TRACE_PIXELS) -> None:
         self._attribution, self._trace_pixels = attribution, trace_pixels
         self._matches: Cache[Matches] = Cache(32, limit=128 * 2**20)
-        self._traces: Cache[Trace] = Cache(3)  # up to 200 MB each
+        # Where the network is, to be taken up again; up to 200 MB each.
+        self._traces: Cache[Trace] = Cache(3, limit=768 * 2**20)
         self._outcomes: Cache[Outcome] = Cache(32, limit=256 * 2**20)
 
     def of(self, study: Study, network: Network, change: Change | None = None) -> Matches:
@@ -74,12 +77,13 @@ class MatchChanges:
         if change is not None and not change.nothing:
             return self.outcome(study, network, change).matches
         if study.size[0] * study.size[1] <= self._trace_pixels:
-            return self.traced(study, network).matches
+            return moved(self.traced(study, network).matches, "cpu")
 
         def work() -> Matches:
             with torch.no_grad():
-                found: Matches = network.model(study.lr.rgb, return_matches=True)[1]
-                return found
+                lr = study.lr.rgb.to(device_of(network.model))
+                found: Matches = network.model(lr, return_matches=True)[1]
+                return moved(found, "cpu")
 
         return self._matches.compute((study.key, network.label), work)
 
@@ -97,9 +101,9 @@ class MatchChanges:
                 f"Matches can be changed in images of up to {self._trace_pixels} LR pixels; this "
                 f"one has {width}x{height}: crop it, or use `python -m lam intervene`."
             )
-        model = network.model
+        model, lr = network.model, study.lr.rgb.to(device_of(network.model))
         return self._traces.compute(
-            (study.key, network.label), lambda: model.trace(study.lr.rgb, similarity_matrix=True)
+            (study.key, network.label), lambda: model.trace(lr, similarity_matrix=True)
         )
 
     def outcome(self, study: Study, network: Network, change: Change) -> Outcome:
@@ -116,14 +120,14 @@ class MatchChanges:
             if not change.nothing:
                 assert isinstance(network.model, HPINet)
                 blocks = len(network.model.blocks)
-                hr = None if study.hr is None else from_uint8(study.hr)
+                hr = None if study.hr is None else from_uint8(study.hr).to(normal.sr.device)
                 if change.kind == "hr" and hr is None:
                     raise UserError(
                         'Matches by the true image need an original: choose "restore" on the left.'
                     )
                 trace = intervene(network.model, normal, change.intervention(blocks), hr=hr)
             pixels = to_uint8(trace.sr.clamp(0, 1))
-            return Outcome(replace(trace, inputs=()), pixels)
+            return Outcome(moved(replace(trace, inputs=()), "cpu"), pixels)
 
         return self._outcomes.compute((study.key, network.label, change), made)
 
@@ -157,7 +161,7 @@ class MatchChanges:
             yield normal, None
         if normal is None or not normal.finished:
             return
-        forced = changed_network(model, changed.trace, intervention)
+        forced = changed_network(model, moved(changed.trace, device_of(model)), intervention)
         key = (study.key, network.label, change, window, region, how)
 
         def begin() -> Iterator[Result]:

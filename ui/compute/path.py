@@ -8,9 +8,11 @@ import numpy as np
 import torch
 
 from hpinet import HPINet, Matches
+from hpinet.evaluation.candidates import device_of
 from hpinet.imaging.images import to_uint8
 from lam import GaussianBlurPath
 from lam.attribution.matching_network import switched_shares
+from ui.compute.device import moved
 from ui.state.cache import Cache
 from ui.state.inputs import Pixels
 from ui.state.network import Network
@@ -48,11 +50,12 @@ class PathStations:
         """
 
         def work() -> Station:
-            image = GaussianBlurPath().at(record.crop, np.array([alpha]))
+            crop = record.crop.to(device_of(network.model))
+            image = GaussianBlurPath().at(crop, np.array([alpha]))
             with torch.no_grad():
                 if isinstance(network.model, HPINet) and network.has_gpa:
                     sr, found = network.model(image, return_matches=True)
-                    return Station(to_uint8(image), to_uint8(sr), found)
+                    return Station(to_uint8(image), to_uint8(sr), moved(found, "cpu"))
                 return Station(to_uint8(image), to_uint8(network.model(image)), None)
 
         key = (record.study.key, network.label, record.region, round(alpha, 3))

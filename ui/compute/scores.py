@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import torch
-
 from hpinet.errors import UserError
-from hpinet.metrics.lpips import BACKBONE_VARIABLE, LPIPS_MIN_SIZE, Lpips
+from hpinet.metrics.backbone import BACKBONE_VARIABLE, find_backbone
+from hpinet.metrics.lpips import LPIPS_MIN_SIZE, Lpips
 from hpinet.metrics.psnr_ssim import psnr_y, ssim_y
 from ui.state.cache import Cache
 from ui.state.inputs import Pixels, Study
@@ -91,19 +88,17 @@ class Scorer:
     def lpips_reason(self, study: Study) -> str:
         """Why there is no LPIPS, in a sentence; empty where there is. Loads it when first asked.
 
-        Never downloads anything by itself: this page asks nothing of other machines. On a Hugging
-        Face Space, where there is no one else to do so, it may.
+        Never downloads anything by itself: this page asks nothing of other machines.
         """
         if study.hr is None:
             return ""
         if min(study.hr.shape[:2]) < LPIPS_MIN_SIZE:
             return f"LPIPS needs {LPIPS_MIN_SIZE} pixels a side."
-        known = os.environ.get(BACKBONE_VARIABLE) or os.environ.get("SPACE_ID")
-        if not known and not _in_hub_cache():
+        if find_backbone() is None:
             return (
-                "LPIPS needs AlexNet's weights, which this page does not fetch by itself: set "
-                f"{BACKBONE_VARIABLE} to a file of them, or run `python -m hpinet evaluate "
-                "--lpips` once with network access."
+                "LPIPS needs AlexNet's weights, which this page does not fetch by itself: fetch "
+                "them once by `python -m hpinet download lpips`, or set "
+                f"{BACKBONE_VARIABLE} to a file of them."
             )
         return self._lpips.reason
 
@@ -115,7 +110,3 @@ def large_enough(study: Study, scale: int) -> bool:
 
 def _luma(pixels: Pixels, hr: Pixels, scale: int) -> tuple[float, float]:
     return psnr_y(pixels, hr, scale), ssim_y(pixels, hr, scale)
-
-
-def _in_hub_cache() -> bool:
-    return any(Path(torch.hub.get_dir(), "checkpoints").glob("alexnet-owt-*.pth"))

@@ -27,7 +27,10 @@ def build(runtime: Runtime, tab: gr.Tab) -> None:
             gr.Markdown(render("about.md"), elem_classes=["words"], elem_id="about")
             with gr.Accordion("Networks and versions", open=False, elem_id="versions"), gr.Row():
                 gr.Markdown(render("networks.md", twins=twins), elem_classes=["words"])
-                gr.Markdown(render("versions.md", versions=_versions()), elem_classes=["words"])
+                gr.Markdown(
+                    render("versions.md", versions=_versions(runtime.catalogue.device)),
+                    elem_classes=["words"],
+                )
             card = BUNDLED / "MODEL_CARD.md"
             if card.is_file():
                 text = _without_front_matter(card.read_text("utf-8"))
@@ -52,9 +55,10 @@ def build(runtime: Runtime, tab: gr.Tab) -> None:
     tab.select(made, None, figures, concurrency_id="about", **PRIVATE)
 
 
-def _versions() -> dict[str, str]:
-    """Version of each package that is installed."""
-    found = {"HPINet Lens": hpinet.__version__, "Python": platform.python_version()}
+def _versions(device: str) -> dict[str, str]:
+    """Version of each package that is installed, and the device that networks run on."""
+    found = {"Networks run on": device, "HPINet Lens": hpinet.__version__}
+    found["Python"] = platform.python_version()
     for name in _PACKAGES:
         with suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)

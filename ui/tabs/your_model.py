@@ -17,6 +17,7 @@ from ui.views import text
 from ui.views.html import render
 
 from .components import Page
+from .released import choices
 
 
 class YourModelPage(Page):
@@ -68,9 +69,7 @@ class YourModelPage(Page):
         catalogue = runtime.catalogue
 
         def described(session: Session, label: str) -> dict[Any, Any]:
-            known, labels = session.uploaded is not None, list(catalogue.labels)
-            if session.uploaded is not None:
-                labels.append(session.uploaded)
+            known, labels = session.uploaded is not None, choices(catalogue, session)
             return {
                 self.card: card(session.uploaded, catalogue),
                 self.use: gr.update(interactive=known),

@@ -11,16 +11,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.architectures import Plain
 from PIL import Image
 
 from hpinet import VARIANTS, HPINet, HPINetConfig, OwnPatches, get_config
 from hpinet.checkpoints.loading import save_checkpoint
 from hpinet.cli.main import main
 from hpinet.evaluation import evaluate as evaluation_of_one
+from hpinet.evaluation.candidates import Candidate, unique_labels
 from hpinet.evaluation.paper_tables import SETS, paper_result, size_points, table, variant_name
-from hpinet.evaluation.suite import Candidate, evaluate_all, multi_adds, unique_labels
+from hpinet.evaluation.suite import evaluate_all
 from hpinet.evaluation.tables import comma_separated, markdown
 from hpinet.modeling.multi_adds import count_multi_adds
+from hpinet.networks.costs import multi_adds
+from lam import adapt
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(6, 8), scale=2)
 
@@ -30,7 +34,7 @@ def network(seed: int = 0, config: HPINetConfig = TINY) -> HPINet:
     return HPINet(config).eval()
 
 
-def pictures(folder: Path, count: int, start: int = 0) -> Path:
+def images(folder: Path, count: int, start: int = 0) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(start, start + count):
         pixels = np.random.default_rng(number).integers(0, 256, (32, 36, 3), dtype=np.uint8)
@@ -50,7 +54,7 @@ def weights(tmp_path) -> list[str]:
 
 @pytest.fixture
 def sets(tmp_path) -> list[str]:
-    return [str(pictures(tmp_path / "sets" / name, 3)) for name in ("one", "two")]
+    return [str(images(tmp_path / "sets" / name, 3)) for name in ("one", "two")]
 
 
 def of_variant(name: str, scale: int = 4) -> HPINet:
@@ -117,11 +121,11 @@ def test_points_of_figure_1():
         size_points("Set6")
 
 
-def test_multi_adds_of_shapes_are_those_of_a_pass(monkeypatch):
-    monkeypatch.setattr("hpinet.evaluation.suite.OUTPUT", (41, 60))
+def test_multi_adds_of_shapes_are_those_of_a_pass():
     counted = count_multi_adds(network(), torch.rand(1, 3, 21, 30))
-    assert multi_adds(network()) == multi_adds(OwnPatches(network())) == counted
-    assert multi_adds(torch.nn.Conv2d(3, 3, 1)) is None
+    assert multi_adds(network(), (21, 30)) == multi_adds(OwnPatches(network()), (21, 30)) == counted
+    # Of other architectures by PyTorch's counter: 3 x 8 and 8 x 12 channels, 3 x 3 each.
+    assert multi_adds(adapt(Plain()), (10, 20), 2) == 2 * 200 * 9 * (3 * 8 + 8 * 12)
 
 
 def test_every_network_on_every_set(weights, sets, tmp_path, capsys):
@@ -147,7 +151,7 @@ def test_every_network_on_every_set(weights, sets, tmp_path, capsys):
 
 
 def test_intervals_and_differences_by_hand(tmp_path):
-    folder = pictures(tmp_path / "set", 3)
+    folder = images(tmp_path / "set", 3)
     found = evaluate_all([Candidate("a", network()), Candidate("b", network(1))], [folder])
     first, second = ([row["psnr"] for row in r["per_image"]] for r in found.results)
     half = 4.302653 * np.std(first, ddof=1) / np.sqrt(3)  # t of two degrees of freedom
@@ -162,9 +166,9 @@ def test_intervals_and_differences_by_hand(tmp_path):
 
 def test_the_paper_stands_beside_a_complete_benchmark_only(tmp_path):
     model = HPINet(get_config("S")).eval()
-    folder = pictures(tmp_path / "Set5", 4)
+    folder = images(tmp_path / "Set5", 4)
     assert evaluate_all([Candidate("S", model)], [folder]).results[0]["paper"] is None
-    pictures(folder, 1, start=4)
+    images(folder, 1, start=4)
     found = evaluate_all([Candidate("S", model)], [folder])
     [report] = found.results
     assert report["paper"]["psnr"] == 32.47
@@ -206,7 +210,7 @@ def test_other_pixels_and_other_weights_are_measured_anew(weights, sets, tmp_pat
     first = json.loads(capsys.readouterr().out)
     Path(weights[1]).replace(weights[0])
     picture = Path(sets[0]) / "1.png"
-    picture.write_bytes((pictures(tmp_path / "more", 1, 9) / "9.png").read_bytes())
+    picture.write_bytes((images(tmp_path / "more", 1, 9) / "9.png").read_bytes())
     assert main(arguments) == 0
     second = json.loads(capsys.readouterr().out)
     assert second == evaluation_of_one.evaluate(network(1), sets[0], name="first.safetensors")

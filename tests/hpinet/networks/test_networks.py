@@ -13,8 +13,8 @@ from torch import nn
 
 from hpinet import HPINet, HPINetConfig, OwnPatches, bicubic
 from hpinet.checkpoints.loading import save_checkpoint
-from hpinet.networks.adapter import Bicubic
-from hpinet.networks.spandrel import ForeignNetwork
+from hpinet.networks.adapter import AdaptedNetwork
+from hpinet.networks.bicubic import Bicubic
 from lam import LocalAttribution, Window, open_model
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16), scale=2)
@@ -125,7 +125,7 @@ def test_padding_is_by_reflection_then_repetition():
             seen.append(x)
             return x
 
-    network = ForeignNetwork(Spy(), 1, "spy", padding=lambda width, height: (5, 1))
+    network = AdaptedNetwork(Spy(), 1, "spy", padding=lambda width, height: (5, 1))
     x = torch.arange(9.0).reshape(1, 1, 3, 3).expand(1, 3, 3, 3)
     assert torch.equal(network(x), x)
     first = [0, 1, 2, 1, 0, 0, 0, 0]

@@ -290,7 +290,7 @@ def test_pictures_are_cropped_to_one_size(run, capsys):
         ("18", "18", "28", "28")
     }
     said = capsys.readouterr().out
-    assert "--size" not in said and said.count("LR pictures of") == 1
+    assert "--size" not in said and said.count("LR images of") == 1
     lr = sources.Source("a", Path("pictures/a.png")).read(4, 18)
     assert torch.equal(lr, read_picture("pictures/a.png").rgb[..., 1:19, 3:21])
     assert run("--size", "19", out=run.out.with_name("19.csv")) == 3  # the smallest is left out

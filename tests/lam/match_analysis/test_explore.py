@@ -153,6 +153,19 @@ def test_the_knockout_table_of_a_folder(run, place):
     assert text.count("\n") == 14 and "off elsewhere" in text
 
 
+def test_knock_outs_of_several_networks_stand_in_one_table(run, place):
+    words = ("--data", "data", "--experiments", "off", "--model", "bicubic")
+    report, code, said = run("knockout", *words)
+    assert code == 3 and "left out: bicubic has no Global Pixel Access" in said
+    assert report["parameters"]["model"] == "tiny.safetensors"  # alone after all
+    save_checkpoint(HPINet(TINY), place / "other.safetensors")
+    report, _, _ = run("knockout", *words[:4], "--model", "other.safetensors")
+    names = [one["parameters"]["model"] for one in report["networks"]]
+    assert names == ["other.safetensors", "tiny.safetensors"]
+    assert {row["model"] for row in table(run.out / "summary.csv")} == set(names)
+    assert (run.out / "knockout-other.safetensors.png").is_file()
+
+
 def test_with_two_blocks_off_elsewhere_is_off_in_the_other(place):
     model = load_model(place / "tiny.safetensors")
     work = Knockout(model, ("off", "off elsewhere"))

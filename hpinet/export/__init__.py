@@ -1,0 +1,1 @@
+"""HPINet for other programs: ``python -m hpinet export``."""

@@ -1,0 +1,99 @@
+"""HPINet for other programs: the same numbers, or a refusal."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+from conftest import missing
+
+from hpinet import HPINet, HPINetConfig, OwnPatches
+from hpinet.checkpoints.loading import save_checkpoint
+from hpinet.cli.main import main
+from hpinet.export import onnx_file
+from hpinet.export.fixed_size import FixedSize
+from hpinet.networks.bicubic import Bicubic
+
+TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(6, 8), scale=2)
+
+
+def network(config: HPINetConfig = TINY) -> HPINet:
+    torch.manual_seed(0)
+    return HPINet(config).eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("size", [(20, 23), (8, 8), (5, 30), (3, 2)])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"gpa": False}, {"conv": False}, {"ipsa": "depthwise"}, {"overlap": 0}, {"scale": 4}],
+    ids=str,
+)
+def test_one_size_gives_what_the_network_gives(size, changes):
+    model = network(replace(TINY, **changes))
+    x = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(1))
+    found = FixedSize(model, size)(x)
+    want, matches = model(x, return_matches=True)
+    assert torch.allclose(found[0], want, atol=1e-5)
+    for index, block in zip(found[1:], matches.blocks, strict=True):
+        assert torch.equal(index, block.index[0])
+
+
+def test_what_cannot_be_exported_is_refused(tmp_path, monkeypatch):
+    place = tmp_path / "net.onnx"
+    for other in (Bicubic(2), OwnPatches(network())):
+        with pytest.raises(ValueError, match=f"not {type(other).__name__}"):
+            onnx_file.export_onnx(other, (16, 16), place)
+    with pytest.raises(ValueError, match="0x16"):
+        onnx_file.export_onnx(network(), (0, 16), place)
+    monkeypatch.setitem(sys.modules, "onnxscript", None)  # as if it were not installed
+    with pytest.raises(ValueError, match="pip install onnx"):
+        onnx_file.export_onnx(network(), (16, 16), place)
+    assert not list(tmp_path.iterdir())
+
+
+def onnxruntime():
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime
+        import onnxscript  # noqa: F401
+    except ImportError:
+        missing("onnx, onnxruntime and onnxscript are not all installed")
+    return onnxruntime
+
+
+@pytest.mark.slow
+def test_the_file_runs_elsewhere_and_gives_the_same(tmp_path, capsys):
+    runtime = onnxruntime()
+    place, weights = str(tmp_path / "net.onnx"), tmp_path / "tiny.safetensors"
+    save_checkpoint(network(), weights)
+    assert main(["export", "--model", str(weights), "--size", "30x26", "-o", place]) == 0
+    assert "lr 1x3x30x26 to sr 1x3x60x52" in capsys.readouterr().out
+    session = runtime.InferenceSession(place)
+    assert [one.name for one in session.get_inputs()] == ["lr"]
+    assert [one.name for one in session.get_outputs()] == ["sr"]
+    x = torch.rand(1, 3, 30, 26, generator=torch.Generator().manual_seed(7))
+    found = torch.from_numpy(session.run(None, {"lr": x.numpy()})[0])
+    assert torch.allclose(found, network()(x), atol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_file_that_is_off_is_not_written(tmp_path, monkeypatch):
+    onnxruntime()
+
+    class Off(FixedSize):
+        def forward(self, x):
+            sr, *matches = super().forward(x)
+            return (sr + 2e-4, *matches)
+
+    class Blind(FixedSize):  # chooses another match than the most similar
+        def forward(self, x):
+            sr, *matches = super().forward(x)
+            return (sr, *(one * 0 for one in matches))
+
+    for wrong in (Off, Blind):
+        monkeypatch.setattr(onnx_file, "FixedSize", wrong)
+        with pytest.raises(ValueError, match=r"is off by .*nothing was written"):
+            onnx_file.export_onnx(network(), (20, 23), tmp_path / "net.onnx")
+    assert not list(tmp_path.iterdir())

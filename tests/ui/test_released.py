@@ -1,0 +1,84 @@
+"""The authors' networks on the page: offered, asked about, fetched with a cut, kept."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from helpers.released_host import released_host
+
+from hpinet import HPINet, HPINetConfig
+from hpinet.checkpoints.loading import save_checkpoint
+from ui.state.model_catalogue import Catalogue
+from ui.tabs import released
+
+TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16), scale=2)
+
+
+@pytest.fixture
+def content(tmp_path):
+    torch.manual_seed(0)
+    save_checkpoint(HPINet(TINY), tmp_path / "tiny.safetensors")
+    return (tmp_path / "tiny.safetensors").read_bytes()
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("HPINET_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("HPINET_SHARED", raising=False)
+    return tmp_path / "cache"
+
+
+def test_a_released_network_arrives_although_the_connection_is_cut(cache, content, monkeypatch):
+    with released_host(monkeypatch, {"HPINet-M-x2": content}, cut_at=len(content) // 3) as server:
+        catalogue = Catalogue(source=None)
+        label = next(one for one in catalogue.fetchable if "M-x2" in one)
+        assert label.endswith("fetched when chosen)")
+        assert label not in catalogue.labels
+        with pytest.raises(ValueError, match="not on this machine yet"):
+            catalogue.get(label)
+        assert server.asked == []  # nothing is fetched unasked
+        asked = released.question(catalogue, label)
+        assert "HPINet-M-x2.pth" in asked and server.server_address[0] in asked
+        told = list(released.followed(catalogue, label))
+        assert told[-1].endswith("(100%).")
+        assert server.asked == [("HPINet-M-x2.pth", 0), ("HPINet-M-x2.pth", len(content) // 3)]
+        assert catalogue.get("HPINet-M-x2 (released)").model.config == TINY
+        assert not any("M-x2" in one for one in catalogue.fetchable)
+        assert catalogue.fetch(label, print) == "HPINet-M-x2 (released)"  # a page from before
+    # After a restart, without a network, it is offered like the bundled ones.
+    again = Catalogue()
+    assert "HPINet-M-x2 (released)" in again.labels
+    assert again.get("HPINet-M-x2 (released)").scale == 2
+    assert [path.name for path in cache.iterdir()] == ["HPINet-M-x2.pth"]
+
+
+def test_without_a_network_a_sentence_says_so(cache, monkeypatch):
+    monkeypatch.setenv("HPINET_RELEASED_URL", "http://127.0.0.1:9")
+    catalogue = Catalogue()
+    label = next(iter(catalogue.fetchable))
+    with pytest.raises(ValueError, match=r"cannot fetch http://127\.0\.0\.1:9/.*try again later"):
+        list(released.followed(catalogue, label))
+    assert label in catalogue.fetchable
+
+
+def test_what_is_not_the_released_file_is_not_kept(cache, content, monkeypatch):
+    with released_host(monkeypatch, {"HPINet-M-x2": content}) as server:
+        server.files["HPINet-M-x2.pth"] = content[::-1]
+        catalogue = Catalogue()
+        label = next(one for one in catalogue.fetchable if "M-x2" in one)
+        with pytest.raises(ValueError, match="not the released file, nothing was kept"):
+            list(released.followed(catalogue, label))
+    assert list(cache.iterdir()) == []
+
+
+def test_networks_of_the_command_line_come_first(cache, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from torch import nn\nbuild = lambda: nn.Upsample(scale_factor=2, mode='bicubic')\n"
+    )
+    catalogue = Catalogue(models=[f"{tmp_path}/mine.py:build"])
+    assert catalogue.labels[0] == "mine.py:build"
+    assert catalogue.get("mine.py:build").scale == 2
+    assert not catalogue.has_twin("mine.py:build")
+    for wanted in (f"{tmp_path}/mine.py:build", f"{tmp_path}/mine.py:other"):
+        with pytest.raises(ValueError, match="no network"):  # code is never named by a visitor
+            catalogue.get(wanted)

@@ -1,0 +1,128 @@
+"""The authors' released networks: asked for once, fetched while one watches, then offered."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from hpinet.checkpoints.download import RELEASED
+from hpinet.errors import UserError
+from ui.compute.runtime import Runtime
+from ui.events.handlers import PRIVATE, spoken
+from ui.state.model_catalogue import Catalogue
+from ui.state.session import Session
+
+from .components import Page
+
+
+class ReleasedNetworks(Page):
+    """The question that stands below the list of networks until it is answered."""
+
+    def __init__(self) -> None:
+        with gr.Group(visible=False, elem_id="fetch-question") as self.group:
+            self.question = gr.Markdown(elem_classes=["words"], elem_id="fetch-text")
+            with gr.Row():
+                self.yes = gr.Button("Fetch it", variant="primary", elem_id="fetch-yes")
+                self.no = gr.Button("Not now", elem_id="fetch-no")
+        self.wanted = gr.State("")
+
+    def connect(self, runtime: Runtime, session: gr.State, network: gr.Dropdown) -> list[Any]:
+        """Connect the question.
+
+        Args:
+            runtime: Knows the networks.
+            session: The visitor's.
+            network: The list of networks.
+
+        Returns:
+            The events after which the image must be shown anew.
+        """
+        catalogue = runtime.catalogue
+
+        @spoken
+        def ask(event: gr.SelectData) -> dict[Any, Any]:
+            label = str(event.value)  # the list itself may show the old choice again by now
+            if label not in catalogue.fetchable:
+                return {self.group: gr.update(visible=False)}
+            told = question(catalogue, label)
+            return {
+                self.group: gr.update(visible=True),
+                self.question: told,
+                self.wanted: label,
+                self.yes: gr.update(interactive=True),
+            }
+
+        @spoken
+        def fetch(session: Session, label: str) -> Iterator[dict[Any, Any]]:
+            yield {self.yes: gr.update(interactive=False)}
+            try:
+                for told in followed(catalogue, label):
+                    yield {self.question: told}
+            except Exception:
+                yield {
+                    self.question: question(catalogue, label),
+                    self.yes: gr.update(interactive=True),
+                }
+                raise
+            labels = choices(catalogue, session)
+            value = catalogue.fetch(label, lambda done, total: None)
+            yield {
+                self.group: gr.update(visible=False),
+                network: gr.update(choices=labels, value=value),
+            }
+
+        quick = {**PRIVATE, "concurrency_id": "released"}
+        everything = [*self.named("group", "question", "wanted", "yes"), network]
+        network.select(ask, None, everything, **quick)
+        fetched = self.yes.click(fetch, [session, self.wanted], everything, **quick)
+        self.no.click(lambda: gr.update(visible=False), None, self.group, **quick)
+        return [fetched]
+
+
+def question(catalogue: Catalogue, label: str) -> str:
+    """What would be fetched, and from where."""
+    wanted = RELEASED[catalogue.fetchable[label]]
+    return (
+        f"Fetch `{wanted.file}` ({wanted.size / 1e6:.1f} MB), the checkpoint that the paper's "
+        f"authors released, from {catalogue.source}? It is checked, kept on this machine and "
+        "offered from then on, without a network, too. Its branch states no licence."
+    )
+
+
+def followed(catalogue: Catalogue, label: str) -> Iterator[str]:
+    """Fetch a network in a thread of its own and say how far it is.
+
+    Raises:
+        ValueError: If it cannot be fetched.
+    """
+    news: queue.Queue[str | BaseException | None] = queue.Queue()
+
+    def work() -> None:
+        try:
+            catalogue.fetch(label, lambda done, total: news.put(arrived(done, total)))
+            news.put(None)
+        except BaseException as error:
+            news.put(error)
+
+    threading.Thread(target=work, name="released", daemon=True).start()
+    while (found := news.get()) is not None:
+        if isinstance(found, OSError):
+            raise UserError(f"it cannot be written here: {found.strerror or found}") from found
+        if isinstance(found, BaseException):
+            raise found
+        yield found
+
+
+def arrived(done: int, total: int) -> str:
+    """How much has arrived."""
+    return f"Fetching: {done / 1e6:.1f} of {total / 1e6:.1f} MB ({done / max(total, 1):.0%})."
+
+
+def choices(catalogue: Catalogue, session: Session | None = None) -> list[str]:
+    """What the list of networks offers a visitor, those to be fetched last."""
+    own = [] if session is None or session.uploaded is None else [session.uploaded]
+    return [*catalogue.labels, *own, *catalogue.fetchable]
