@@ -82,7 +82,8 @@ def _serve(options: argparse.Namespace, auth: list[tuple[str, str]], space: bool
 
 def launch_options() -> dict[str, Any]:
     """What every launch of the page needs, whoever launches it."""
-    from ui.views.html import CSS, JS, THEME
+    from ui.viewer.routes import ROUTES
+    from ui.views.html import CSS, THEME
 
     return {
         "share": False,
@@ -93,7 +94,7 @@ def launch_options() -> dict[str, Any]:
         "footer_links": ["api", "settings"],
         "theme": THEME,
         "css": CSS,
-        "js": JS,
+        "app_kwargs": {"routes": ROUTES},
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from ui.api import endpoints, match_endpoints
+from ui.api import endpoints, map_endpoints, match_endpoints
 from ui.compute.contenders import BICUBIC, NETWORK
 from ui.compute.opening import open_image
 from ui.compute.runtime import Runtime
@@ -68,7 +68,8 @@ def build(runtime: Runtime) -> gr.Blocks:
         export_maps.connect(runtime, session, lam.page)
         export_matches.connect(runtime, session, matches.page)
         SharedEvents(runtime, session, shared, sr, lam, matches).connect(demo, models, sr_tab)
-        endpoints.connect(runtime, session, lam)
+        endpoints.connect(runtime, session)
+        map_endpoints.connect(runtime, session, lam)
         match_endpoints.connect(runtime, session)
     return demo
 

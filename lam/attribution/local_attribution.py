@@ -13,7 +13,7 @@ from lam.window import Window
 
 from .detectors import Detector
 from .memory_plan import make_plan
-from .path_integral import Integration
+from .path_integral import Integration, OnStep
 from .paths import AttributionPath, GaussianBlurPath
 from .quadrature import quadrature
 from .results import LocalAttributionResult, last
@@ -82,7 +82,7 @@ class LocalAttribution(GradientAttribution):
             return_convergence_delta: Also return captum's delta, a tensor of shape (1,): the
                 integral less the detector's change, jumps of matches not counted.
             **options: ``path``, ``detector``, ``n_steps``, ``method``, ``matches``,
-                ``internal_batch_size``, ``tolerance`` and ``memory``, as in
+                ``internal_batch_size``, ``tolerance``, ``memory`` and ``on_step``, as in
                 `attribute_progressively`.
 
         Returns:
@@ -109,6 +109,7 @@ class LocalAttribution(GradientAttribution):
         internal_batch_size: int | None = None,
         tolerance: float | None = None,
         memory: int | None = None,
+        on_step: OnStep | None = None,
     ) -> Iterator[LocalAttributionResult]:
         """The map of one window, refined step by step.
 
@@ -134,6 +135,8 @@ class LocalAttribution(GradientAttribution):
                 (`LocalAttributionResult.map_change`), with fewer than ``n_steps`` gradients.
             memory: Bytes that may be used beside the weights; half of what is free by default.
                 Where one step does not fit, each block is computed again in the backward pass.
+            on_step: Told of every gradient as it is taken, in no order: alpha, the detector, the
+                matches and the weighted contribution (3, h, w), which add up to the attribution.
 
         Returns:
             A generator of results.
@@ -154,4 +157,4 @@ class LocalAttribution(GradientAttribution):
             "tolerance": tolerance,
             "internal_batch_size": plan.batch,
         }
-        return Integration(target, path, rule, plan, tolerance, params).results()
+        return Integration(target, path, rule, plan, tolerance, params, on_step).results()

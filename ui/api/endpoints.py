@@ -14,13 +14,12 @@ from lam.figures.heatmaps import enlarge, heatmap
 from ui.compute.contenders import KINDS, NETWORK, ORIGINAL, Contender, find
 from ui.compute.opening import open_image
 from ui.compute.runtime import Runtime
-from ui.events.handlers import HEAVY, spoken
+from ui.events.handlers import spoken
 from ui.state.examples import EXAMPLES
 from ui.state.inputs import ENLARGE, RESTORE, Pixels, Source, from_example, from_file
 from ui.state.record import ComparisonRecord
 from ui.state.session import Session, clamped_window
 from ui.tabs import your_model
-from ui.tabs.receptive_field import ReceptiveField
 from ui.tabs.super_resolve import of_opened, save
 from ui.views import comparison
 
@@ -29,19 +28,11 @@ from .registering import image, register
 _SIDE = 512  # what a small crop is enlarged to, without smoothing
 
 
-def connect(runtime: Runtime, session: gr.State, lam: ReceptiveField) -> None:
-    """Register all endpoints but those of matches, and those that are buttons of the page."""
+def connect(runtime: Runtime, session: gr.State) -> None:
+    """Register all endpoints but those of maps and matches."""
     _images(runtime, session)
     _comparisons(runtime, session)
     _networks(runtime, session)
-    register(
-        lam.attribute,
-        [session, *lam.page.api_inputs],
-        [*lam.page.maps, lam.page.status],
-        "attribute",
-        "Attribution maps of a window (SR pixels) of the current image.",
-        **HEAVY,
-    )
 
 
 def _images(runtime: Runtime, session: gr.State) -> None:

@@ -66,7 +66,7 @@ def archive(record: MapsRecord) -> bytes:
     if not done:
         raise ValueError(_NOTHING)
     lr_name, lr_bytes = saving.lossless(record.crop)
-    window = maps.window_pixels(record, record.sr, record.window, record.region)
+    window = maps.window_pixels(record)
     files = {lr_name: lr_bytes, "window.png": saving.png(window), "sr.png": saving.png(record.sr)}
     commands = {}
     for name, (way, result) in done.items():

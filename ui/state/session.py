@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from lam import Window
+from ui.viewer.store import Owner
 
 from .inputs import RESTORE, Pixels, Source, Study
 from .options import Look
@@ -60,6 +62,8 @@ class Session:
         change_job: Measurements of the diffusion index of a change.
         asked: Counts the images asked for; one that was overtaken is not shown.
         clicks: When each thing was last clicked, in the browser's milliseconds.
+        login: The name the visitor has logged in by; None where nobody is asked for one.
+        key: The visitor's secret, from `owner`.
     """
 
     opened: Opened | None = None
@@ -75,6 +79,17 @@ class Session:
     change_job: Job = field(default_factory=Job)
     asked: int = 0
     clicks: dict[str, float] = field(default_factory=dict)
+    login: str | None = None
+    key: str = ""
+
+    @property
+    def owner(self) -> Owner:
+        """Whose the numbers are that the browser is sent.
+
+        The secret is made when it is first asked for: gradio copies one session for all visitors.
+        """
+        self.key = self.key or secrets.token_urlsafe(24)
+        return Owner(self.key, self.login)
 
     def subject(self) -> Opened:
         """What is opened.

@@ -24,8 +24,6 @@ THEME = gr.themes.Default(
 )
 
 CSS = (_HERE / "page.css").read_text("utf-8")
-JS = (_HERE / "accessible.js").read_text("utf-8")
-"""Runs in the browser when the page opens."""
 
 
 @lru_cache(maxsize=1)

@@ -50,8 +50,8 @@ DETECTOR = "The strength of the window's detail along the path"
 _NOTABLE = 0.1  # differences of the diffusion index below this share say nothing
 
 
-def explained(result: Result | None, other: Result | None, first: bool = False) -> str:
-    """What a map says, beside that of the network without GPA if there is one.
+def explained(result: Result | None, other: Result | None, first: bool = False) -> list[str]:
+    """What a map says, a sentence each, beside that of the network without GPA if there is one.
 
     Args:
         result: The map; None while there is none.
@@ -59,14 +59,13 @@ def explained(result: Result | None, other: Result | None, first: bool = False) 
         first: Whether to say what the diffusion index is.
     """
     if result is None:
-        return "Coming."
+        return ["Coming."]
     about = "0-100: how widely the pixels that matter spread"
-    text = f"**Diffusion index {spread(result)}**" + (f" ({about})" if first else "")
+    told = [f"**Diffusion index {spread(result)}**" + (f" ({about})" if first else "")]
     if result.finished:
-        text += "\n\n" + areas(result.importance)
-    text += "\n\n" + balance(result)
-    more = comparison(result, other)
-    return text + (f"\n\n{more}" if more else "")
+        told.append(areas(result.importance))
+    told += [balance(result), comparison(result, other)]
+    return [sentence for sentence in told if sentence]
 
 
 def areas(importance: ArrayLike) -> str:
@@ -184,6 +183,14 @@ def popularity(index: ArrayLike) -> str:
         f"{chosen} {'patch was' if chosen == 1 else 'patches were'} chosen at all."
     )
     return sentence + (" Matches collapse on a hub here." if share >= 50 and n > 3 else "")
+
+
+def percent(share: float) -> str:
+    """A share in percent, or a word for an undefined one."""
+    if not math.isfinite(share):
+        return "none"
+    percent = round(100 * share, 1) + 0.0  # no -0.0
+    return f"{percent:.1f}%" if abs(percent) < 10 else f"{percent:.0f}%"
 
 
 def seconds(value: float) -> str:
