@@ -15,11 +15,11 @@ from ui.state.examples import EXAMPLES
 from ui.state.inputs import ENLARGE, LIMITS, MIDDLE, RESTORE, from_example
 from ui.state.session import Session
 from ui.tabs import about
+from ui.tabs.components import html
 from ui.tabs.matches import MatchedPatches
 from ui.tabs.receptive_field import ReceptiveField
 from ui.tabs.super_resolve import SuperResolve, of_opened
 from ui.tabs.your_model import YourModelPage
-from ui.views import comparison
 from ui.views.html import status_bar
 
 MODES = [
@@ -51,19 +51,23 @@ def build(runtime: Runtime) -> gr.Blocks:
             "restores, which pixels it used, which far-away patch it borrowed from</span>",
             elem_id="title",
         )
-        with gr.Row():
+        with gr.Row(elem_id="page"):
             with gr.Column(scale=1, min_width=250, elem_id="side"):
                 shared = _shared_controls(runtime.catalogue.labels)
-            with gr.Column(scale=5, min_width=520), gr.Tabs():
-                with gr.Tab("Super-resolve", render_children=True) as sr_tab:
+            with gr.Column(scale=5, min_width=300, elem_id="main"):
+                shared.refusal = html("refusal")
+                shared.cut = gr.Button("Take its middle", elem_id="cut", visible=False)
+                tabs = gr.Tabs(elem_id="tabs")
+            with tabs:
+                with gr.Tab("Super-resolve") as sr_tab:
                     sr = SuperResolve(runtime, session)
-                with gr.Tab("Receptive field", render_children=True):
+                with gr.Tab("Receptive field"):
                     lam = ReceptiveField(runtime, session)
-                with gr.Tab("Matched patches", render_children=True) as matches_tab:
+                with gr.Tab("Matched patches") as matches_tab:
                     matches = MatchedPatches(runtime, session, matches_tab)
-                with gr.Tab("Your model", render_children=True):
+                with gr.Tab("Your model"):
                     models = YourModelPage()
-                with gr.Tab("About", render_children=True) as about_tab:
+                with gr.Tab("About") as about_tab:
                     about.build(runtime, about_tab)
         export_maps.connect(runtime, session, lam.page)
         export_matches.connect(runtime, session, matches.page)
@@ -80,7 +84,6 @@ def warm_up(runtime: Runtime) -> None:
     open_image(runtime, session, from_example(EXAMPLES[0]), RESTORE, runtime.catalogue.labels[0])
     record = of_opened(session)
     pair = [c for c in runtime.contenders.among(record) if c.kind in (BICUBIC, NETWORK)]
-    comparison.slides(runtime, record, *pair)
     for contender in pair:
         runtime.scorer.measure(contender, record.study, record.network.scale, False)
 

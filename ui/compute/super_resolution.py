@@ -41,6 +41,11 @@ class SuperResolution:
     def __init__(self, limit: int = KEPT_BYTES) -> None:
         self._kept: Cache[Restored] = Cache(64, limit)
 
+    def known(self, study: Study, scale: int, network: Network | None, way: str | None) -> bool:
+        """Whether an image, of bicubic interpolation without a network, is there at once."""
+        key = (study.key, scale) if network is None else (study.key, network.label, way)
+        return key in self._kept
+
     def bicubic(self, study: Study, scale: int) -> Restored:
         """The bicubic baseline."""
         return self._kept.compute(

@@ -62,6 +62,7 @@ class Session:
         change_job: Measurements of the diffusion index of a change.
         asked: Counts the images asked for; one that was overtaken is not shown.
         clicks: When each thing was last clicked, in the browser's milliseconds.
+        refused: The file that was uploaded last: of one that is too large the middle is offered.
         login: The name the visitor has logged in by; None where nobody is asked for one.
         key: The visitor's secret, from `owner`.
     """
@@ -79,6 +80,7 @@ class Session:
     change_job: Job = field(default_factory=Job)
     asked: int = 0
     clicks: dict[str, float] = field(default_factory=dict)
+    refused: str | None = None
     login: str | None = None
     key: str = ""
 

@@ -71,6 +71,11 @@ def prompt(text: str, warn: bool = False, stale: str = "") -> str:
     return render("prompt", text=text, warn=warn, stale=stale)
 
 
+def paragraphs(texts: Sequence[str]) -> str:
+    """Sentences under each other, as HTML."""
+    return render("paragraphs", texts=texts)
+
+
 def listing(header: list[str], rows: list[list[str]]) -> str:
     """A small table of names and figures."""
     return render("listing", header=header, rows=rows)

@@ -28,9 +28,9 @@ export class Compare extends Scene {
   get b() { return this.named("b", this.value.first[1]); }
   controls() {
     const all = this.contenders.map((c) => [c.name, c.raster ? c.label : `${c.label} (not computed yet)`]);
-    const [first, second] = this.value.first, mode = this.look("mode") ?? "slider";
+    const [first, second] = this.value.first, plain = this.value.mode ?? "slider", mode = this.look("mode") ?? plain;
     return [
-      { name: "mode", type: "select", label: "Compare by", options: MODES, value: "slider" },
+      { name: "mode", type: "select", label: "Compare by", options: MODES, value: plain },
       ...(mode === "side" ? [] : [
         { name: "a", type: "select", label: mode === "slider" ? "Left" : "First", options: all, value: first },
         { name: "b", type: "select", label: mode === "slider" ? "Right" : "Second", options: all, value: second }]),

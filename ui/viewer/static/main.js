@@ -33,7 +33,7 @@ class Viewer {
       if (!this.scene) {
         this.scene = new SCENES[value.kind](this);
         this.host.dataset.kind = value.kind;
-        this.controls = new Controls(this.$(".bar"), value.kind, (name) => this.chosen(name));
+        this.controls = new Controls(this.$(".bar"), this.name, (name) => this.chosen(name));
       }
       const data = await this.scene.load(value);
       if (mine !== this.wanted) return;

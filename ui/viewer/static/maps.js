@@ -7,6 +7,7 @@ import { box, tag } from "./pane.js";
 import { Scene } from "./scene.js";
 
 const VIEWS = [["importance", "importance"], ["signed", "signed"], ["areas", "areas of interest"]];
+const PLAIN = { view: "importance", colours: "inferno", root: true, strength: 0.6, end: 99.5, last: "bicubic", brush: "0" };
 const AREA = { 1: [170, 170, 170], 2: [240, 228, 66] }, TINT = 0.45;
 
 export class Maps extends Scene {
@@ -16,6 +17,7 @@ export class Maps extends Scene {
     this.film = new Film(this);
     this.maps = [];
   }
+  look(name) { return super.look(name) ?? PLAIN[name]; }
   async load(value) {
     const [sr, lr, numbers] = await Promise.all([
       image(value.image, value.key), image(value.lr, value.key), value.pack && arrays(value.pack, value.key),
@@ -52,8 +54,8 @@ export class Maps extends Scene {
     const scalar = this.look("view") !== "areas", has = this.maps.length > 0;
     return [
       { name: "view", type: "select", label: "Maps show", options: VIEWS, value: "importance" },
-      { name: "colours", type: "select", label: "Colours", options: [["inferno", "inferno"], ["viridis", "viridis"], ["grey", "grey"]], value: "inferno" },
-      { name: "root", type: "checkbox", label: "square root", value: true, title: "Lifts faint pixels" },
+      ...(this.look("view") === "importance" ? [{ name: "colours", type: "select", label: "Colours", options: [["inferno", "inferno"], ["viridis", "viridis"], ["grey", "grey"]], value: "inferno" }] : []),
+      ...(scalar ? [{ name: "root", type: "checkbox", label: "square root", value: true, title: "Lifts faint pixels" }] : []),
       { name: "strength", type: "range", label: "Overlay", min: 0, max: 1, step: 0.05, value: 0.6, title: "0: image alone, 1: map alone" },
       ...(scalar ? [{ name: "end", type: "range", label: "Scale ends at percentile", min: 90, max: 100, step: 0.1, value: 99.5 }] : []),
       { name: "last", type: "select", label: "Last map", options: [["bicubic", "bicubic"], ["difference", "difference"]], value: "bicubic" },

@@ -28,6 +28,7 @@ export class Matches extends Scene {
       this.numbers = numbers;
       this.blocks = value.patches.map((side, b) => this.block(numbers, side, b));
       this.matrices = {};
+      this.from = null;
     }
     this.place ??= value.place.map((v) => v / value.scale);
     if (this.subject !== value.subject) this.place = value.place.map((v) => v / value.scale);
@@ -77,12 +78,10 @@ export class Matches extends Scene {
     this.forcing = this.forcing === null ? this.patch : null;
     this.viewer.refresh();
   }
-  chosen() { this.remember(); }
   // Where it is looked at, for what the server is asked to do there.
-  get at() { return { block: this.number, patch: this.patch, x: Math.floor(this.place[0] * this.step), y: Math.floor(this.place[1] * this.step) }; }
-  remember() {
-    this.viewer.host.dataset.at = JSON.stringify(this.at);
-    this.viewer.controls.look.at = this.at;
+  get at() {
+    const [x, y] = this.place.map((v) => Math.floor(v * this.step));
+    return this.here ? { block: this.number, patch: this.patch, x, y } : null;
   }
   panes() {
     if (!this.blocks.length) return [{ key: "image", title: this.value.title }];
@@ -196,7 +195,6 @@ export class Matches extends Scene {
     const before = this.patch;
     this.place = place;
     if (this.patch === before && this.look("show") !== "all") return;
-    this.remember();
     this.side();
     this.viewer.view.ask();
     this.square.ask();
@@ -222,7 +220,6 @@ export class Matches extends Scene {
     this.held = false;
     this.hover(pane, place);
     this.held = true;
-    this.viewer.trigger("select", this.at);
     this.hover(pane, place);
   }
   key(pane, event) {
