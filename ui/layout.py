@@ -20,7 +20,9 @@ from ui.tabs.matches import MatchedPatches
 from ui.tabs.receptive_field import ReceptiveField
 from ui.tabs.super_resolve import SuperResolve, of_opened
 from ui.tabs.your_model import YourModelPage
+from ui.viewer.component import REMEMBER_TAB, address_bar
 from ui.views.html import status_bar
+from ui.views.way_in import way_in
 
 MODES = [
     ("Restore: shrink this image, restore it, score it against itself", RESTORE),
@@ -46,32 +48,30 @@ def build(runtime: Runtime) -> gr.Blocks:
     with demo:
         # Kept as long as the page is open: gradio drops it an hour after that.
         session = gr.State(Session())
-        gr.HTML(
-            "<h1>HPINet Lens</h1><span>see how a super-resolution network thinks: what it "
-            "restores, which pixels it used, which far-away patch it borrowed from</span>",
-            elem_id="title",
-        )
+        gr.HTML(way_in(), elem_id="title")
         with gr.Row(elem_id="page"):
             with gr.Column(scale=1, min_width=250, elem_id="side"):
                 shared = _shared_controls(runtime.catalogue.labels)
             with gr.Column(scale=5, min_width=300, elem_id="main"):
                 shared.refusal = html("refusal")
                 shared.cut = gr.Button("Take its middle", elem_id="cut", visible=False)
+                shared.address = address_bar()
                 tabs = gr.Tabs(elem_id="tabs")
+                tabs.select(None, None, None, js=REMEMBER_TAB, api_visibility="private")
             with tabs:
-                with gr.Tab("Super-resolve") as sr_tab:
+                with gr.Tab("Super-resolve", id="sr") as sr_tab:
                     sr = SuperResolve(runtime, session)
-                with gr.Tab("Receptive field"):
+                with gr.Tab("Receptive field", id="lam"):
                     lam = ReceptiveField(runtime, session)
-                with gr.Tab("Matched patches") as matches_tab:
+                with gr.Tab("Matched patches", id="matches") as matches_tab:
                     matches = MatchedPatches(runtime, session, matches_tab)
-                with gr.Tab("Your model"):
+                with gr.Tab("Your model", id="model"):
                     models = YourModelPage()
-                with gr.Tab("About") as about_tab:
+                with gr.Tab("About", id="about") as about_tab:
                     about.build(runtime, about_tab)
         export_maps.connect(runtime, session, lam.page)
         export_matches.connect(runtime, session, matches.page)
-        SharedEvents(runtime, session, shared, sr, lam, matches).connect(demo, models, sr_tab)
+        SharedEvents(runtime, session, shared, tabs, sr, lam, matches).connect(demo, models, sr_tab)
         endpoints.connect(runtime, session)
         map_endpoints.connect(runtime, session, lam)
         match_endpoints.connect(runtime, session)
@@ -86,6 +86,7 @@ def warm_up(runtime: Runtime) -> None:
     pair = [c for c in runtime.contenders.among(record) if c.kind in (BICUBIC, NETWORK)]
     for contender in pair:
         runtime.scorer.measure(contender, record.study, record.network.scale, False)
+    runtime.ahead.start()
 
 
 def _shared_controls(labels: list[str]) -> Shared:

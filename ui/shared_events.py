@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import html
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -10,9 +13,11 @@ import gradio as gr
 from ui.compute.opening import open_image
 from ui.compute.runtime import Runtime
 from ui.events.handlers import NOW, PRIVATE, clock, overtaken, sentence, spoken
+from ui.state import address
 from ui.state.examples import EXAMPLES
 from ui.state.inputs import MIDDLE, Source, from_example, from_file
-from ui.state.session import Session
+from ui.state.session import Session, clamped_window
+from ui.tabs import receptive_field
 from ui.tabs.components import Page
 from ui.tabs.matches import MatchedPatches
 from ui.tabs.receptive_field import ReceptiveField
@@ -20,7 +25,7 @@ from ui.tabs.super_resolve import SuperResolve
 from ui.tabs.your_model import YourModelPage
 from ui.viewer.component import said
 from ui.views import text
-from ui.views.html import prompt, status_bar
+from ui.views.html import prompt, render, status_bar
 
 _NONE = -1  # no example is chosen; gradio's gallery keeps the old one when it is told None
 _OPENING = "Opening what was chosen…"
@@ -37,6 +42,7 @@ class Shared(Page):
     shown: gr.HTML
     refusal: gr.HTML
     cut: gr.Button
+    address: gr.HTML
 
 
 class SharedEvents:
@@ -46,6 +52,7 @@ class SharedEvents:
         runtime: Computes and keeps.
         session: The visitor's.
         shared: The controls.
+        tabs: All pages.
         sr: A page.
         lam: A page.
         matches: A page.
@@ -56,11 +63,13 @@ class SharedEvents:
         runtime: Runtime,
         session: gr.State,
         shared: Shared,
+        tabs: gr.Tabs,
         sr: SuperResolve,
         lam: ReceptiveField,
         matches: MatchedPatches,
     ) -> None:
         self._runtime, self._session, self._shared = runtime, session, shared
+        self._tabs = tabs
         self._sr, self._lam, self._matches = sr, lam, matches
 
     def connect(self, demo: gr.Blocks, models: YourModelPage, sr_tab: gr.Tab) -> None:
@@ -87,21 +96,33 @@ class SharedEvents:
 
         @spoken
         def uploaded(
-            session: Session, image: str, middle: bool, mode: str, *settings: str
+            session: Session, image: str, middle: bool, mode: str, network: str, region: str
         ) -> Iterator[dict[Any, Any]]:
             session.refused = image
-            yield from self._show(session, lambda: from_file(image, mode, middle), mode, *settings)
+            read = partial(from_file, image, mode, middle)
+            yield from self._show(session, read, mode, network, region)
 
         @spoken
-        def cut(session: Session, mode: str, *settings: str) -> Iterator[dict[Any, Any]]:
-            image = session.refused
-            yield from self._show(session, lambda: from_file(image, mode, True), mode, *settings)
+        def cut(session: Session, mode: str, network: str, region: str) -> Iterator[dict[Any, Any]]:
+            read = partial(from_file, session.refused, mode, True)
+            yield from self._show(session, read, mode, network, region)
 
         @spoken
-        def changed(session: Session, *settings: str) -> Iterator[dict[Any, Any]]:
+        def changed(
+            session: Session, mode: str, network: str, region: str
+        ) -> Iterator[dict[Any, Any]]:
             now = session.opened
             source = now.source if now else from_example(EXAMPLES[0])
-            yield from self._show(session, lambda: source, *settings)
+            yield from self._show(session, lambda: source, mode, network, region)
+
+        @spoken
+        def loaded(session: Session, request: gr.Request) -> Iterator[dict[Any, Any]]:
+            session.login = request.username
+            yield from self._go(session, dict(request.query_params))
+
+        @spoken
+        def gone(session: Session, event: gr.EventData) -> Iterator[dict[Any, Any]]:
+            yield from self._go(session, said(event))
 
         settings = [session, shared.mode, shared.network, lam.region]
         outputs = [
@@ -114,8 +135,10 @@ class SharedEvents:
         }  # fmt: skip
         upload = [session, shared.upload, shared.middle, *settings[1:]]
         example, chosen = [clock(), *settings], [shared.mode.input, shared.network.input]
+        everything = [*outputs, self._tabs, *lam.settings]
         for event in (
-            demo.load(changed, settings, outputs, **options),
+            demo.load(loaded, session, everything, **options),
+            shared.address.select(gone, session, everything, **options),
             shared.gallery.select(chosen_example, example, outputs, js=NOW, **options),
             gr.on(chosen, changed, settings, outputs, **options),
             shared.upload.upload(uploaded, upload, outputs, **options),
@@ -135,6 +158,8 @@ class SharedEvents:
         mode: str,
         label: str,
         region: str,
+        window: tuple[int, int, int] | None = None,
+        settings: Sequence[Any] | None = None,
     ) -> Iterator[dict[Any, Any]]:
         """Open an image with a network; what is shown before is named and dimmed until then."""
         shared = self._shared
@@ -144,16 +169,18 @@ class SharedEvents:
             taken = open_image(self._runtime, session, source, mode, label)
             if not taken:  # something else was asked for meanwhile, and says so
                 return
+            if window is not None:
+                session.window = clamped_window(*window, *session.subject().size)
             values = self._sr.page.fill(self._sr.first(session))
         except ValueError as error:
-            yield self._refused(session, sentence(error), MIDDLE in str(error))
+            yield self._refused(session, html.unescape(sentence(error)), MIDDLE in str(error))
             raise
         except Exception:
             yield self._refused(session)
             raise
         yield {
             **values,
-            **self._lam.start(session, region),
+            **self._lam.start(session, region, settings),
             **self._stale_matches(session),
             shared.shown: _line(session),
             shared.refusal: "",
@@ -162,19 +189,44 @@ class SharedEvents:
             shared.gallery: gr.update(selected_index=_NONE) if source.file else gr.skip(),
         }
 
+    def _go(self, session: Session, given: Mapping[str, str]) -> Iterator[dict[Any, Any]]:
+        """Show what an address asks for; an uploaded image stays if it is still there."""
+        shared, lam, now = self._shared, self._lam.page, session.opened
+        own = [session.uploaded] if session.uploaded else []
+        labels = [*self._runtime.catalogue.labels, *own]
+        wanted = address.read(given, labels, receptive_field.STEPS)
+        source, chosen = from_example(wanted.example), EXAMPLES.index(wanted.example)
+        if now is not None and now.source.file and given.get("example") == address.UPLOADED:
+            source, chosen, wanted = now.source, _NONE, replace(wanted, told="")
+        yield {
+            self._tabs: gr.Tabs(selected=wanted.tab),
+            shared.mode: wanted.mode,
+            shared.network: wanted.network,
+            shared.gallery: gr.update(selected_index=chosen),
+            **dict(zip(lam.settings, wanted.settings, strict=True)),
+        }
+        shown = self._show(
+            session, lambda: source, wanted.mode, wanted.network, str(wanted.settings[1]),
+            wanted.window, wanted.settings,
+        )  # fmt: skip
+        for values in shown:
+            if wanted.told and shared.refusal in values:
+                values[shared.refusal] = _told(wanted.told)
+            yield values
+
     def _refused(self, session: Session, told: str = "", too_large: bool = False) -> dict[Any, Any]:
         """The choices go back to what is shown; a refused file does not stay in its field.
 
         Args:
             session: The visitor's.
-            told: Why, safe to be shown as HTML; it stays until something is shown.
+            told: Why; it stays until something is shown.
             too_large: Whether to offer the middle of what was uploaded.
         """
         shared, opened = self._shared, session.opened
         values: dict[Any, Any] = {
             shared.shown: _line(session),
             shared.upload: None,
-            shared.refusal: told and f'<div class="refusal" role="alert">{told}</div>',
+            shared.refusal: told and _told(told),
             shared.cut: gr.update(visible=too_large and session.refused is not None),
         }
         if opened is not None:
@@ -230,6 +282,10 @@ class SharedEvents:
         sr_tab.select(window_moved, session, sr.viewer, **quick)
 
 
+def _told(sentence: str) -> str:
+    return render("refusal", text=sentence)
+
+
 def _line(session: Session, doing: str = "") -> str:
     """What is shown; while something else is on its way, that this is not what is chosen."""
     opened = session.opened
@@ -237,4 +293,4 @@ def _line(session: Session, doing: str = "") -> str:
         return status_bar(doing or "Nothing is shown yet.")
     if doing:
         return status_bar(doing, stale=f"Dimmed: {text.of_image(opened)}.")
-    return status_bar(f"Shown: {text.of_image(opened)}.")
+    return status_bar(f"Shown: {text.of_image(opened)} ({text.origin(opened.network)}).")

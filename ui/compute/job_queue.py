@@ -24,6 +24,11 @@ class JobQueue:
         self._seen: dict[object, float] = {}  # last sign of life, in the order of arrival
         self._moved = threading.Condition()
 
+    @property
+    def idle(self) -> bool:
+        """Whether no job runs or waits."""
+        return not self._seen
+
     @contextmanager
     def ticket(self) -> Iterator[object]:
         """A place at the end of the queue, given up at the end of the block."""

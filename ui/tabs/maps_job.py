@@ -11,7 +11,7 @@ from ui.compute.attribution import region_around
 from ui.compute.film import Frames
 from ui.compute.opening import current, network_of
 from ui.compute.runtime import Runtime
-from ui.state import options
+from ui.state import address, options
 from ui.state.network import TWIN, Network
 from ui.state.options import BICUBIC, How
 from ui.state.record import MapsRecord, MapsRequest, Opened, Result
@@ -21,8 +21,6 @@ from ui.views.html import render, status_bar
 
 from .receptive_field_layout import ReceptiveFieldPage
 
-STEPS = options.STEPS
-
 
 class MapsJob:
     """Computes maps and yields values of the page's components.
@@ -30,10 +28,11 @@ class MapsJob:
     Args:
         runtime: Computes and keeps.
         page: The components.
+        steps: Of maps by default.
     """
 
-    def __init__(self, runtime: Runtime, page: ReceptiveFieldPage) -> None:
-        self._runtime, self._page = runtime, page
+    def __init__(self, runtime: Runtime, page: ReceptiveFieldPage, steps: int) -> None:
+        self._runtime, self._page, self._steps = runtime, page, steps
 
     def record(self, session: Session, settings: Sequence[Any]) -> MapsRecord:
         """A record without results of what is chosen; settings as `request_of` takes them."""
@@ -138,15 +137,20 @@ class MapsJob:
                 continue
             # Whole values every time: a tab not opened yet keeps only the latest, were it empty.
             yield {
-                page.viewer: self.scene(session),
+                page.viewer: self.scene(session, str(settings[1]) if len(settings) > 1 else "auto"),
                 page.numbers: maps.numbers(record),
                 page.costs: self._costs(record, network, costly),
                 page.status: maps.status(record, None if jobs else "Done", guess),
                 page.asked: "",
             }
 
-    def scene(self, session: Session) -> dict[str, Any]:
-        """The viewer's value: what is chosen, with the maps that there are."""
+    def scene(self, session: Session, area: str = "auto") -> dict[str, Any]:
+        """The viewer's value: what is chosen, with the maps that there are.
+
+        Args:
+            session: The visitor's.
+            area: What was chosen as attributed area, for the address.
+        """
         opened, network = current(self._runtime, session)
         sr = self._runtime.super_resolved(opened.study, network).pixels
         window = session.window or Window(0, 0)
@@ -154,7 +158,11 @@ class MapsJob:
         record = session.maps
         films = self._films(session, record) if record is not None else {}
         found = maps.scene(opened, sr, window, region, record, session.owner, films)
-        return {**found, "stale": stale(session)}
+        chosen = address.written(opened, (window.left, window.top, window.size))
+        chosen_options = address.options(
+            session.wanted, area, network.twin is not None, self._steps
+        )
+        return {**found, "stale": stale(session), "address": {**chosen, **chosen_options}}
 
     def _films(self, session: Session, record: MapsRecord) -> dict[str, Frames]:
         """The steps of finished maps, by the maps' names."""
@@ -207,7 +215,7 @@ def request_of(
     opened: Opened,
     network: Network,
     window: Window,
-    steps: float = STEPS,
+    steps: float = options.STEPS,
     region: str = "auto",
     without: str = TWIN,
     method: str = options.LAM,

@@ -48,19 +48,21 @@ class ReceptiveField:
 
     def __init__(self, runtime: Runtime, session: gr.State) -> None:
         self.page, self._runtime = ReceptiveFieldPage(STEPS), runtime
-        self._job = MapsJob(runtime, self.page)
+        self._job = MapsJob(runtime, self.page, STEPS)
         self.refresh = self._queued(self._refresh, self._job.ready)
         self.attribute = self._queued(self._attribute)
         self._connect(session)
 
-    def start(self, session: Session, region: str) -> dict[Any, Any]:
+    def start(
+        self, session: Session, region: str, settings: Sequence[Any] | None = None
+    ) -> dict[Any, Any]:
         """Show another image or window: what is computed for another one is out of date.
 
         "Without GPA means" is left alone: a change made here would count as the visitor's own and
         start the maps once more, and events that still wait may ask for a choice taken away.
         """
         window = session.window or Window(0, 0)
-        return self.place(session, region, (window.left, window.top, window.size))
+        return self.place(session, region, (window.left, window.top, window.size), settings)
 
     def place(
         self,
@@ -105,7 +107,7 @@ class ReceptiveField:
         session.maps_job.begin()
         return self.page.fill(
             {
-                "viewer": self._job.scene(session),
+                "viewer": self._job.scene(session, region),
                 "left": window.left,
                 "top": window.top,
                 "size": window.size,

@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
 from hpinet import write_picture
+from hpinet.analysis.match_statistics import in_degree
 from hpinet.imaging.images import from_uint8
 from lam import Window
 from ui.compute.contenders import BICUBIC, KINDS, NETWORK, ORIGINAL, Contender, find
 from ui.compute.runtime import Runtime
 from ui.compute.scores import Scores
 from ui.events.handlers import PRIVATE, spoken
+from ui.state.network import SWITCHED_OFF
 from ui.state.record import ComparisonRecord
 from ui.state.session import Session
 from ui.viewer.component import said, viewer
@@ -23,7 +26,11 @@ from ui.views.scores import table
 
 from .components import Page, html, press_when_made, saver
 
-METRICS = "PSNR-Y and SSIM leave out a border as wide as the scale. Bold: the best of the column."
+METRICS = (
+    "A contender is one way to the large image; the twin without GPA is a network of the same size "
+    "that was trained without Global Pixel Access. PSNR-Y and SSIM leave out a border as wide as the "
+    "scale. Bold: the best of the column."
+)
 
 _FIRST = (BICUBIC, NETWORK)  # what the first paint waits for
 
@@ -116,11 +123,27 @@ class SuperResolve:
                     return
                 if not perceptual and contender.kind in _FIRST:
                     continue  # shown already
-                yield self._late(session, record, compared, results, perceptual)
+                yield self._late(session, record, compared, results, perceptual, perceptual)
             if not perceptual:
-                yield self._late(session, record, compared, results, perceptual)
+                yield self._late(session, record, compared, results, perceptual, True)
                 if study.hr is None:
                     return
+
+    def _worth(self, record: ComparisonRecord) -> str:
+        """What GPA is worth on this image; empty for a network without."""
+        runtime, study = self._runtime, record.study
+        network = runtime.catalogue.get(record.network.label, record.uploaded)
+        if not network.has_gpa:
+            return ""
+        images = [runtime.super_resolved(study, network, way) for way in (None, SWITCHED_OFF)]
+        change = np.abs(images[0].pixels.astype(np.float64) - images[1].pixels).mean()
+        blocks = runtime.matches.of(study, network).blocks
+        hubs = [
+            float(in_degree(b.index[0].cpu().numpy()).max() / len(b.origins))
+            for b in blocks
+            if b is not None
+        ]
+        return verdicts.worth(network, float(change), hubs)
 
     def _late(
         self,
@@ -129,6 +152,7 @@ class SuperResolve:
         compared: list[Contender],
         results: dict[str, Scores],
         perceptual: bool,
+        ended: bool = False,
     ) -> dict[str, Any]:
         """Whole values every time: a tab that was not opened yet keeps only the latest."""
         runtime, study = self._runtime, record.study
@@ -136,7 +160,7 @@ class SuperResolve:
         rows = [(c, results.get(c.kind)) for c in compared]
         return {
             "scores": table(rows, study, reason),
-            "verdict": verdicts.contenders(rows, study),
+            "verdict": verdicts.contenders(rows, study) + (self._worth(record) if ended else ""),
             "viewer": comparison.scene(runtime, record, _window(session), session.owner),
         }
 

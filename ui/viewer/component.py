@@ -15,14 +15,20 @@ from .routes import CODE, STATIC
 
 _HTML = (STATIC / "viewer.html").read_text("utf-8")
 _CSS = (STATIC / "viewer.css").read_text("utf-8")
-_LOAD = """
-const root = window.gradio_config.root.replace(/\\/$/, "");
+_ROOT = 'const root = window.gradio_config.root.replace(/\\/$/, "");\n'
+REMEMBER_TAB = f'() => {{ {_ROOT}import(root + "{CODE}/address.js").then((m) => m.tab()); }}'
+"""JavaScript that puts the tab that was opened into the address."""
+
+_LOAD = (
+    _ROOT
+    + """
 import(root + "%s/main.js")
   .then((module) => module.mount(element, props, trigger, watch))
   .catch((error) => {
     element.querySelector(".read").textContent = "The viewer did not load: " + error.message;
   });
 """
+)
 
 
 def viewer(name: str, label: str) -> gr.HTML:
@@ -42,6 +48,16 @@ def viewer(name: str, label: str) -> gr.HTML:
         js_on_load=_LOAD % CODE,
         apply_default_css=False,
         elem_id=name,
+    )
+
+
+def address_bar() -> gr.HTML:
+    """Nothing to be seen: its ``select`` tells that the visitor went back or forward, and where."""
+    return gr.HTML(
+        "",
+        js_on_load=f'{_ROOT}import(root + "{CODE}/address.js").then((m) => m.follow(trigger));',
+        elem_id="address",
+        elem_classes=["unseen"],
     )
 
 

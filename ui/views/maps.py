@@ -23,6 +23,7 @@ from lam.figures.heatmaps import (
 from lam.figures.palette import WHITE
 from lam.figures.plots import importance_difference
 from lam.metrics.areas import area_of_interest, area_report
+from lam.metrics.patch_shares import block_shares
 from ui.compute.blurring import Blurred
 from ui.compute.film import Frames
 from ui.state.inputs import Pixels
@@ -198,9 +199,13 @@ def panes(record: MapsRecord) -> list[tuple[str, str | None, str]]:
 
 def map_words(record: MapsRecord, way: str | None) -> list[str]:
     """What a map says, a sentence each."""
-    found = record.results.get(way)
-    without = record.results.get(record.without[0]) if record.without and way is None else None
-    told = words.explained(found, without, first=way is None)
+    found, others = record.results.get(way), [record.results.get(w) for w in record.without]
+    told = words.explained(found, others if way is None else [], first=way is None)
+    if way is None and found is not None and found.finished and record.matches is not None:
+        shares = block_shares(
+            found.importance, record.matches, record.inner_window, record.network.scale
+        )
+        told += words.in_matches([block["in_match"] for block in shares])
     if way == BICUBIC and found is not None:
         told = [*told, words.BICUBIC]
     return told

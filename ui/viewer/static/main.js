@@ -1,5 +1,5 @@
 // Puts a viewer into an element of the page; one call for each component.
-import { write } from "./address.js";
+import { listen, shown } from "./address.js";
 import { Controls, make } from "./controls.js";
 import { counts } from "./data.js";
 import { save } from "./figure.js";
@@ -18,7 +18,7 @@ class Viewer {
     const host = element.querySelector(".viewer");
     Object.assign(this, { host, props, trigger, panes: [], view: new View(), wanted: 0, value: null, counts });
     this.$ = (selector) => host.querySelector(selector);
-    this.name = element.id;
+    this.name = element.closest("[id]:not([id^=html-])")?.id ?? element.id; // the name it has in Python
     host.viewer = this;
   }
   say(text) { this.$(".read").textContent = text || "\u00a0"; }
@@ -37,6 +37,7 @@ class Viewer {
       }
       const data = await this.scene.load(value);
       if (mine !== this.wanted) return;
+      const before = this.value?.address;
       this.value = value;
       this.message("");
       this.view.shape(...value.size, value.home ?? undefined);
@@ -44,7 +45,7 @@ class Viewer {
       this.scene.show(value, data);
       this.refresh();
       this.host.dataset.shown = value.stamp ?? "";
-      if (value.address) write(value.address, value.step);
+      if (value.address) shown(value.address, before);
     } catch (error) {
       if (mine === this.wanted) this.message(`This cannot be shown: ${error.message}.`);
     }
@@ -116,5 +117,10 @@ class Viewer {
 export const mount = (element, props, trigger, watch) => {
   const viewer = new Viewer(element, props, trigger);
   watch("value", () => viewer.update());
+  listen(() => {
+    if (!viewer.controls) return;
+    Object.assign(viewer.controls, { look: {}, wanted: "" });
+    viewer.refresh();
+  });
   viewer.update();
 };

@@ -1,5 +1,6 @@
 // Matched patches: who attends to whom in every block, under the cursor.
 import { Layer, limit } from "./colour.js";
+import { read, write } from "./address.js";
 import { make } from "./controls.js";
 import { arrays, image } from "./data.js";
 import { sentences } from "./text.js";
@@ -30,8 +31,10 @@ export class Matches extends Scene {
       this.matrices = {};
       this.from = null;
     }
-    this.place ??= value.place.map((v) => v / value.scale);
-    if (this.subject !== value.subject) this.place = value.place.map((v) => v / value.scale);
+    if (this.subject !== value.subject) {
+      const given = this.subject ? null : read("matches.at")?.split(",").map(Number).filter(Number.isFinite);
+      this.place = given?.length === 2 ? given : value.place.map((v) => v / value.scale);
+    }
     this.subject = value.subject;
     this.forcing = null;
     if (value.matrices && this.from !== value.matrices.address) this.fetchMatrices(value);
@@ -204,6 +207,10 @@ export class Matches extends Scene {
     const { origins, rows, columns } = this.here;
     return `row ${rows.indexOf(origins[2 * i]) + 1}, column ${columns.indexOf(origins[2 * i + 1]) + 1}`;
   }
+  hold() {
+    this.held = true;
+    write({ "matches.at": this.place.map((v) => Math.round(10 * v) / 10).join(",") });
+  }
   to(i) {
     const { origins, side } = this.here;
     this.look_at([origins[2 * i + 1] + side / 2, origins[2 * i] + side / 2]);
@@ -219,7 +226,7 @@ export class Matches extends Scene {
     }
     this.held = false;
     this.hover(pane, place);
-    this.held = true;
+    this.hold();
     this.hover(pane, place);
   }
   key(pane, event) {
@@ -237,7 +244,7 @@ export class Matches extends Scene {
     const next = (list, at, by) => list[Math.min(list.length - 1, Math.max(0, list.indexOf(at) + by))];
     const [top, left] = [next(rows, origins[2 * patch], down), next(columns, origins[2 * patch + 1], across)];
     for (let i = 0; i < count; i++)
-      if (origins[2 * i] === top && origins[2 * i + 1] === left) { this.held = true; this.to(i); this.hover(null, null); return; }
+      if (origins[2 * i] === top && origins[2 * i + 1] === left) { this.to(i); this.hold(); this.hover(null, null); return; }
   }
   // Sentences, runners-up, crops of every block, and what was forced.
   side() {
