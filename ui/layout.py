@@ -21,8 +21,7 @@ from ui.tabs.receptive_field import ReceptiveField
 from ui.tabs.super_resolve import SuperResolve, of_opened
 from ui.tabs.your_model import YourModelPage
 from ui.viewer.component import REMEMBER_TAB, address_bar
-from ui.views.html import status_bar
-from ui.views.way_in import way_in
+from ui.views.html import render, status_bar
 
 MODES = [
     ("Restore: shrink this image, restore it, score it against itself", RESTORE),
@@ -48,7 +47,7 @@ def build(runtime: Runtime) -> gr.Blocks:
     with demo:
         # Kept as long as the page is open: gradio drops it an hour after that.
         session = gr.State(Session())
-        gr.HTML(way_in(), elem_id="title")
+        gr.HTML(render("way_in"), elem_id="title")
         with gr.Row(elem_id="page"):
             with gr.Column(scale=1, min_width=250, elem_id="side"):
                 shared = _shared_controls(runtime.catalogue.labels)

@@ -17,7 +17,6 @@ from ui.state.record import MapsRecord
 from ui.state.session import Session
 from ui.tabs.receptive_field import STEPS, ReceptiveField
 from ui.views import maps
-from ui.views.legends import legend
 
 from .registering import image, register
 
@@ -105,7 +104,7 @@ def _files(runtime: Runtime, record: MapsRecord, costs: str, status: str) -> tup
     return (
         *(file(way) for way in (None, first or "", BICUBIC)),
         *(said(way) for way in (None, first or "", BICUBIC)),
-        legend(record.look, limit, shares),
+        maps.scale_words(record.look, limit, shares),
         maps.numbers(record),
         costs,
         file(second or ""),

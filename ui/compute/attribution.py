@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from hpinet.networks.adapter import Bicubic
 from lam import LocalAttribution, Window, explain_progressively
+from lam.attribution.film import Film
+from lam.validation.blurring import BlurringEffect, blurring_effect
 from ui.state.cache import Cache
 from ui.state.inputs import Study
 from ui.state.network import Network, NetworkInfo
 from ui.state.options import BICUBIC, LAM, How
 from ui.state.record import MapsRecord, Region, Result
-
-from .blurring import Blurred, blurring
-from .film import Film
 
 LAM_PIXELS = 160 * 160
 """The most LR pixels that are attributed at once: memory and time both grow with them."""
@@ -222,7 +222,7 @@ class Attribution:
 
     def blurred(
         self, record: MapsRecord, network: Network, cells: Sequence[int]
-    ) -> list[Blurred] | None:
+    ) -> dict[str | None, tuple[float, BlurringEffect]]:
         """What becomes of a record's window when some of its LR pixels are blurred, map by map.
 
         Args:
@@ -231,16 +231,23 @@ class Attribution:
             cells: Numbers of LR pixels of the whole image, row by row.
 
         Returns:
-            One for each of the record's maps; None when the server ends.
+            By way: the share of the map's importance in these pixels, and the effect; nothing when
+            the server ends.
 
         Raises:
             ValueError: No such pixels.
         """
-        with self._step:
-            if self._closed:
-                return None
-            models = [_explained(network, way) for way in record.results]
-            return blurring(record, models, cells)
+        mask, found = _mask(record, cells), {}
+        for way, result in record.results.items():
+            total = float(result.importance.sum())
+            share = float(result.importance[mask].sum()) / total if total else float("nan")
+            with self._step:
+                if self._closed:
+                    return {}
+                model = _explained(network, way)
+                effect = blurring_effect(model, record.crop, record.inner_window, mask)
+            found[way] = share, effect
+        return found
 
     def _measured(self, study: Study, network: Network, way: str | None) -> float | None:
         """Seconds per forward pass and LR pixel, by one step on a small part of the image."""
@@ -266,6 +273,27 @@ def _explained(network: Network, way: str | None) -> nn.Module:
 def _options(network: Network, way: str | None, how: How) -> dict[str, Any]:
     options: dict[str, Any] = {"method": how.method, "matches": matches_rule(network, way, how)}
     return {**options, "n_steps": how.steps} if how.method == LAM else options
+
+
+def _mask(record: MapsRecord, cells: Sequence[int]) -> NDArray[np.bool_]:
+    """LR pixels of the whole image as a mask of the attributed region, (h, w)."""
+    left, top, height, width = record.region
+    rows, columns = record.study.size
+    try:
+        numbers = np.unique(np.asarray(cells, np.int64))
+    except (TypeError, ValueError, OverflowError):
+        numbers = np.array([-1])
+    if numbers.ndim != 1 or not len(numbers) or numbers[0] < 0 or numbers[-1] >= rows * columns:
+        raise ValueError(f"Pixels are numbered 0 to {rows * columns - 1}, row by row.")
+    whole = np.zeros((rows, columns), bool)
+    whole.flat[numbers] = True
+    mask = whole[top : top + height, left : left + width]
+    if not mask.any():
+        raise ValueError(
+            "None of the painted pixels was attributed: paint inside the thin square, or attribute "
+            "a larger area."
+        )
+    return mask
 
 
 def _key(

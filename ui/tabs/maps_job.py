@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from lam import Window
+from lam.attribution.film import Frames
 from ui.compute.attribution import region_around
-from ui.compute.film import Frames
 from ui.compute.opening import current, network_of
 from ui.compute.runtime import Runtime
 from ui.state import address, options

@@ -138,7 +138,7 @@ class ReceptiveField:
             raise ValueError("There are no maps of this image yet: compute them first.")
         network = network_of(self._runtime, session, record)
         found = self._runtime.attribution.blurred(record, network, cells)
-        return "" if found is None else maps.asked(record, len(set(cells)), found)
+        return maps.asked(record, len(set(cells)), found) if found else ""
 
     def _compute(self, handler: Any, event: Callable[..., Any], session: gr.State) -> None:
         page = self.page

@@ -27,9 +27,9 @@ from ui.views.scores import table
 from .components import Page, html, press_when_made, saver
 
 METRICS = (
-    "A contender is one way to the large image; the twin without GPA is a network of the same size "
-    "that was trained without Global Pixel Access. PSNR-Y and SSIM leave out a border as wide as the "
-    "scale. Bold: the best of the column."
+    "A contender is one way to the large image; the twin is a network of the same size, trained "
+    "without Global Pixel Access (GPA). PSNR-Y and SSIM leave out a border as wide as the scale. "
+    "Bold: the best of the column."
 )
 
 _FIRST = (BICUBIC, NETWORK)  # what the first paint waits for

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hpinet.imaging.images import to_uint8
 from lam import LocalAttributionResult, Window
+from lam.attribution.film import Frames
 from lam.figures.areas import draw_area_of_interest
 from lam.figures.heatmaps import (
     colour_limit,
@@ -24,10 +25,19 @@ from lam.figures.palette import WHITE
 from lam.figures.plots import importance_difference
 from lam.metrics.areas import area_of_interest, area_report
 from lam.metrics.patch_shares import block_shares
-from ui.compute.blurring import Blurred
-from ui.compute.film import Frames
+from lam.validation.blurring import BlurringEffect
 from ui.state.inputs import Pixels
-from ui.state.options import AREAS, BICUBIC, DIFFERENCE, IMPORTANCE, LAM, PERCENTILE, ROOT, How
+from ui.state.options import (
+    AREAS,
+    BICUBIC,
+    DIFFERENCE,
+    IMPORTANCE,
+    LAM,
+    PERCENTILE,
+    ROOT,
+    How,
+    Look,
+)
 from ui.state.record import MapsRecord, Opened, Region, Result
 from ui.viewer.store import STORE, Owner
 
@@ -211,18 +221,19 @@ def map_words(record: MapsRecord, way: str | None) -> list[str]:
     return told
 
 
-def asked(record: MapsRecord, count: int, found: Sequence[Blurred]) -> str:
+def asked(
+    record: MapsRecord, count: int, found: Mapping[str | None, tuple[float, BlurringEffect]]
+) -> str:
     """What blurring some pixels did, beside what attribution says of them, as HTML."""
-    effects = dict(zip(record.results, found, strict=True))
     rows = [
         [
             title,
-            words.percent(effect.importance),
-            words.percent(effect.lost),
-            f"{effect.mean:.2f} / {effect.largest:.1f}",
+            words.percent(found[way][0]),
+            words.percent(found[way][1].lost),
+            f"{found[way][1].mean:.2f} / {found[way][1].largest:.1f}",
         ]
         for _, way, title in panes(record)
-        if (effect := effects.get(way)) is not None
+        if way in found
     ]
     head = [
         f"{count} painted LR {'pixel' if count == 1 else 'pixels'}",
@@ -251,6 +262,17 @@ def shared_limit(record: MapsRecord) -> float:
         return record.look.end
     # Also the size of the signed sum over the channels.
     return colour_limit([m.importance for m in record.results.values()], record.look.end)
+
+
+def scale_words(look: Look, limit: float, shares: float | None) -> str:
+    """What the colours of drawn maps mean, in a sentence."""
+    kind = "by square root" if look.colours == ROOT else "linear"
+    told = f"{look.view}: one {kind} scale for all maps, which ends at {limit:.2g}."
+    if look.view == AREAS:
+        told = "Areas of interest: box 20%, fine area 50%, coarse area 95% of the importance."
+    if shares is not None:
+        told += f" Difference: up to {100 * shares:.2g}% of each map's importance, per pixel."
+    return told[0].upper() + told[1:]
 
 
 def draw(record: MapsRecord, result: Result, limit: float) -> Pixels:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from hpinet import HPINet
-from lam.attribution.matching_network import Choice
 from lam.metrics.patch_shares import patches_of
+
+from .matching_network import Choice
 
 MOST_FRAMES = 32
 """Steps that the browser is sent; neighbours are put together where more were taken."""
