@@ -21,6 +21,7 @@ from ui.tabs.receptive_field import ReceptiveField
 from ui.tabs.super_resolve import SuperResolve, of_opened
 from ui.tabs.your_model import YourModelPage
 from ui.viewer.component import REMEMBER_TAB, address_bar
+from ui.viewer.store import STORE
 from ui.views.html import render, status_bar
 
 MODES = [
@@ -46,7 +47,7 @@ def build(runtime: Runtime) -> gr.Blocks:
     )
     with demo:
         # Kept as long as the page is open: gradio drops it an hour after that.
-        session = gr.State(Session())
+        session = gr.State(Session(), delete_callback=lambda gone: STORE.forget(gone.key))
         gr.HTML(render("way_in"), elem_id="title")
         with gr.Row(elem_id="page"):
             with gr.Column(scale=1, min_width=250, elem_id="side"):

@@ -104,7 +104,7 @@ WORKS = {
 
 REFUSED = {
     # name: (file name, bytes, mode, the sentence)
-    "text as PNG": ("text.png", b"no picture", "enlarge", r"text\.png is not an image"),
+    "text as PNG": ("text.png", b"no image", "enlarge", r"text\.png is not an image"),
     "empty": ("empty.png", b"", "enlarge", r"empty"),
     "truncated PNG": (
         "half.png", png(Image.fromarray(noise(200, 200)))[:60000], "enlarge",
@@ -132,7 +132,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", WORKS)
-def test_unusual_pictures_work(client, tmp_path, name):
+def test_unusual_images_work(client, tmp_path, name):
     file, data, mode, size, said = WORKS[name]
     (tmp_path / file).write_bytes(data)
     path, facts = client.predict(
@@ -142,15 +142,15 @@ def test_unusual_pictures_work(client, tmp_path, name):
     assert said in "; ".join(facts["notes"])
 
 
-def test_a_thin_picture_works_all_the_way(client, tmp_path):
+def test_a_thin_image_works_all_the_way(client, tmp_path):
     Image.fromarray(noise(5, 4000)).save(tmp_path / "thin.png")
     path, _ = client.predict(
         handle_file(tmp_path / "thin.png"), "enlarge", "Tiny-x4", api_name="/super_resolve"
     )
     assert Image.open(path).size == (16000, 20)
-    picture, told = client.predict("network", "window", 8000, 0, 16, api_name="/closer_look")
+    image, told = client.predict("network", "window", 8000, 0, 16, api_name="/closer_look")
     assert told["window"] == {"left": 8000, "top": 0, "size": 16}
-    assert Image.open(picture).size == (512, 512)
+    assert Image.open(image).size == (512, 512)
 
 
 def test_the_middle_of_what_is_too_large_is_taken_when_asked_for(client, tmp_path):
@@ -163,7 +163,7 @@ def test_the_middle_of_what_is_too_large_is_taken_when_asked_for(client, tmp_pat
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_bad_pictures_get_a_sentence(client, tmp_path, name):
+def test_bad_images_get_a_sentence(client, tmp_path, name):
     file, data, mode, sentence = REFUSED[name]
     (tmp_path / file).write_bytes(data)
     with pytest.raises(AppError, match=sentence) as caught:
@@ -289,7 +289,7 @@ def test_a_model_of_ones_own_is_there_for_its_session_only(client, url, tmp_path
     assert client.predict(api_name="/forget_model")["yours"] is None
 
 
-def test_only_shown_pictures_are_served(client, url, mine):
+def test_only_shown_images_are_served(client, url, mine):
     client.predict(mine, "enlarge", "Tiny-x4", api_name="/super_resolve")
     import ui.layout
 

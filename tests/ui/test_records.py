@@ -84,7 +84,7 @@ def belongs_to_the_first_window(session):
     assert words[words.index("--model") + 1] == "Tiny-x4.safetensors"
     assert words[words.index("--steps") + 1] == "4"
     lr = np.asarray(Image.open(io.BytesIO(files["lr.png"])))
-    expected = (source().picture.rgb[0].permute(1, 2, 0) * 255).round().numpy()
+    expected = (source().image.rgb[0].permute(1, 2, 0) * 255).round().numpy()
     np.testing.assert_array_equal(lr, expected)
     with np.load(io.BytesIO(files["with_gpa.npz"])) as arrays:
         np.testing.assert_array_equal(arrays["importance"], session.maps.results[None].importance)

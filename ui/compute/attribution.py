@@ -280,10 +280,11 @@ def _mask(record: MapsRecord, cells: Sequence[int]) -> NDArray[np.bool_]:
     left, top, height, width = record.region
     rows, columns = record.study.size
     try:
-        numbers = np.unique(np.asarray(cells, np.int64))
+        numbers = np.asarray(cells, np.int64)
     except (TypeError, ValueError, OverflowError):
         numbers = np.array([-1])
-    if numbers.ndim != 1 or not len(numbers) or numbers[0] < 0 or numbers[-1] >= rows * columns:
+    outside = numbers.ndim != 1 or not len(numbers)
+    if outside or numbers.min() < 0 or numbers.max() >= rows * columns:
         raise ValueError(f"Pixels are numbered 0 to {rows * columns - 1}, row by row.")
     whole = np.zeros((rows, columns), bool)
     whole.flat[numbers] = True

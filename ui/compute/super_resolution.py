@@ -23,12 +23,12 @@ class Restored:
     """One contender's image.
 
     Attributes:
-        picture: Colours and transparency.
+        image: Colours and transparency.
         pixels: The colours in 8 bit, (sh, sw, 3).
         seconds: How long it took.
     """
 
-    picture: Picture
+    image: Picture
     pixels: Pixels
     seconds: float
 

@@ -36,7 +36,7 @@ class Source:
 
     Attributes:
         name: A short name for files.
-        picture: The pixels, as read.
+        image: The pixels, as read.
         window: (left, top, size) of a telling window in this image's pixels, if known.
         file: Whether the visitor uploaded it.
         middle: Whether its middle is to be taken where it is too large.
@@ -44,7 +44,7 @@ class Source:
     """
 
     name: str
-    picture: Picture
+    image: Picture
     window: tuple[int, int, int] | None = None
     file: bool = False
     middle: bool = False
@@ -105,7 +105,7 @@ def from_file(path: str | None, mode: str, middle: bool = False) -> Source:
         )
     limit = LIMIT_CUT if middle else LIMITS[mode]
     try:
-        picture = read_picture(file, max_pixels=limit)
+        image = read_picture(file, max_pixels=limit)
     except PictureError as error:
         if "too large to be opened" in str(error):
             raise PictureError(
@@ -115,12 +115,10 @@ def from_file(path: str | None, mode: str, middle: bool = False) -> Source:
         if "the limit is" not in str(error):
             raise
         raise PictureError(f"{error} {'' if middle else _WAY_OUT}".strip()) from None
-    whole = picture.size
-    picture = _middle(
-        picture, LIMITS[RESTORE], LONGEST[RESTORE]
-    )  # no more than that is ever needed
-    cut = None if picture.size == whole else whole
-    return Source(file.stem, picture, file=True, middle=middle, full=cut)
+    whole = image.size
+    image = _middle(image, LIMITS[RESTORE], LONGEST[RESTORE])  # no more than that is ever needed
+    cut = None if image.size == whole else whole
+    return Source(file.stem, image, file=True, middle=middle, full=cut)
 
 
 _WAY_OUT = (
@@ -128,24 +126,24 @@ _WAY_OUT = (
 )
 
 
-def _middle(picture: Picture, limit: int, longest: int) -> Picture:
+def _middle(image: Picture, limit: int, longest: int) -> Picture:
     """The middle of an image, as near to a square as its sides allow.
 
     Args:
-        picture: The whole.
+        image: The whole.
         limit: Pixels that it may have.
         longest: Pixels that a side may have.
     """
-    height, width = picture.size
+    height, width = image.size
     if height * width <= limit and max(height, width) <= longest:
-        return picture
+        return image
     side = int(limit**0.5)
     high = min(height, longest, max(side, limit // width))
     wide = min(width, longest, limit // high)
     top, left = (height - high) // 2, (width - wide) // 2
     inside = (..., slice(top, top + high), slice(left, left + wide))
-    alpha = None if picture.alpha is None else picture.alpha[inside].clone()
-    return Picture(picture.rgb[inside].clone(), alpha, picture.notes)
+    alpha = None if image.alpha is None else image.alpha[inside].clone()
+    return Picture(image.rgb[inside].clone(), alpha, image.notes)
 
 
 def make_study(source: Source, mode: str, scale: int) -> Study:
@@ -155,7 +153,7 @@ def make_study(source: Source, mode: str, scale: int) -> Study:
         PictureError: Too large for the mode, or too small to be shrunk.
         ValueError: No such mode.
     """
-    height, width = source.picture.size
+    height, width = source.image.size
     limit = LIMITS[checked_mode(mode)]
     longest = LONGEST[mode]
     if (height * width > limit or max(height, width) > longest) and not source.middle:
@@ -164,23 +162,23 @@ def make_study(source: Source, mode: str, scale: int) -> Study:
             f"{limit / 1e6:g} million, and up to {longest} a side. {_WAY_OUT}"
         )
     whole = source.full or (height, width)
-    source = replace(source, picture=_middle(source.picture, limit, longest))
-    height, width = source.picture.size
-    notes = list(source.picture.notes)
+    source = replace(source, image=_middle(source.image, limit, longest))
+    height, width = source.image.size
+    notes = list(source.image.notes)
     if (height, width) != whole:
         notes.append(f"the middle {width}x{height} of {whole[1]}x{whole[0]} pixels taken")
-    hr, lr = None, source.picture
+    hr, lr = None, source.image
     if mode == RESTORE:
         if min(height, width) < scale:
             raise PictureError(
                 f"An image of {width}x{height} pixels is too small to be shrunk {scale} times: "
                 "choose Enlarge instead."
             )
-        hr = crop_to_multiple(to_uint8(source.picture.rgb), scale)
+        hr = crop_to_multiple(to_uint8(source.image.rgb), scale)
         lr = Picture(shrink(hr, scale))
         if hr.shape[:2] != (height, width):
             notes.append(f"cropped to {hr.shape[1]}x{hr.shape[0]}, a multiple of {scale}")
-        if source.picture.alpha is not None:
+        if source.image.alpha is not None:
             notes.append("transparency left out: only colours are restored and scored")
     elif lr.alpha is not None:
         notes.append("transparency enlarged bicubically and kept in the download; not shown here")

@@ -39,19 +39,13 @@ METHODS = {
 }
 """The names of `lam.ATTRIBUTION_METHODS`."""
 
-ABOUT_METHODS = {
-    "lam": "Adds up the gradient while the image turns from blurred to sharp.",
-    "saliency": "One gradient, at the image itself: quick and noisy.",
-    "input_x_gradient": "The same gradient times the pixel's brightness.",
-    "occlusion": "Blurs one square of 4x4 pixels after another and sees what is lost: slow.",
-}
-
 BICUBIC = "It uses the 2 nearest LR pixels on each side: a network should use more."
 
 DETECTOR = "The strength of the window's detail along the path"
 
 NOTABLE = 0.1
-"""Logarithm of the quotient of two diffusion indices below which neither is called wider."""
+"""Logarithm of the quotient of two diffusion indices below which neither is called wider: a tenth
+either way."""
 
 
 def explained(
@@ -90,25 +84,6 @@ def areas(importance: ArrayLike) -> str:
         return "The map is zero everywhere: nothing in the window depends on a pixel."
     half, most, nearly = (f"{100 * s:.2g}%" for s in shares)
     return f"50 / 80 / 95% of the importance lie in **{half} / {most} / {nearly}** of the pixels."
-
-
-def difference(first: Result | None, second: Result | None) -> str:
-    """What the difference of two maps, the second without GPA, shows."""
-    if first is None or second is None:
-        return "There is no map without GPA to compare with."
-    shares = [np.asarray(m.importance, np.float64) for m in (first, second)]
-    if not all(s.any() for s in shares):
-        return "One of the maps is zero everywhere: there is nothing to compare."
-    moved = np.abs(shares[0] / shares[0].sum() - shares[1] / shares[1].sum()).sum() / 2
-    return (
-        f"**{100 * moved:.0f}% of the importance lies elsewhere** with GPA than without. Red: more "
-        "of it with GPA, blue: less."
-    )
-
-
-def nothing_to_switch(network: NetworkInfo) -> str:
-    """Why there is no map without GPA."""
-    return "" if network.has_gpa else f"{network.label} has no GPA: there is nothing to switch off."
 
 
 def of_image(subject: Subject) -> str:
