@@ -13,6 +13,7 @@ from helpers.browser import (
     no_requests,
     pixels,
     place,
+    quiet,
     says,
     shown,
     status,
@@ -179,6 +180,8 @@ def test_contenders_compare_in_one_linked_view(page):
     page.wait_for_function(
         "document.querySelector('#compare .viewer').viewer.scene.ready.length >= 4"
     )
+    says(page, "verdict", "Switching GPA")
+    quiet(page, 4)
     with no_requests(page):
         x, y = place(page, "compare", 128, 128)
         before = pixels(page, "compare", 0)

@@ -110,7 +110,8 @@ def visitor(browser, url, view=(1440, 900, "light"), query="", touch=False):
     yield found
     context.close()
     # A page that is left, by reloading it, aborts what it was waiting for: no error of ours.
-    unexpected = [e for e in errors if "signal is aborted" not in e]
+    aborted = ("signal is aborted", "Connection errored out")
+    unexpected = [e for e in errors if not any(a in e for a in aborted)]
     assert not unexpected, unexpected
     assert not outside, outside
 
@@ -195,6 +196,22 @@ def pixels(page, viewer, pane):
     )
 
 
+def quiet(page, seconds=2.0):
+    """Wait until the page has asked for nothing for a while."""
+    page.evaluate(
+        """(wanted) => new Promise((done) => {
+          const look = () => {
+            const asked = performance.getEntriesByType("resource")
+              .filter((e) => !e.name.includes("heartbeat"));
+            const last = Math.max(...asked.map((e) => e.responseEnd || e.startTime));
+            performance.now() - last > wanted ? done() : setTimeout(look, 200);
+          };
+          look();
+        })""",
+        1000 * seconds,
+    )
+
+
 @contextmanager
 def no_requests(page):
     """Nothing may be asked of the server meanwhile."""
@@ -220,8 +237,10 @@ def says(page, name, text):
 def choose(page, name, option):
     """Choose from a list."""
     page.locator(f"#{name} input").click()
-    page.get_by_role("option", name=option, exact=True).click()
-    page.wait_for_function("!document.querySelector('[role=option]')")  # it fades out
+    page.locator("[role=listbox]").get_by_role("option", name=option, exact=True).click()
+    page.wait_for_function(
+        "!document.querySelector('[role=listbox] [role=option]')"
+    )  # it fades out
 
 
 def upload(page, name, path):

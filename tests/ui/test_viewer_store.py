@@ -56,7 +56,7 @@ def test_half_precision_is_in_units_of_the_largest(scale):
     data, _ = store.get(name(pack["address"]), ANNA)
     told = pack["arrays"][1]
     assert told["start"] % 4 == 0 and told["type"] == "float16"
-    found = np.frombuffer(data, np.float16, 101, told["start"]) * told["unit"]
+    found = np.frombuffer(data, np.float16, 101, told["start"]).astype(float) * told["unit"]
     np.testing.assert_allclose(found, values, atol=1e-3 * scale)
 
 

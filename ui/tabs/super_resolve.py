@@ -125,6 +125,8 @@ class SuperResolve:
                     continue  # shown already
                 yield self._late(session, record, compared, results, perceptual, perceptual)
             if not perceptual:
+                if session.comparison is not record:
+                    return
                 yield self._late(session, record, compared, results, perceptual, True)
                 if study.hr is None:
                     return

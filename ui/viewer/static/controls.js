@@ -47,6 +47,7 @@ export class Controls {
     }
     const input = field(spec, this.get(spec));
     input.name = spec.name;
+    input.setAttribute("aria-label", spec.label);
     input.addEventListener("input", () => {
       this.set(spec.name, input.type === "checkbox" ? input.checked : input.type === "range" ? +input.value : input.value);
     });
