@@ -214,6 +214,8 @@ def test_steps_out_of_range_get_a_sentence(client, mine):
 def test_the_api_super_resolves_attributes_and_matches(client, mine):
     client.predict(mine, "enlarge", "Tiny-x4", api_name="/super_resolve")
     found = client.predict(24, 20, 16, 4, "auto", "own", api_name="/attribute")
+    assert all(Image.open(file).format == "PNG" for file in found[:3])
+    assert not any("__type__" in v for v in found if isinstance(v, dict))
     figures = next(v for v in found if isinstance(v, dict) and "with_gpa" in v)
     assert figures["region"] == {"left": 0, "top": 0, "height": 32, "width": 40}
     assert figures["without_gpa_means"] == "own"
@@ -224,6 +226,8 @@ def test_the_api_super_resolves_attributes_and_matches(client, mine):
         assert parts == pytest.approx(change, rel=1e-4, abs=1e-6)
     paired = client.predict(2, 30, 30, api_name="/matches")
     assert any("Block 2" in v for v in paired if isinstance(v, str))
+    with pytest.raises(AppError, match="no block 99: they are numbered 1 to 2"):
+        client.predict(99, 30, 30, api_name="/matches")
 
 
 def test_scores_are_those_of_the_library(client, tmp_path):

@@ -11,7 +11,7 @@ import gradio as gr
 
 from lam import Window
 from lam.figures.heatmaps import enlarge, heatmap
-from ui.compute.contenders import KINDS, NETWORK, ORIGINAL, Contender, find
+from ui.compute.contenders import KINDS, NETWORK, Contender, find
 from ui.compute.opening import open_image
 from ui.compute.runtime import Runtime
 from ui.events.handlers import spoken
@@ -20,7 +20,7 @@ from ui.state.inputs import ENLARGE, RESTORE, Pixels, Source, from_example, from
 from ui.state.record import ComparisonRecord
 from ui.state.session import Session, clamped_window
 from ui.tabs import your_model
-from ui.tabs.super_resolve import of_opened, save
+from ui.tabs.super_resolve import of_opened, save, standing
 from ui.views import comparison
 
 from .registering import image, register
@@ -99,10 +99,9 @@ def _facts(
         "notes": list(study.notes),
         "scores": {},
     }
-    for contender in runtime.contenders.among(record):
-        if contender.kind != ORIGINAL:
-            scores = runtime.scorer.measure(contender, study, network.scale, perceptual)
-            found["scores"][contender.kind] = {"name": contender.label, **scores.as_dict()}
+    for contender in standing(runtime.contenders.among(record)):
+        scores = runtime.scorer.measure(contender, study, network.scale, perceptual)
+        found["scores"][contender.kind] = {"name": contender.label, **scores.as_dict()}
     reason = runtime.scorer.lpips_reason(study) if perceptual else ""
     return {**found, "lpips_missing": reason} if reason else found
 
@@ -176,7 +175,7 @@ def _closer(
     hr = study.hr
     if hr is None:
         raise ValueError("There is no original to differ from: use the mode restore.")
-    compared = [c for c in among if c.kind != ORIGINAL]
+    compared = standing(among)
     limit = comparison.error_limit(
         [comparison.errors(contenders.pixels(c, study, scale), hr) for c in compared]
     )

@@ -95,7 +95,7 @@ class SuperResolve:
         """Values by names, without waiting for more than must be seen at once."""
         runtime, record = self._runtime, of_opened(session)
         scale, measure = record.network.scale, self._runtime.scorer.measure
-        among = _standing(runtime.contenders.among(record))
+        among = standing(runtime.contenders.among(record))
         ready = [c for c in among if c.kind in _FIRST]
         rows: list[tuple[Contender, Scores | None]] = [
             (c, measure(c, record.study, scale, False) if c in ready else None) for c in among
@@ -113,7 +113,7 @@ class SuperResolve:
         """Values by names, contender by contender, the slow LPIPS last."""
         runtime, record = self._runtime, shown(session)
         study, scale = record.study, record.network.scale
-        compared = _standing(runtime.contenders.among(record))
+        compared = standing(runtime.contenders.among(record))
         results: dict[str, Scores] = {}
         for perceptual in (False, True):
             for contender in compared:
@@ -175,8 +175,8 @@ class SuperResolve:
         return {"viewer": found}
 
 
-def _standing(among: list[Contender]) -> list[Contender]:
-    """Those that are scored without being asked for."""
+def standing(among: list[Contender]) -> list[Contender]:
+    """Those that are scored without being asked for: not the original, nor the list's others."""
     return [c for c in among if c.kind in KINDS and c.kind != ORIGINAL]
 
 
