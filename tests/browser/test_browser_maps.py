@@ -113,7 +113,8 @@ def test_the_zip_is_saved_by_one_click(page, tmp_path):
 
 
 def dimmed(page, pane):
-    return "dimmed" in page.locator(f"#maps figure[data-pane={pane}]").get_attribute("class")
+    figure = page.locator(f"#maps figure[data-pane={pane}]")
+    return "dimmed" in (figure.get_attribute("class") or "")
 
 
 def test_maps_of_another_window_are_dimmed_and_exported_as_theirs(page, browser, url, tmp_path):
