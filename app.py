@@ -109,10 +109,11 @@ def launch_options(auth: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
         auth: Names and passwords of visitors; none asks nobody.
     """
     from ui.server.options import app_options
-    from ui.views.html import CSS, JS, THEME
+    from ui.viewer.routes import ROUTES
+    from ui.views.html import CSS, THEME
 
     return {
-        "app_kwargs": app_options(auth),
+        "app_kwargs": {**app_options(auth), "routes": ROUTES},
         "share": False,
         "ssr_mode": False,
         "max_file_size": MAX_UPLOAD,
@@ -121,7 +122,6 @@ def launch_options(auth: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
         "footer_links": ["api", "settings"],
         "theme": THEME,
         "css": CSS,
-        "js": JS,
     }
 
 

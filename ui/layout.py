@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from ui.api import endpoints, match_endpoints
+from ui.api import endpoints, map_endpoints, match_endpoints
 from ui.compute.contenders import BICUBIC, NETWORK
 from ui.compute.opening import open_image
 from ui.compute.runtime import Runtime
@@ -15,13 +15,15 @@ from ui.state.examples import EXAMPLES
 from ui.state.inputs import ENLARGE, LIMITS, MIDDLE, RESTORE, from_example
 from ui.state.session import Session
 from ui.tabs import about
+from ui.tabs.components import html
 from ui.tabs.matches import MatchedPatches
 from ui.tabs.receptive_field import ReceptiveField
 from ui.tabs.released import ReleasedNetworks, choices
 from ui.tabs.super_resolve import SuperResolve, of_opened
 from ui.tabs.your_model import YourModelPage
-from ui.views import comparison
-from ui.views.html import status_bar
+from ui.viewer.component import REMEMBER_TAB, address_bar
+from ui.viewer.store import STORE
+from ui.views.html import render, status_bar
 
 MODES = [
     ("Restore: shrink this image, restore it, score it against itself", RESTORE),
@@ -44,30 +46,33 @@ def build(runtime: Runtime) -> gr.Blocks:
     )
     with demo:
         # Kept as long as the page is open: gradio drops it an hour after that.
-        session = gr.State(Session())
-        gr.HTML(
-            "<h1>HPINet Lens</h1><span>see how a super-resolution network thinks: what it "
-            "restores, which pixels it used, which far-away patch it borrowed from</span>",
-            elem_id="title",
-        )
-        with gr.Row():
+        session = gr.State(Session(), delete_callback=lambda gone: STORE.forget(gone.key))
+        gr.HTML(render("way_in"), elem_id="title")
+        with gr.Row(elem_id="page"):
             with gr.Column(scale=1, min_width=250, elem_id="side"):
                 shared = _shared_controls(choices(runtime.catalogue))
-            with gr.Column(scale=5, min_width=520), gr.Tabs():
-                with gr.Tab("Super-resolve", render_children=True) as sr_tab:
+            with gr.Column(scale=5, min_width=300, elem_id="main"):
+                shared.refusal = html("refusal")
+                shared.cut = gr.Button("Take its middle", elem_id="cut", visible=False)
+                shared.address = address_bar()
+                tabs = gr.Tabs(elem_id="tabs")
+                tabs.select(None, None, None, js=REMEMBER_TAB, api_visibility="private")
+            with tabs:
+                with gr.Tab("Super-resolve", id="sr") as sr_tab:
                     sr = SuperResolve(runtime, session)
-                with gr.Tab("Receptive field", render_children=True):
+                with gr.Tab("Receptive field", id="lam"):
                     lam = ReceptiveField(runtime, session)
-                with gr.Tab("Matched patches", render_children=True) as matches_tab:
+                with gr.Tab("Matched patches", id="matches") as matches_tab:
                     matches = MatchedPatches(runtime, session, matches_tab)
-                with gr.Tab("Your model", render_children=True):
+                with gr.Tab("Your model", id="model"):
                     models = YourModelPage()
-                with gr.Tab("About", render_children=True) as about_tab:
+                with gr.Tab("About", id="about") as about_tab:
                     about.build(runtime, about_tab)
         export_maps.connect(runtime, session, lam.page)
         export_matches.connect(runtime, session, matches.page)
-        SharedEvents(runtime, session, shared, sr, lam, matches).connect(demo, models, sr_tab)
-        endpoints.connect(runtime, session, lam)
+        SharedEvents(runtime, session, shared, tabs, sr, lam, matches).connect(demo, models, sr_tab)
+        endpoints.connect(runtime, session)
+        map_endpoints.connect(runtime, session, lam)
         match_endpoints.connect(runtime, session)
     return demo
 
@@ -78,9 +83,9 @@ def warm_up(runtime: Runtime) -> None:
     open_image(runtime, session, from_example(EXAMPLES[0]), RESTORE, runtime.catalogue.labels[0])
     record = of_opened(session)
     pair = [c for c in runtime.contenders.among(record) if c.kind in (BICUBIC, NETWORK)]
-    comparison.slides(runtime, record, *pair)
     for contender in pair:
         runtime.scorer.measure(contender, record.study, record.network.scale, False)
+    runtime.ahead.start()
 
 
 def _shared_controls(labels: list[str]) -> Shared:

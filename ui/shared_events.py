@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import html
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import gradio as gr
 
+from hpinet.errors import UserError
 from ui.compute.opening import open_image
 from ui.compute.runtime import Runtime
-from ui.events.handlers import NOW, PRIVATE, clock, overtaken, spoken
+from ui.events.handlers import NOW, PRIVATE, clock, overtaken, sentence, spoken
+from ui.state import address
 from ui.state.examples import EXAMPLES
-from ui.state.inputs import Source, from_example, from_file
+from ui.state.inputs import MIDDLE, Source, from_example, from_file
 from ui.state.session import Session, clamped_window
+from ui.tabs import receptive_field
 from ui.tabs.components import Page
 from ui.tabs.matches import MatchedPatches
 from ui.tabs.receptive_field import ReceptiveField
 from ui.tabs.released import ReleasedNetworks
 from ui.tabs.super_resolve import SuperResolve
 from ui.tabs.your_model import YourModelPage
-from ui.views import comparison, text
-from ui.views.html import prompt, status_bar
+from ui.viewer.component import said
+from ui.views import text
+from ui.views.html import prompt, render, status_bar
+from ui.visitors.current import current_owner
 
 _NONE = -1  # no example is chosen; gradio's gallery keeps the old one when it is told None
 _OPENING = "Opening what was chosen…"
@@ -36,6 +44,9 @@ class Shared(Page):
     network: gr.Dropdown
     released: ReleasedNetworks
     shown: gr.HTML
+    refusal: gr.HTML
+    cut: gr.Button
+    address: gr.HTML
 
 
 class SharedEvents:
@@ -45,6 +56,7 @@ class SharedEvents:
         runtime: Computes and keeps.
         session: The visitor's.
         shared: The controls.
+        tabs: All pages.
         sr: A page.
         lam: A page.
         matches: A page.
@@ -55,11 +67,13 @@ class SharedEvents:
         runtime: Runtime,
         session: gr.State,
         shared: Shared,
+        tabs: gr.Tabs,
         sr: SuperResolve,
         lam: ReceptiveField,
         matches: MatchedPatches,
     ) -> None:
         self._runtime, self._session, self._shared = runtime, session, shared
+        self._tabs = tabs
         self._sr, self._lam, self._matches = sr, lam, matches
 
     def connect(self, demo: gr.Blocks, models: YourModelPage, sr_tab: gr.Tab) -> None:
@@ -74,47 +88,68 @@ class SharedEvents:
 
         @spoken
         def chosen_example(
-            when: float, session: Session, mode: str, network: str, left: str, right: str,
-            view: str, region: str, event: gr.SelectData,
+            when: float, session: Session, mode: str, network: str, region: str,
+            event: gr.SelectData,
         ) -> Iterator[dict[Any, Any]]:  # fmt: skip
             late, now = overtaken(session, "examples", when), session.opened
 
             def read() -> Source:
                 return now.source if late and now else from_example(EXAMPLES[int(event.index)])
 
-            yield from self._show(session, read, mode, network, left, right, view, region)
+            yield from self._show(session, read, mode, network, region)
 
         @spoken
         def uploaded(
-            session: Session, image: str, middle: bool, mode: str, *settings: str
+            session: Session, image: str, middle: bool, mode: str, network: str, region: str
         ) -> Iterator[dict[Any, Any]]:
-            yield from self._show(session, lambda: from_file(image, mode, middle), mode, *settings)
+            session.refused = image
+            read = partial(from_file, image, mode, middle)
+            yield from self._show(session, read, mode, network, region)
 
         @spoken
-        def changed(session: Session, *settings: str) -> Iterator[dict[Any, Any]]:
+        def cut(session: Session, mode: str, network: str, region: str) -> Iterator[dict[Any, Any]]:
+            read = partial(from_file, session.refused, mode, True)
+            yield from self._show(session, read, mode, network, region)
+
+        @spoken
+        def changed(
+            session: Session, mode: str, network: str, region: str
+        ) -> Iterator[dict[Any, Any]]:
             now = session.opened
             if settings[1] in self._runtime.catalogue.fetchable:  # a question is asked first
                 yield self._refused(session)
                 return
             source = now.source if now else from_example(EXAMPLES[0])
-            yield from self._show(session, lambda: source, *settings)
+            yield from self._show(session, lambda: source, mode, network, region)
 
-        settings = [session, shared.mode, shared.network, *sr.choices, lam.region]
+        @spoken
+        def loaded(session: Session, request: gr.Request) -> Iterator[dict[Any, Any]]:
+            session.identity = current_owner()
+            yield from self._go(session, dict(request.query_params))
+
+        @spoken
+        def gone(session: Session, event: gr.EventData) -> Iterator[dict[Any, Any]]:
+            yield from self._go(session, said(event))
+
+        settings = [session, shared.mode, shared.network, lam.region]
         outputs = [
-            *shared.named("upload", "gallery", "mode", "network", "shown"), *sr.outputs,
-            *lam.placed, self._matches.page.prompt,
+            *shared.named("upload", "gallery", "mode", "network", "shown", "refusal", "cut"),
+            *sr.outputs, *lam.placed, self._matches.page.prompt,
         ]  # fmt: skip
         options: dict[str, Any] = {
-            **PRIVATE, "concurrency_id": "picture", "concurrency_limit": 3,
-            "show_progress": "minimal", "show_progress_on": sr.slider,
+            **PRIVATE, "concurrency_id": "image", "concurrency_limit": 3,
+            "show_progress": "minimal", "show_progress_on": shared.shown,
         }  # fmt: skip
         upload = [session, shared.upload, shared.middle, *settings[1:]]
-        example, chosen = [clock(), *settings], [shared.mode.input, shared.network.select]
+        example, chosen = [clock(), *settings], [shared.mode.input, shared.network.input]
+        everything = [*outputs, self._tabs, *lam.settings]
         for event in (
-            demo.load(changed, settings, outputs, **options),
+            demo.load(loaded, session, everything, **options),
+            shared.address.select(gone, session, everything, **options),
             shared.gallery.select(chosen_example, example, outputs, js=NOW, **options),
             gr.on(chosen, changed, settings, outputs, **options),
             shared.upload.upload(uploaded, upload, outputs, **options),
+            shared.cut.click(cut, settings, outputs, **options),
             *(
                 model.success(changed, settings, outputs, **options)
                 for page in (models, shared.released)
@@ -130,10 +165,9 @@ class SharedEvents:
         read: Callable[[], Source],
         mode: str,
         label: str,
-        left: str,
-        right: str,
-        view: str,
         region: str,
+        window: tuple[int, int, int] | None = None,
+        settings: Sequence[Any] | None = None,
     ) -> Iterator[dict[Any, Any]]:
         """Open an image with a network; what is shown before is named and dimmed until then."""
         shared = self._shared
@@ -143,23 +177,66 @@ class SharedEvents:
             taken = open_image(self._runtime, session, source, mode, label)
             if not taken:  # something else was asked for meanwhile, and says so
                 return
-            values = self._sr.page.fill(self._sr.first(session, left, right, view))
+            if window is not None:
+                session.window = clamped_window(*window, *session.subject().size)
+            values = self._sr.page.fill(self._sr.first(session))
+        except UserError as error:
+            yield self._refused(session, html.unescape(sentence(error)), MIDDLE in str(error))
+            raise
         except Exception:
             yield self._refused(session)
             raise
         yield {
             **values,
-            **self._lam.start(session, region),
+            **self._lam.start(session, region, settings),
             **self._stale_matches(session),
             shared.shown: _line(session),
+            shared.refusal: "",
+            shared.cut: gr.update(visible=False),
             shared.upload: gr.skip() if source.file else None,
             shared.gallery: gr.update(selected_index=_NONE) if source.file else gr.skip(),
         }
 
-    def _refused(self, session: Session) -> dict[Any, Any]:
-        """The choices go back to what is shown; a refused file does not stay in its field."""
+    def _go(self, session: Session, given: Mapping[str, str]) -> Iterator[dict[Any, Any]]:
+        """Show what an address asks for; an uploaded image stays if it is still there."""
+        shared, lam, now = self._shared, self._lam.page, session.opened
+        own = [session.uploaded] if session.uploaded else []
+        labels = [*self._runtime.catalogue.labels, *own]
+        wanted = address.read(given, labels, receptive_field.STEPS)
+        source, chosen = from_example(wanted.example), EXAMPLES.index(wanted.example)
+        if now is not None and now.source.file and given.get("example") == address.UPLOADED:
+            source, chosen, wanted = now.source, _NONE, replace(wanted, told="")
+        yield {
+            self._tabs: gr.Tabs(selected=wanted.tab),
+            shared.mode: wanted.mode,
+            shared.network: wanted.network,
+            shared.gallery: gr.update(selected_index=chosen),
+            **dict(zip(lam.settings, wanted.settings, strict=True)),
+        }
+        shown = self._show(
+            session, lambda: source, wanted.mode, wanted.network, str(wanted.settings[1]),
+            wanted.window, wanted.settings,
+        )  # fmt: skip
+        for values in shown:
+            if wanted.told and shared.refusal in values:
+                values[shared.refusal] = _told(wanted.told)
+            yield values
+
+    def _refused(self, session: Session, told: str = "", too_large: bool = False) -> dict[Any, Any]:
+        """The choices go back to what is shown; a refused file does not stay in its field.
+
+        Args:
+            session: The visitor's.
+            told: Why; it stays until something is shown.
+            too_large: Whether to offer the middle of what was uploaded.
+        """
         shared, opened = self._shared, session.opened
-        values: dict[Any, Any] = {shared.shown: _line(session), shared.upload: None}
+        values: dict[Any, Any] = {
+            shared.shown: _line(session),
+            shared.upload: None,
+            shared.refusal: told and _told(told),
+            shared.cut: gr.update(visible=too_large and session.refused is not None),
+        }
         if opened is not None:
             values |= {shared.mode: opened.study.mode, shared.network: opened.network.label}
         return values
@@ -176,18 +253,18 @@ class SharedEvents:
         session, sr, matches = self._session, self._sr.page, self._matches.page
 
         @spoken
-        def rest(session: Session, *choices: str) -> Iterator[dict[Any, Any]]:
-            for values in self._sr.rest(session, *choices):
+        def rest(session: Session) -> Iterator[dict[Any, Any]]:
+            for values in self._sr.rest(session):
                 yield sr.fill(values)
 
         @spoken
-        def matched(session: Session, block: int) -> Any:
-            return self._matches.here(session, block)
+        def matched(session: Session) -> Any:
+            return self._matches.here(session)
 
         late = {**PRIVATE, "concurrency_id": "late", "concurrency_limit": 2}
-        scored = event.success(rest, [session, *sr.choices], sr.late, **late)
-        picture = {**PRIVATE, "concurrency_id": "picture"}
-        event.success(matched, [session, matches.block], matches.outputs, **picture)
+        scored = event.success(rest, session, sr.named("viewer", "scores", "verdict"), **late)
+        image = {**PRIVATE, "concurrency_id": "image"}
+        event.success(matched, session, matches.outputs, **image)
         # Not beside the scores, whose times and limits would suffer; but whatever they say.
         self._lam.follow(scored.then, session)
 
@@ -196,27 +273,25 @@ class SharedEvents:
         session, sr, lam = self._session, self._sr.page, self._lam.page
 
         @spoken
-        def clicked(
-            when: float, session: Session, view: str, region: str, event: gr.SelectData
-        ) -> Any:
-            opened, window = session.subject(), session.window
-            if overtaken(session, "overview", when) or window is None:
+        def clicked(when: float, session: Session, region: str, event: gr.EventData) -> Any:
+            if overtaken(session, "window", when):
                 return gr.skip()
-            factor = comparison.overview_factor(opened)
-            x, y = (place // factor - window.size // 2 for place in event.index)
-            session.window = clamped_window(x, y, window.size, *opened.size)
-            moved = sr.fill(self._sr.window_moved(session, view))
-            return {**moved, **self._lam.start(session, region)}
+            values = self._lam.centred(session, region, said(event))
+            return {**values, **sr.fill(self._sr.moved(session))}
 
         @spoken
-        def window_moved(session: Session, view: str) -> Any:
-            return sr.fill(self._sr.window_moved(session, view))
+        def window_moved(session: Session) -> Any:
+            return sr.fill(self._sr.moved(session))
 
         quick = {**PRIVATE, "concurrency_id": "closer"}
-        inputs = [clock(), session, sr.view, lam.region]
-        moved = sr.overview.select(clicked, inputs, [*sr.window, *lam.placed], js=NOW, **quick)
+        inputs = [clock(), session, lam.region]
+        moved = sr.viewer.select(clicked, inputs, [sr.viewer, *lam.placed], js=NOW, **quick)
         self._lam.follow(moved.success, session)
-        sr_tab.select(window_moved, [session, sr.view], sr.window, **quick)
+        sr_tab.select(window_moved, session, sr.viewer, **quick)
+
+
+def _told(sentence: str) -> str:
+    return render("refusal", text=sentence)
 
 
 def _line(session: Session, doing: str = "") -> str:
@@ -226,4 +301,4 @@ def _line(session: Session, doing: str = "") -> str:
         return status_bar(doing or "Nothing is shown yet.")
     if doing:
         return status_bar(doing, stale=f"Dimmed: {text.of_image(opened)}.")
-    return status_bar(f"Shown: {text.of_image(opened)}.")
+    return status_bar(f"Shown: {text.of_image(opened)} ({text.origin(opened.network)}).")

@@ -16,7 +16,7 @@ from lam.window import Window
 from .detectors import Detector, detect, get_detector
 from .matching_network import MatchingNetwork
 from .memory_plan import make_plan
-from .path_integral import Integration
+from .path_integral import Integration, OnStep
 from .paths import AttributionPath, GaussianBlurPath
 from .quadrature import quadrature
 from .results import LocalAttributionResult, last
@@ -87,7 +87,7 @@ class LocalAttribution(GradientAttribution):
             return_convergence_delta: Also return captum's delta, a tensor of shape (1,): the
                 integral less the detector's change, jumps of matches not counted.
             **options: ``path``, ``detector``, ``n_steps``, ``method``, ``matches``,
-                ``internal_batch_size``, ``tolerance``, ``memory`` and ``slack``, as in
+                ``internal_batch_size``, ``tolerance``, ``memory``, ``slack`` and ``on_step``, as in
                 `attribute_progressively`.
 
         Returns:
@@ -221,6 +221,7 @@ class LocalAttribution(GradientAttribution):
         tolerance: float | None = None,
         memory: int | None = None,
         slack: float = INPUT_SLACK,
+        on_step: OnStep | None = None,
     ) -> Iterator[LocalAttributionResult]:
         """The map of one window, refined step by step.
 
@@ -247,6 +248,8 @@ class LocalAttribution(GradientAttribution):
             memory: Bytes that may be used beside the weights; half of what is free by default.
                 Where one step does not fit, each block is computed again in the backward pass.
             slack: How far the image's numbers may lie outside [0, 1].
+            on_step: Told of every gradient as it is taken, in no order: alpha, the detector, the
+                matches and the weighted contribution (3, h, w), which add up to the attribution.
 
         Returns:
             A generator of results.
@@ -268,7 +271,7 @@ class LocalAttribution(GradientAttribution):
             "tolerance": tolerance,
             "internal_batch_size": plan.batch,
         }
-        return Integration(target, path, rule, plan, tolerance, params).results()
+        return Integration(target, path, rule, plan, tolerance, params, on_step).results()
 
 
 def _delta(result: LocalAttributionResult) -> Tensor:

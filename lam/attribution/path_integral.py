@@ -33,6 +33,9 @@ from .target import Target
 Item = TypeVar("Item")
 Found = TypeVar("Found")
 
+OnStep = Callable[[float, float, Choice, NDArray[np.float64]], None]
+"""Takes a node's alpha, detector, matches and weighted contribution (3, h, w)."""
+
 _GRADIENT_COST = 3  # a gradient takes about as long as three forward passes
 
 
@@ -47,6 +50,8 @@ class Integration:
         tolerance: Stop at the end of a level that changed the map by less than this, relatively;
             None to take every step.
         params: What reproduces the result.
+        on_step: Told of every gradient: alpha, the detector, the matches, and what the node adds
+            to the attribution (3, h, w), its weight included.
     """
 
     def __init__(
@@ -57,7 +62,9 @@ class Integration:
         plan: Plan,
         tolerance: float | None,
         params: dict[str, Any],
+        on_step: OnStep | None = None,
     ) -> None:
+        self._on_step = on_step
         self.target, self.path, self.rule, self.batch = target, path, rule, plan.batch
         self.tolerance, self.params = tolerance, params
         target.network.recompute = plan.recompute
@@ -89,8 +96,11 @@ class Integration:
             for nodes, found in self._batches(level, self._gradients):
                 for node, (value, choice, contribution) in zip(nodes, found, strict=True):
                     self.done[node] = value, choice
-                    self._sum += self.rule.weights[node] * contribution
+                    weighted = self.rule.weights[node] * contribution
+                    self._sum += weighted
                     self._share += self.rule.shares[node]
+                    if self._on_step is not None:
+                        self._on_step(float(self.rule.nodes[node]), value, choice, weighted)
                 left -= len(nodes)
                 # An incomplete level covers a part of the path twice as densely as the rest: its
                 # nodes count once it is complete. The first level is all there is until then.

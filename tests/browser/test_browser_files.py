@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
-from helpers.browser import says, upload
+from helpers.browser import control, says, upload
 from PIL import Image
 
 pytestmark = pytest.mark.browser
@@ -31,9 +31,9 @@ def test_no_example_stays_chosen_beside_an_upload(page, tmp_path):
 
 
 def test_a_refused_file_leaves_the_example_chosen(page, tmp_path):
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no image")
     upload(page, "upload", tmp_path / "text.png")
-    page.get_by_text("text.png is not an image that can be read.").wait_for()
+    says(page, "refusal", "text.png is not an image that can be read.")
     assert page.locator("#examples .selected").count() == 1
 
 
@@ -45,7 +45,7 @@ def test_what_cannot_be_opened_does_not_stay_chosen(page, tmp_path):
     upload(page, "upload", tmp_path / "small.png")
     says(page, "shown", "Shown: small, 3x3 LR pixels, Tiny-x4")
     page.locator("#mode").get_by_text("Restore").click()
-    page.get_by_text("is too small to be shrunk 4 times").wait_for()
+    says(page, "refusal", "is too small to be shrunk 4 times")
     page.wait_for_function(
         "document.querySelector('#mode input:checked').parentElement.innerText.includes('Enlarge')"
     )
@@ -54,11 +54,11 @@ def test_what_cannot_be_opened_does_not_stay_chosen(page, tmp_path):
 
 
 def test_a_file_is_saved_long_after_it_was_deleted(page, runtime, tmp_path):
-    page.get_by_role("button", name="Save Tiny-x4 (PNG)").wait_for()
+    control(page, "compare", "save-b").wait_for()
     pixels = []
     for turn in range(2):
         with page.expect_download() as started:
-            page.locator("#save-right").click()
+            control(page, "compare", "save-b").click()
         started.value.save_as(tmp_path / f"{turn}.png")
         pixels.append(np.asarray(Image.open(tmp_path / f"{turn}.png")))
         served = Path(unquote(started.value.url.split("file=")[1]))

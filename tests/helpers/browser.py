@@ -89,31 +89,34 @@ def page(browser, url, view, request):
     """A fresh visitor. Afterwards: no error in the console, and nothing asked of other machines."""
     with visitor(browser, url, view) as found:
         yield found
-        picture(found, re.sub(r"\W+", "-", request.node.name))
+        screenshot(found, re.sub(r"\W+", "-", request.node.name))
 
 
 @contextmanager
-def visitor(browser, url, view=(1440, 900, "light")):
+def visitor(browser, url, view=(1440, 900, "light"), query="", touch=False):
     """A visitor with cookies and a session of their own, checked as `page` says."""
     width, height, theme = view
-    context = browser.new_context(viewport={"width": width, "height": height})
+    context = browser.new_context(viewport={"width": width, "height": height}, has_touch=touch)
     found = context.new_page()
     found.set_default_timeout(WAIT)
     errors, outside = [], []
     found.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
     found.on("pageerror", lambda e: errors.append(str(e)))
     found.on("request", lambda r: None if _local(r.url, url) else outside.append(r.url))
-    found.goto(f"{url}?__theme={theme}")
-    found.wait_for_function("document.querySelectorAll('#slider img').length > 1")
+    found.goto(f"{url}?__theme={theme}{query}")
+    shown(
+        found, "maps" if "tab=lam" in query else "matches" if "tab=matches" in query else "compare"
+    )
     yield found
     context.close()
     # A page that is left, by reloading it, aborts what it was waiting for: no error of ours.
-    unexpected = [e for e in errors if "signal is aborted" not in e]
+    aborted = ("signal is aborted", "Connection errored out")
+    unexpected = [e for e in errors if not any(a in e for a in aborted)]
     assert not unexpected, unexpected
     assert not outside, outside
 
 
-def picture(page, name, whole=False):
+def screenshot(page, name, whole=False):
     """Write a screenshot as an artefact of the tests."""
     folder = os.environ.get("HPINET_ARTIFACTS")
     if folder:
@@ -144,24 +147,84 @@ def set_steps(page, steps):
     page.locator("#steps input[type=number]").press("Tab")
 
 
-def settled(page, name):
-    """The picture, once a new one is no longer on its way: a click on one that goes is lost."""
-    image = page.locator(f"#{name} img").first
-    before = None
-    while before != (now := image.evaluate("i => i.complete && i.naturalWidth > 0 && i.src")):
-        before = now or None
-        page.wait_for_timeout(250)
-    return image
+def shown(page, name):
+    """Wait until a viewer shows something."""
+    page.wait_for_function("n => document.querySelector(`#${n} .viewer`)?.dataset.shown", arg=name)
 
 
-def click_at(page, name, x, y):
-    """Click where SR pixel (x, y) of a 256x256 picture is shown."""
-    image = settled(page, name)
-    box = image.bounding_box()
-    # The picture is fitted into its box, centred.
-    side = min(box["width"], box["height"])
-    left, top = (box["width"] - side) / 2, (box["height"] - side) / 2
-    image.click(position={"x": left + (x + 0.5) / 256 * side, "y": top + (y + 0.5) / 256 * side})
+def place(page, name, x, y, pane=0):
+    """Where image pixel (x, y) of a viewer's pane is on the screen."""
+    return page.evaluate(
+        """([name, x, y, i]) => {
+          const pane = document.querySelector(`#${name} .viewer`).viewer.panes[i];
+          pane.canvas.scrollIntoView({ block: "center" });
+          const box = pane.canvas.getBoundingClientRect(), { view } = pane;
+          const k = view.scale(box.width, box.height);
+          return [box.left + box.width / 2 + (x + 0.5 - view.x) * k,
+                  box.top + box.height / 2 + (y + 0.5 - view.y) * k];
+        }""",
+        [name, x, y, pane],
+    )
+
+
+def click_at(page, name, x, y, pane=0):
+    """Click image pixel (x, y) in a viewer's pane."""
+    page.mouse.click(*place(page, name, x, y, pane))
+
+
+def hover_at(page, name, x, y, pane=0):
+    """Point at image pixel (x, y) in a viewer's pane, and wait for the next frame."""
+    page.mouse.move(*place(page, name, x, y, pane))
+    frame(page)
+
+
+def frame(page):
+    """Wait until what was asked for is drawn."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+
+
+def control(page, viewer, name):
+    """A control of a viewer."""
+    return page.locator(f'#{viewer} [name="{name}"]')
+
+
+def pixels(page, viewer, pane):
+    """A digest of what a pane's canvas shows."""
+    return page.evaluate(
+        "([n, i]) => document.querySelector(`#${n} .viewer`).viewer.panes[i].canvas.toDataURL()",
+        [viewer, pane],
+    )
+
+
+def quiet(page, seconds=2.0):
+    """Wait until the page has asked for nothing for a while."""
+    page.evaluate(
+        """(wanted) => new Promise((done) => {
+          const look = () => {
+            const asked = performance.getEntriesByType("resource")
+              .filter((e) => !e.name.includes("heartbeat"));
+            const last = Math.max(...asked.map((e) => e.responseEnd || e.startTime));
+            performance.now() - last > wanted ? done() : setTimeout(look, 200);
+          };
+          look();
+        })""",
+        1000 * seconds,
+    )
+
+
+@contextmanager
+def no_requests(page):
+    """Nothing may be asked of the server meanwhile."""
+    found = []
+
+    def note(request):
+        if "heartbeat" not in request.url:
+            found.append(request.url)
+
+    page.on("request", note)
+    yield
+    page.remove_listener("request", note)
+    assert found == []
 
 
 def says(page, name, text):
@@ -174,8 +237,10 @@ def says(page, name, text):
 def choose(page, name, option):
     """Choose from a list."""
     page.locator(f"#{name} input").click()
-    page.get_by_role("option", name=option, exact=True).click()
-    page.wait_for_function("!document.querySelector('[role=option]')")  # it fades out
+    page.locator("[role=listbox]").get_by_role("option", name=option, exact=True).click()
+    page.wait_for_function(
+        "!document.querySelector('[role=listbox] [role=option]')"
+    )  # it fades out
 
 
 def upload(page, name, path):

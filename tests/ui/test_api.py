@@ -104,7 +104,7 @@ WORKS = {
 
 REFUSED = {
     # name: (file name, bytes, mode, the sentence)
-    "text as PNG": ("text.png", b"no picture", "enlarge", r"text\.png is not an image"),
+    "text as PNG": ("text.png", b"no image", "enlarge", r"text\.png is not an image"),
     "empty": ("empty.png", b"", "enlarge", r"empty"),
     "truncated PNG": (
         "half.png", png(Image.fromarray(noise(200, 200)))[:60000], "enlarge",
@@ -132,7 +132,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", WORKS)
-def test_unusual_pictures_work(client, tmp_path, name):
+def test_unusual_images_work(client, tmp_path, name):
     file, data, mode, size, said = WORKS[name]
     (tmp_path / file).write_bytes(data)
     path, facts = client.predict(
@@ -142,15 +142,15 @@ def test_unusual_pictures_work(client, tmp_path, name):
     assert said in "; ".join(facts["notes"])
 
 
-def test_a_thin_picture_works_all_the_way(client, tmp_path):
+def test_a_thin_image_works_all_the_way(client, tmp_path):
     Image.fromarray(noise(5, 4000)).save(tmp_path / "thin.png")
     path, _ = client.predict(
         handle_file(tmp_path / "thin.png"), "enlarge", "Tiny-x4", api_name="/super_resolve"
     )
     assert Image.open(path).size == (16000, 20)
-    picture, told = client.predict("network", "window", 8000, 0, 16, api_name="/closer_look")
+    image, told = client.predict("network", "window", 8000, 0, 16, api_name="/closer_look")
     assert told["window"] == {"left": 8000, "top": 0, "size": 16}
-    assert Image.open(picture).size == (512, 512)
+    assert Image.open(image).size == (512, 512)
 
 
 def test_the_middle_of_what_is_too_large_is_taken_when_asked_for(client, tmp_path):
@@ -163,7 +163,7 @@ def test_the_middle_of_what_is_too_large_is_taken_when_asked_for(client, tmp_pat
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_bad_pictures_get_a_sentence(client, tmp_path, name):
+def test_bad_images_get_a_sentence(client, tmp_path, name):
     file, data, mode, sentence = REFUSED[name]
     (tmp_path / file).write_bytes(data)
     with pytest.raises(AppError, match=sentence) as caught:
@@ -214,6 +214,8 @@ def test_steps_out_of_range_get_a_sentence(client, mine):
 def test_the_api_super_resolves_attributes_and_matches(client, mine):
     client.predict(mine, "enlarge", "Tiny-x4", api_name="/super_resolve")
     found = client.predict(24, 20, 16, 4, "auto", "own", api_name="/attribute")
+    assert all(Image.open(file).format == "PNG" for file in found[:3])
+    assert not any("__type__" in v for v in found if isinstance(v, dict))
     figures = next(v for v in found if isinstance(v, dict) and "with_gpa" in v)
     assert figures["region"] == {"left": 0, "top": 0, "height": 32, "width": 40}
     assert figures["without_gpa_means"] == "own"
@@ -224,6 +226,8 @@ def test_the_api_super_resolves_attributes_and_matches(client, mine):
         assert parts == pytest.approx(change, rel=1e-4, abs=1e-6)
     paired = client.predict(2, 30, 30, api_name="/matches")
     assert any("Block 2" in v for v in paired if isinstance(v, str))
+    with pytest.raises(AppError, match="no block 99: they are numbered 1 to 2"):
+        client.predict(99, 30, 30, api_name="/matches")
 
 
 def test_scores_are_those_of_the_library(client, tmp_path):
@@ -289,7 +293,7 @@ def test_a_model_of_ones_own_is_there_for_its_session_only(client, url, tmp_path
     assert client.predict(api_name="/forget_model")["yours"] is None
 
 
-def test_only_shown_pictures_are_served(client, url, mine):
+def test_only_shown_images_are_served(client, url, mine):
     client.predict(mine, "enlarge", "Tiny-x4", api_name="/super_resolve")
     import ui.layout
 

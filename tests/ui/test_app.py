@@ -219,8 +219,8 @@ def test_the_cache_forgets_by_bytes_but_keeps_the_newest():
 
 
 def test_a_kept_result_counts_what_it_keeps_alive():
-    picture = Picture(torch.rand(1, 3, 10, 20), torch.rand(1, 1, 10, 20), ("a note",))
-    restored = Restored(picture, np.zeros((10, 20, 3), np.uint8), 0.5)
+    image = Picture(torch.rand(1, 3, 10, 20), torch.rand(1, 1, 10, 20), ("a note",))
+    restored = Restored(image, np.zeros((10, 20, 3), np.uint8), 0.5)
     assert size_in_bytes(restored) == 10 * 20 * (3 * 4 + 4 + 3)
     assert size_in_bytes({"view": torch.zeros(100)[:1], "more": [np.zeros(3)]}) == 400 + 24
     found = result(87.0, 12.0)
@@ -267,7 +267,7 @@ def test_spoken_keeps_generators_generators():
 
 
 def test_files_too_large_or_broken_are_refused(tmp_path):
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no image")
     with pytest.raises(PictureError, match=r"text\.png"):
         from_file(str(tmp_path / "text.png"), RESTORE)
     Image.new("L", (2000, 1500)).save(tmp_path / "large.png")
@@ -297,9 +297,9 @@ def test_a_shown_image_is_one_whole_file():
 
 def test_a_click_that_was_overtaken_is_told():
     session = Session()
-    assert not overtaken(session, "picture", 10.0)
-    assert not overtaken(session, "picture", 30.0)
-    assert overtaken(session, "picture", 20.0)
+    assert not overtaken(session, "image", 10.0)
+    assert not overtaken(session, "image", 30.0)
+    assert overtaken(session, "image", 20.0)
     assert not overtaken(session, "gallery", 20.0)
 
 

@@ -93,14 +93,14 @@ def test_the_zip_holds_what_was_seen(runtime):
     record, _ = attributed(runtime, TWIN, How(4))
     with zipfile.ZipFile(io.BytesIO(export.archive(record))) as packed:
         names = set(packed.namelist())
-        picture = np.asarray(Image.open(io.BytesIO(packed.read("with_gpa.png"))))
+        image = np.asarray(Image.open(io.BytesIO(packed.read("with_gpa.png"))))
         parameters = json.loads(packed.read("parameters.json"))
     expected = {
         f"{n}{e}" for n in export.names(record).values() for e in (".npz", ".png", "_path.png")
     }
     assert names >= {*expected, "lr.png", "sr.png", "window.png", "difference.png"}
     drawn, _, _ = maps.draw_all(record)
-    np.testing.assert_array_equal(picture, drawn[None])
+    np.testing.assert_array_equal(image, drawn[None])
     assert parameters["region"] == {"left": 14, "top": 6, "height": 64, "width": 64}
     assert parameters["with_gpa"]["diffusion_index"] == record.results[None].diffusion_index
 
@@ -147,12 +147,12 @@ def test_nothing_finished_is_a_sentence(runtime):
 def test_low_resolution_pixels_are_kept_to_the_last_bit(kind, tmp_path):
     rng = np.random.default_rng(0)
     if kind == "8 bit":
-        picture = Image.fromarray(rng.integers(0, 256, (9, 7, 3), dtype=np.uint8))
+        image = Image.fromarray(rng.integers(0, 256, (9, 7, 3), dtype=np.uint8))
     elif kind == "16-bit grey":
-        picture = Image.fromarray(rng.integers(0, 65536, (9, 7)).astype(np.uint16))
+        image = Image.fromarray(rng.integers(0, 65536, (9, 7)).astype(np.uint16))
     else:
-        picture = Image.fromarray(rng.random((9, 7), np.float32))
-    picture.save(tmp_path / "given.tif")
+        image = Image.fromarray(rng.random((9, 7), np.float32))
+    image.save(tmp_path / "given.tif")
     rgb = read_picture(tmp_path / "given.tif").rgb
     name, data = saving.lossless(rgb)
     (tmp_path / name).write_bytes(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import gradio as gr
 import numpy as np
 import pytest
 import torch
@@ -14,8 +15,10 @@ from hpinet.analysis.interventions import intervene as library_intervene
 from lam import Window
 from ui.compute.attribution import Attribution
 from ui.compute.interventions import MatchChanges
+from ui.compute.opening import open_image
 from ui.compute.runtime import Runtime
-from ui.state.inputs import ENLARGE, RESTORE, Source, make_study
+from ui.state.examples import EXAMPLES
+from ui.state.inputs import ENLARGE, RESTORE, Source, from_example, make_study
 from ui.state.model_catalogue import Catalogue
 from ui.state.network import Network
 from ui.state.options import (
@@ -36,6 +39,7 @@ from ui.state.options import (
 from ui.state.record import MapsRecord, MatchesRecord, Opened
 from ui.state.session import Session
 from ui.tabs import diffusion_change, matches
+from ui.viewer.store import STORE
 from ui.views import match_panes
 from ui.views import matches as views
 from ui.views.path import path
@@ -93,36 +97,57 @@ def test_matches_by_the_original_need_one(runtime):
         runtime.matches.outcome(enlarged.study, found, change)
 
 
-def test_two_clicks_force_a_match(runtime):
-    found = network()
-    record = opened(found, change=Change(FORCED))
-    before = runtime.matches.of(record.study, found).blocks[0]
+@pytest.fixture
+def visitor(runtime):
+    """A visitor with the first example, and the page of matches."""
+    with gr.Blocks(), gr.Tabs(), gr.Tab("x") as tab:
+        page = matches.MatchedPatches(runtime, gr.State(Session()), tab)
+    session = Session()
+    label = runtime.catalogue.labels[0]
+    assert open_image(runtime, session, from_example(EXAMPLES[0]), RESTORE, label)
+    page.here(session)
+    return page, session
 
-    def clicked(record, x, y):
-        return matches.pick(runtime, replace(record, place=(x, y)), found)
 
-    def told(record):
-        return views.pair(runtime, record, found)["prompt"]
+def test_forced_matches_are_listed_and_taken_back(runtime, visitor):
+    page, session = visitor
+    network = runtime.catalogue.get(runtime.catalogue.labels[0])
+    own = runtime.matches.of(session.opened.study, network).blocks[0]
+    for force in ([0, 5], [1, 6], [0, 7]):  # a patch has one target
+        page.show(session, page.applied(session, {"force": force, "block": 1}, WINDOW))
+    assert session.matches.change.pairs == ((1, 6), (0, 7))
+    now = runtime.matches.of(session.opened.study, network, session.matches.change).blocks[0]
+    assert now.index[0, :2].tolist() == [7, 6]
+    assert torch.equal(now.index[0, 2:], own.index[0, 2:])  # all others keep what was decided
+    value = views.scene(runtime, session.matches, network, session.owner)
+    assert [pair[:2] for pair in value["change"]["pairs"]] == [(1, 6), (0, 7)]
+    assert "row 1, column 1 → row 2, column 1" in value["change"]["pairs"][1][2]
+    page.show(session, page.applied(session, {"undo": 0}, WINDOW))
+    assert session.matches.change.pairs == ((0, 7),)
+    page.show(session, page.applied(session, {"undo": 0}, WINDOW))
+    assert session.matches.change.nothing
+    with pytest.raises(ValueError, match="no block 99"):
+        page.applied(session, {"force": [0, 1], "block": 99}, WINDOW)
 
-    assert "Click 1 of 2" in told(record)
-    # 4x3 patches of 12 in steps of 10 LR pixels: x 8 is in the first, x 150 in the last column.
-    first = clicked(record, 8, 8)
-    assert first.first == 0 and first.change.nothing
-    assert "Click 2 of 2" in told(first)
-    forced = clicked(first, 150, 120)
-    last = len(before.origins) - 1
-    assert forced.place == (24, 24)
-    assert forced.change.pairs == ((0, last),) and forced.first is None
-    now = runtime.matches.of(record.study, found, forced.change).blocks[0].index[0]
-    assert int(now[0]) == last
-    assert torch.equal(now[1:], before.index[0, 1:])  # all others keep what the block decided
-    assert "row 1, column 1 → row 3, column 4" in told(forced)
-    # The same patch once more: another target.
-    again = clicked(clicked(forced, 8, 8), 8, 120)
-    assert again.change.pairs == ((0, 8),)
-    # Forced matches stay in the block they were made in.
-    assert matches.moved(replace(again, block=2)).change.nothing
-    assert record.change.pairs == () and forced.change.pairs == ((0, last),)  # as they were
+
+def test_the_viewer_is_sent_every_blocks_matches(runtime, visitor):
+    _, session = visitor
+    network = runtime.catalogue.get(runtime.catalogue.labels[0])
+    value = views.scene(runtime, session.matches, network, session.owner)
+    data, _ = STORE.get(value["pack"]["address"].rsplit("/", 1)[1], session.owner)
+    blocks = runtime.matches.of(session.opened.study, network).blocks
+    assert value["patches"] == [b.patch_size for b in blocks]
+    for number, block in enumerate(blocks):
+        told = next(a for a in value["pack"]["arrays"] if a["name"] == f"index_{number}")
+        index = np.frombuffer(data, told["type"], len(block.origins), told["start"])
+        assert index.tolist() == block.index[0].tolist()
+    assert {a["name"] for a in value["matrices"]["arrays"]} >= {"matrix_0"}
+
+
+def test_a_block_that_is_not_there_is_an_error(runtime, visitor):
+    _, session = visitor
+    with pytest.raises(ValueError, match="no block 99: they are numbered 1 to 8"):
+        matches.record_at(runtime, session, 99)
 
 
 def test_an_effect_is_shown_where_it_is_asked_for(runtime):
@@ -151,8 +176,10 @@ def test_an_effect_is_shown_where_it_is_asked_for(runtime):
 def test_every_pane_shows_every_network(runtime, pane, config, size):
     found = network(config, f"Tiny {config.patch_sizes}")
     record = opened(found, size)
-    values = views.pair(runtime, record, found)
-    assert values["block"]["value"] == 1 and len(values["block"]["choices"]) == config.blocks
+    told, drawn = views.pair(runtime, record, found)
+    assert "Block 1" in told and drawn.shape[2] == 3
+    value = views.scene(runtime, record, found, Session().owner)
+    assert len(value["patches"]) == len(value["statistics"]) == config.blocks
     shown = match_panes.pane(pane, runtime, record, found)
     assert set(shown) == set(match_panes.NAMES[pane])
     given = [v for v in shown.values() if isinstance(v, str)]
@@ -162,20 +189,23 @@ def test_every_pane_shows_every_network(runtime, pane, config, size):
 def test_a_network_without_gpa_has_nothing_to_change(runtime):
     found = network(TINY.without_gpa(), "Lone")
     record = replace(opened(found), place=(3, 4))
-    values = views.pair(runtime, record, found)
-    assert "no Global Pixel Access" in values["prompt"] and (values["x"], values["y"]) == (3, 4)
+    value = views.scene(runtime, record, found, Session().owner)
+    assert "no Global Pixel Access" in value["title"] and value["patches"] == []
+    assert value["place"] == [3, 4] and not value["changes"]
     shown = match_panes.pane(CHANGE, runtime, record, found)
     assert list(shown.values()) == [None] * 4
     with pytest.raises(ValueError, match="no Global Pixel Access"):
         runtime.matches.outcome(record.study, found, Change("off"))
 
 
-def test_an_image_too_large_to_be_changed_is_a_sentence():
+def test_an_image_too_large_to_be_changed_is_a_sentence(runtime, monkeypatch):
     found, changes = network(), MatchChanges(Attribution(), trace_pixels=32 * 32)
     study = opened(found, (128, 132)).study
     with pytest.raises(ValueError, match=r"up to 1024 LR pixels.*lam intervene"):
         changes.outcome(study, found, Change("off"))
     assert len(changes.of(study, found).blocks) == 2  # they can be looked at, though
+    monkeypatch.setattr(runtime, "matches", changes)
+    assert match_panes.pane(PAIRS, runtime, opened(found, (128, 132)), found)["pair_rows"]
 
 
 def test_the_diffusion_index_of_a_change(runtime):

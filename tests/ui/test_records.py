@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import shlex
 import zipfile
 from itertools import islice
@@ -25,15 +26,14 @@ from ui.layout import build
 from ui.state.examples import EXAMPLES
 from ui.state.inputs import ENLARGE, RESTORE, Source, from_example
 from ui.state.model_catalogue import Catalogue
-from ui.state.options import IMPORTANCE, LAM, PERCENTILE, ROOT, Change
+from ui.state.options import LAM, Change
 from ui.state.session import Session
 from ui.tabs.matches import changed, record_at
 from ui.tabs.receptive_field import ReceptiveField
 from ui.tabs.super_resolve import SuperResolve
-from ui.views import maps
+from ui.viewer.store import STORE, Owner
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
-LOOK = (0.9, ROOT, IMPORTANCE, "bicubic", PERCENTILE, 99.5)
 SETTINGS = (4, "auto", "twin", LAM, "live")
 
 
@@ -84,7 +84,7 @@ def belongs_to_the_first_window(session):
     assert words[words.index("--model") + 1] == "Tiny-x4.safetensors"
     assert words[words.index("--steps") + 1] == "4"
     lr = np.asarray(Image.open(io.BytesIO(files["lr.png"])))
-    expected = (source().picture.rgb[0].permute(1, 2, 0) * 255).round().numpy()
+    expected = (source().image.rgb[0].permute(1, 2, 0) * 255).round().numpy()
     np.testing.assert_array_equal(lr, expected)
     with np.load(io.BytesIO(files["with_gpa.npz"])) as arrays:
         np.testing.assert_array_equal(arrays["importance"], session.maps.results[None].importance)
@@ -108,19 +108,105 @@ def test_a_click_leaves_the_old_maps_theirs(session, lam):
     belongs_to_the_first_window(session)
 
 
-def test_the_overlay_redraws_the_maps_with_their_window(session, lam, runtime):
-    first = session.maps
-    lam.place(session, "auto", (100, 90, 16))
-    shown = lam.redraw(session, *LOOK)[lam.page.with_map]["value"]
-    assert session.maps.look.strength == 0.9 and session.maps.window == first.window
-    pixels = np.asarray(Image.open(shown))
-    frame = maps.draw_all(session.maps)[0][None]
-    np.testing.assert_array_equal(pixels, frame)
-    belongs_to_the_first_window(session)
-    # The maps to come are drawn as was chosen meanwhile.
+def scene(lam, values):
+    return values[lam.page.viewer]
+
+
+def numbers(value, session, name):
+    """An array of a viewer's value, as the browser decodes it."""
+    data, kind = STORE.get(value["pack"]["address"].rsplit("/", 1)[1], session.owner)
+    assert kind == "application/octet-stream"
+    told = next(a for a in value["pack"]["arrays"] if a["name"] == name)
+    array = np.frombuffer(data, told["type"], math.prod(told["shape"]), told["start"])
+    return array.reshape(told["shape"]).astype(np.float64) * told["unit"]
+
+
+def test_the_viewer_is_sent_the_maps_in_half_precision(session, lam):
+    value = scene(lam, lam.start(session, "auto"))
+    assert value["size"] == [160, 160] and value["scale"] == 4 and value["stale"] == ""
+    assert [m["name"] for m in value["maps"]] == ["with", "without", "bicubic"]
+    for name, way in (("with", None), ("bicubic", "bicubic")):
+        expected = session.maps.results[way].importance
+        np.testing.assert_allclose(
+            numbers(value, session, f"importance_{name}"), expected, atol=1e-3 * expected.max()
+        )
+    assert len(json.dumps(value)) < 12_000  # addresses, not numbers
+
+
+def test_the_films_steps_add_up_to_the_map(session, lam):
+    value = scene(lam, lam.start(session, "auto"))
+    assert set(value["film"]) == {"with", "without", "bicubic"}
+    film = value["film"]["with"]
+    steps = numbers(film, session, "steps")
+    expected = session.maps.results[None].attribution
+    np.testing.assert_allclose(steps.sum(0), expected, atol=4e-3 * np.abs(expected).max())
+    assert film["alphas"] == sorted(film["alphas"]) and len(film["alphas"]) == len(steps) == 4
+    assert film["patches"] == [12, 16]
+    index = numbers(film, session, "index_0")
+    assert index.shape == (4, len(numbers(film, session, "origins_0")))
+
+
+def test_maps_of_another_window_keep_their_own_and_say_so(session, lam):
+    value = scene(lam, lam.place(session, "auto", (100, 90, 16)))
+    assert value["window"] == [100, 90, 16] and value["of"]["window"] == [24, 20, 16]
+    assert "window of 16 pixels at (24, 20)" in value["stale"] and len(value["maps"]) == 3
     *_, last = lam.refresh(session, *SETTINGS)
-    assert session.maps.window == Window(100, 90, 16) and session.maps.look.strength == 0.9
-    assert "Dimmed" not in status(lam, last) and "Done: 4 steps" in status(lam, last)
+    value = scene(lam, last)
+    assert value["stale"] == "" and value["of"]["window"] == [100, 90, 16]
+
+
+def test_another_image_has_no_maps_of_the_old_one(session, lam, runtime):
+    assert open_image(runtime, session, source(48, seed=2), ENLARGE, "Tiny-x4")
+    value = scene(lam, lam.start(session, "auto"))
+    assert value["maps"] == [] and value["size"] == [192, 192]
+
+
+def test_nobody_else_reads_a_visitors_numbers(session, lam):
+    value = scene(lam, lam.start(session, "auto"))
+    name = value["pack"]["address"].rsplit("/", 1)[1]
+    assert STORE.get(name, session.owner) is not None
+    assert STORE.get(name, Session().owner) is None
+    assert STORE.get(name, Owner(session.key, "somebody")) is None
+
+
+def test_stopped_maps_go_on_from_where_they_were(session, lam):
+    lam.place(session, "auto", (60, 60, 16))
+    job = lam.refresh(session, 100, *SETTINGS[1:])
+    next(values for values in job if session.maps.how.steps == 100 and None in session.maps.results)
+    lam.stop(session)
+    list(job)
+    before = session.maps.results[None].steps_done
+    assert 0 < before < 100
+    again = lam.refresh(session, 100, *SETTINGS[1:])
+    next(values for values in again if lam.page.viewer in values and None in session.maps.results)
+    assert session.maps.results[None].steps_done == before
+    list(again)
+    assert session.maps.results[None].finished
+
+
+def test_what_is_known_does_not_wait_in_line(session, lam, runtime):
+    with runtime.queue.ticket():  # somebody computes
+        values = list(lam.refresh(session, *SETTINGS))
+    assert len(values) == 1 and "Done: 4 steps" in status(lam, values[0])
+
+
+def test_blurring_pixels_stands_beside_their_importance(session, lam):
+    height, width = session.maps.study.size
+    everything = lam.blurred(session, range(height * width))
+    assert everything.count(">100%<") >= 3  # all of the importance
+    one = lam.blurred(session, [0])
+    assert "1 painted LR pixel<" in one
+    for wrong in ([], [-1], [height * width], ["x"]):
+        with pytest.raises(ValueError, match="numbered 0 to 1599"):
+            lam.blurred(session, wrong)
+
+
+def test_an_area_that_is_too_large_becomes_automatic(lam, runtime):
+    found = Session()
+    assert open_image(runtime, found, source(180, seed=4), ENLARGE, "Tiny-x4")
+    values = lam.place(found, "whole", (0, 0, 16))
+    assert values[lam.page.region] == "auto" and "too large" in status(lam, values)
+    assert found.wanted.region[2:] == (64, 64)
 
 
 def test_another_network_or_example_leaves_the_old_maps_theirs(session, lam, runtime):
@@ -195,12 +281,12 @@ def test_a_comparison_belongs_to_its_image(runtime):
         page = SuperResolve(runtime, gr.State(Session()))
     session = Session()
     open_image(runtime, session, source(), ENLARGE, "Tiny-x4")
-    page.first(session, None, None, "window")
-    scores = page.rest(session, None, None, "window")
+    page.first(session)
+    scores = page.rest(session)
     next(scores)
     open_image(runtime, session, source(48, seed=2), ENLARGE, "Tiny-x4")
     assert session.comparison.study.name == "image 1"  # until the other one is shown
-    page.first(session, None, None, "window")
+    page.first(session)
     assert session.comparison.study.name == "image 2"
     assert list(scores) == []  # the rest of the first would stand under the second
 

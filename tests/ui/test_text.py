@@ -47,5 +47,10 @@ def test_an_unfinished_map_makes_no_claim():
     unfinished = result()
     unfinished.finished = False
     assert text.comparison(unfinished, result()) == ""
-    assert text.comparison(result(), None) == ""
+    assert text.comparison(result()) == "" and text.comparison(result(), None) == ""
     assert text.comparison(result(float("nan")), result()) == ""
+
+
+def test_three_figures_are_told_apart():
+    told = text.comparison(result(20.0), result(10.0), result(15.0))
+    assert told.endswith("DI 20.0 against 10.0 trained without it and 15.0 switched off.")

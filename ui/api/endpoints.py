@@ -12,17 +12,16 @@ import gradio as gr
 from hpinet.errors import UserError
 from lam import Window
 from lam.figures.heatmaps import enlarge, heatmap
-from ui.compute.contenders import KINDS, NETWORK, ORIGINAL, Contender, find
+from ui.compute.contenders import KINDS, NETWORK, Contender, find
 from ui.compute.opening import open_image
 from ui.compute.runtime import Runtime
-from ui.events.handlers import HEAVY, spoken
+from ui.events.handlers import spoken
 from ui.state.examples import EXAMPLES
 from ui.state.inputs import ENLARGE, RESTORE, Pixels, Source, from_example, from_file
 from ui.state.record import ComparisonRecord
 from ui.state.session import Session, clamped_window
 from ui.tabs import your_model
-from ui.tabs.receptive_field import ReceptiveField
-from ui.tabs.super_resolve import of_opened, save
+from ui.tabs.super_resolve import of_opened, save, standing
 from ui.views import comparison
 
 from .registering import image, register
@@ -30,19 +29,11 @@ from .registering import image, register
 _SIDE = 512  # what a small crop is enlarged to, without smoothing
 
 
-def connect(runtime: Runtime, session: gr.State, lam: ReceptiveField) -> None:
-    """Register all endpoints but those of matches, and those that are buttons of the page."""
+def connect(runtime: Runtime, session: gr.State) -> None:
+    """Register all endpoints but those of maps and matches."""
     _images(runtime, session)
     _comparisons(runtime, session)
     _networks(runtime, session)
-    register(
-        lam.attribute,
-        [session, *lam.page.api_inputs],
-        [*lam.page.maps, lam.page.status],
-        "attribute",
-        "Attribution maps of a window (SR pixels) of the current image.",
-        **HEAVY,
-    )
 
 
 def _images(runtime: Runtime, session: gr.State) -> None:
@@ -109,10 +100,9 @@ def _facts(
         "notes": list(study.notes),
         "scores": {},
     }
-    for contender in runtime.contenders.among(record):
-        if contender.kind != ORIGINAL:
-            scores = runtime.scorer.measure(contender, study, network.scale, perceptual)
-            found["scores"][contender.kind] = {"name": contender.label, **scores.as_dict()}
+    for contender in standing(runtime.contenders.among(record)):
+        scores = runtime.scorer.measure(contender, study, network.scale, perceptual)
+        found["scores"][contender.kind] = {"name": contender.label, **scores.as_dict()}
     reason = runtime.scorer.lpips_reason(study) if perceptual else ""
     return {**found, "lpips_missing": reason} if reason else found
 
@@ -186,7 +176,7 @@ def _closer(
     hr = study.hr
     if hr is None:
         raise UserError("There is no original to differ from: use the mode restore.")
-    compared = [c for c in among if c.kind != ORIGINAL]
+    compared = standing(among)
     limit = comparison.error_limit(
         [comparison.errors(contenders.pixels(c, study, scale), hr) for c in compared]
     )

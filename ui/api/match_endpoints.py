@@ -44,8 +44,8 @@ def _look(runtime: Runtime, session: gr.State) -> None:
     def matches(session: Session, block: int = 1, x: int = 0, y: int = 0) -> tuple[Any, ...]:
         record = session.matches = record_at(runtime, session, block, x, y)
         network = network_of(runtime, session, record)
-        values = views.pair(runtime, record, network)
-        return values["pair"], values["picture"], block_facts(runtime, record, network)
+        told, drawn = views.pair(runtime, record, network)
+        return told, runtime.images.shown(drawn), block_facts(runtime, record, network)
 
     @spoken
     def match_figures(session: Session, pane: str = BLOCK, block: int = 1) -> tuple[Any, ...]:

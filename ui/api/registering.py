@@ -22,7 +22,7 @@ def register(
         told: What it does.
         options: Of the event.
     """
-    options = {**QUICK, "concurrency_id": "picture", **options}
+    options = {**QUICK, "concurrency_id": "image", **options}
     gr.Button(visible=False).click(
         handler, inputs, outputs, api_name=name, api_description=told, **options
     )

@@ -7,16 +7,19 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from hpinet.errors import UserError
 from hpinet.networks.bicubic import Bicubic
 from lam import LocalAttribution, Window, explain_progressively
+from lam.attribution.film import Film
+from lam.validation.blurring import BlurringEffect, blurring_effect
 from ui.state.cache import Cache
 from ui.state.inputs import Study
 from ui.state.network import Network, NetworkInfo
 from ui.state.options import BICUBIC, LAM, How
-from ui.state.record import Region, Result
+from ui.state.record import MapsRecord, Region, Result
 
 LAM_PIXELS = 160 * 160
 """The most LR pixels that are attributed at once: memory and time both grow with them."""
@@ -72,6 +75,9 @@ class Attribution:
 
     def __init__(self) -> None:
         self._kept: Cache[Result] = Cache(192, limit=128 * 2**20)
+        self._films: Cache[Film] = Cache(48, limit=96 * 2**20)
+        # Work that was stopped: it goes on from where it was.
+        self._paused: Cache[tuple[Iterator[Result], Result]] = Cache(6)
         self._speeds: Cache[float] = Cache(64)  # seconds per forward pass and LR pixel
         self._step = threading.Lock()  # held while a step is computed
         self._closed = False
@@ -111,18 +117,53 @@ class Attribution:
         scale = network.scale
         inner = Window(window.left - left * scale, window.top - top * scale, window.size)
         crop = study.lr.rgb[..., top : top + height, left : left + width].contiguous()
-        key = (study.key, _who(network, way), window, region, how)
+        key = _key(study, network, way, window, region, how)
         new = key not in self._kept
-        for result in self.followed(
-            key, lambda: explain_progressively(model, crop, inner, **options)
-        ):
+
+        def start() -> Iterator[Result]:
+            if how.method == LAM:
+                film = self._films.get(key) or self._films.put(key, Film())
+                options["on_step"] = film.add
+            return explain_progressively(model, crop, inner, **options)
+
+        for result in self.followed(key, start):
             if result.finished and new:
                 work = _passes(how, region, result) * height * width
                 self._speeds.put(_who(network, way), result.seconds / work)
+                film = self._films.get(key)
+                if film is not None:
+                    self._films.put(key, film)  # whose size is known only now
             yield result
+
+    def finished(
+        self,
+        study: Study,
+        network: Network,
+        way: str | None,
+        window: Window,
+        region: Region,
+        how: How,
+    ) -> bool:
+        """Whether a map, as of `attributed`, is there at once."""
+        return _key(study, network, way, window, region, how) in self._kept
+
+    def film(
+        self,
+        study: Study,
+        network: Network,
+        way: str | None,
+        window: Window,
+        region: Region,
+        how: How,
+    ) -> Film | None:
+        """The steps of a finished map, as of `attributed`; None where there are none any more."""
+        film = self._films.get(_key(study, network, way, window, region, how))
+        return film if film is not None and len(film.steps) == how.steps else None
 
     def followed(self, key: Any, start: Callable[[], Iterator[Result]]) -> Iterator[Result]:
         """Results of a computation, a step at a time; at once where the last one is known.
+
+        One that is closed before its end goes on from there when it is asked for again.
 
         Args:
             key: Stands for the content.
@@ -132,18 +173,25 @@ class Attribution:
         if known is not None:
             yield known
             return
-        progress: Iterator[Result] | None = None
-        while True:
-            with self._step:
-                if self._closed:
+        progress, result = self._paused.pop(key) or (None, None)
+        try:
+            if result is not None:
+                yield result
+            while True:
+                with self._step:
+                    if self._closed:
+                        return
+                    progress = progress or start()  # which may take a step already
+                    result = next(progress, None)
+                if result is None:
                     return
-                progress = progress or start()  # which may take a step already
-                result = next(progress, None)
-            if result is None:
-                return
-            if result.finished:
-                self._kept.put(key, result)
-            yield result
+                if result.finished:
+                    self._kept.put(key, result)
+                yield result
+        except GeneratorExit:
+            if progress is not None and result is not None and not result.finished:
+                self._paused.put(key, (progress, result))
+            raise
 
     def estimated_seconds(
         self,
@@ -173,6 +221,35 @@ class Attribution:
             total += speed * work
         return total
 
+    def blurred(
+        self, record: MapsRecord, network: Network, cells: Sequence[int]
+    ) -> dict[str | None, tuple[float, BlurringEffect]]:
+        """What becomes of a record's window when some of its LR pixels are blurred, map by map.
+
+        Args:
+            record: The maps.
+            network: The record's.
+            cells: Numbers of LR pixels of the whole image, row by row.
+
+        Returns:
+            By way: the share of the map's importance in these pixels, and the effect; nothing when
+            the server ends.
+
+        Raises:
+            ValueError: No such pixels.
+        """
+        mask, found = _mask(record, cells), {}
+        for way, result in record.results.items():
+            total = float(result.importance.sum())
+            share = float(result.importance[mask].sum()) / total if total else float("nan")
+            with self._step:
+                if self._closed:
+                    return {}
+                model = _explained(network, way)
+                effect = blurring_effect(model, record.crop, record.inner_window, mask)
+            found[way] = share, effect
+        return found
+
     def _measured(self, study: Study, network: Network, way: str | None) -> float | None:
         """Seconds per forward pass and LR pixel, by one step on a small part of the image."""
         crop = study.lr.rgb[..., :_PROBE, :_PROBE].contiguous()
@@ -197,6 +274,34 @@ def _explained(network: Network, way: str | None) -> nn.Module:
 def _options(network: Network, way: str | None, how: How) -> dict[str, Any]:
     options: dict[str, Any] = {"method": how.method, "matches": matches_rule(network, way, how)}
     return {**options, "n_steps": how.steps} if how.method == LAM else options
+
+
+def _mask(record: MapsRecord, cells: Sequence[int]) -> NDArray[np.bool_]:
+    """LR pixels of the whole image as a mask of the attributed region, (h, w)."""
+    left, top, height, width = record.region
+    rows, columns = record.study.size
+    try:
+        numbers = np.asarray(cells, np.int64)
+    except (TypeError, ValueError, OverflowError):
+        numbers = np.array([-1])
+    outside = numbers.ndim != 1 or not len(numbers)
+    if outside or numbers.min() < 0 or numbers.max() >= rows * columns:
+        raise UserError(f"Pixels are numbered 0 to {rows * columns - 1}, row by row.")
+    whole = np.zeros((rows, columns), bool)
+    whole.flat[numbers] = True
+    mask = whole[top : top + height, left : left + width]
+    if not mask.any():
+        raise UserError(
+            "None of the painted pixels was attributed: paint inside the thin square, or attribute "
+            "a larger area."
+        )
+    return mask
+
+
+def _key(
+    study: Study, network: Network, way: str | None, window: Window, region: Region, how: How
+) -> tuple[Any, ...]:
+    return study.key, _who(network, way), window, region, how
 
 
 def _who(network: Network, way: str | None) -> tuple[Any, ...]:

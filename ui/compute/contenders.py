@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hpinet.errors import UserError
@@ -27,7 +28,7 @@ class Contender:
     """One way to a large image.
 
     Attributes:
-        kind: One of `KINDS`.
+        kind: One of `KINDS`, or the label of another network of the list.
         label: What the page calls it.
         network: The network behind it, if there is one.
         way: How that is to be without GPA.
@@ -63,7 +64,7 @@ class Contenders:
         """All contenders, the original last.
 
         The chosen network stands beside the one that the visitor uploaded, or that one beside the
-        first of the page, where both enlarge equally.
+        first of the page, and beside all others of the list that enlarge equally.
         """
         network = self._catalogue.get(record.network.label, record.uploaded)
         found = [Contender(BICUBIC, "Bicubic"), self._of(NETWORK, network, record.study)]
@@ -73,6 +74,13 @@ class Contenders:
         other = self._other(record)
         if other is not None and other.scale == network.scale:
             found.append(self._of(OTHER, other, record.study))
+        taken = {network.label, *([other.label] if other else [])}
+        for label in self._catalogue.labels:
+            if label not in taken:
+                with suppress(UserError):  # a damaged file of the folder
+                    listed = self._catalogue.get(label)
+                    if listed.scale == network.scale:
+                        found.append(self._of(label, listed, record.study))
         if record.study.hr is not None:
             found.append(Contender(ORIGINAL, "The original"))
         return found
@@ -86,6 +94,12 @@ class Contenders:
             f"{other.label} enlarges {other.scale} times and {network.label} {network.scale} "
             "times: only networks of one scale can be compared."
         )
+
+    def known(self, contender: Contender, study: Study, scale: int) -> bool:
+        """Whether a contender's image is there at once."""
+        if contender.kind == ORIGINAL:
+            return True
+        return self._super_resolved.known(study, scale, contender.network, contender.way)
 
     def restored(self, contender: Contender, study: Study, scale: int) -> Restored:
         """A contender's image, computed once; not for the original.
@@ -137,7 +151,7 @@ def find(among: list[Contender], kind: str | None, default: str) -> Contender:
     Raises:
         ValueError: There is no such kind at all.
     """
-    if kind is not None and kind not in KINDS:
-        raise UserError(f"A contender is one of {', '.join(KINDS)}, not {kind!r}.")
     by_kind = {c.kind: c for c in among}
+    if kind is not None and kind not in {*KINDS, *by_kind}:
+        raise UserError(f"A contender is one of {', '.join(KINDS)}, not {kind!r}.")
     return by_kind.get(str(kind), by_kind[default])

@@ -186,9 +186,16 @@ def statistics_of(study: Study, matches: Matches, number: int) -> BlockStatistic
     return block_statistics(block, study.size, number - 1, RUNNERS_UP)
 
 
-def checked_block(matches: Matches, block: int | None) -> int:
-    """The block's number from 1; 1 where there is no such block."""
-    return int(block) if block and 1 <= int(block) <= len(matches.blocks) else 1
+def checked_block(matches: Matches, block: int) -> int:
+    """The block's number from 1; 1 for a network without blocks to match in.
+
+    Raises:
+        ValueError: There is no such block.
+    """
+    count = len(matches.blocks)
+    if count and not 1 <= int(block) <= count:
+        raise UserError(f"There is no block {block}: they are numbered 1 to {count}.")
+    return int(block) if count else 1
 
 
 def signed_grey(difference: torch.Tensor) -> np.ndarray:

@@ -40,6 +40,11 @@ class JobQueue:
         self._waiting: list[Ticket] = []  # in the order of arrival
         self._moved = threading.Condition()
 
+    @property
+    def idle(self) -> bool:
+        """Whether no job runs or waits."""
+        return not self._waiting
+
     @contextmanager
     def ticket(self) -> Iterator[Ticket]:
         """A place at the end of the queue, given up at the end of the block."""

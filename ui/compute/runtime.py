@@ -9,6 +9,7 @@ import gradio as gr
 from ui.state.file_store import FileStore, ImageStore
 from ui.state.model_catalogue import Catalogue
 
+from .ahead import Ahead
 from .attribution import Attribution
 from .contenders import Contenders
 from .interventions import MatchChanges
@@ -37,6 +38,7 @@ class Runtime:
         attribution: Attribution maps.
         matches: Matches, and images with changed ones.
         path: The network along LAM's path.
+        ahead: Computes the examples' maps while nobody asks for anything, once it is started.
     """
 
     def __init__(self, catalogue: Catalogue) -> None:
@@ -50,6 +52,7 @@ class Runtime:
         self.attribution = Attribution()
         self.matches = MatchChanges(self.attribution)
         self.path = PathStations()
+        self.ahead = Ahead(self)
         self._closed = threading.Event()
 
     def start(self) -> None:
@@ -60,6 +63,7 @@ class Runtime:
     def close(self) -> None:
         """End running work after its current step, wait for that, and delete all files."""
         self._closed.set()
+        self.ahead.close()
         self.attribution.close()
         self.images.close()
         self.downloads.close()

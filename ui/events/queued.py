@@ -24,6 +24,7 @@ def queued(
     status: Any,
     job_of: Callable[[Session], Job],
     stale: Callable[[Session], str] = lambda session: "",
+    ready: Callable[..., bool] = lambda *_: False,
 ) -> Callable[..., Iterator[Any]]:
     """A generator that waits for its turn.
 
@@ -33,6 +34,7 @@ def queued(
         status: The component of the status line.
         job_of: The session's count of such jobs.
         stale: What the results that are shown meanwhile belong to, as `status_bar` takes it.
+        ready: Whether the answer is known already, from the handler's arguments: then nobody waits.
 
     Returns:
         The same with a wait before. It ends without beginning when the visitor has stopped it or
@@ -44,6 +46,9 @@ def queued(
     def waiting(session: Session, *args: Any, **keywords: Any) -> Iterator[Any]:
         job = job_of(session)
         run, told = job.run, 0
+        if not keywords and ready(session, *args):
+            yield from handler(session, *args)
+            return
         with queue.ticket() as mine:
             while before := queue.wait(mine, _LOOK):
                 if job.run != run or not listened_to():

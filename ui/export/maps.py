@@ -67,8 +67,9 @@ def archive(record: MapsRecord) -> bytes:
     if not done:
         raise UserError(_NOTHING)
     lr_name, lr_bytes = saving.lossless(record.crop)
-    window = maps.window_pixels(record, record.sr, record.window, record.region)
-    files = {lr_name: lr_bytes, "window.png": saving.png(window), "sr.png": saving.png(record.sr)}
+    window = maps.window_pixels(record)
+    files = saving.weights(record.network)
+    files |= {lr_name: lr_bytes, "window.png": saving.png(window), "sr.png": saving.png(record.sr)}
     commands = {}
     for name, (way, result) in done.items():
         files |= _of_map(record, name, result)
@@ -114,9 +115,9 @@ def _of_map(record: MapsRecord, name: str, result: Result) -> dict[str, bytes]:
 def _parameters(record: MapsRecord, lr_name: str, commands: dict[str, list[str]]) -> bytes:
     window = record.window
     content = {
-        "how_to_repeat": "Run these commands in a checkout of HPINet Lens, in the folder of the "
-        "ZIP's files or with their paths: each writes map.npz, which holds the same map. A weights "
-        "file that is not the project's own has to be given with its path.",
+        "how_to_repeat": "Run these commands in the folder of the ZIP's files, with HPINet Lens "
+        "installed: each writes map.npz, which holds the same map. A weights file that is not the "
+        "project's own has to be put there.",
         "commands": {name: shlex.join(words) for name, words in commands.items()},
         "lr": lr_name,
         "window_in_sr_pixels": [window.left, window.top, window.size],

@@ -56,6 +56,7 @@ def archive(runtime: Runtime, record: MatchesRecord, network: Network) -> bytes:
     normal, changed = (runtime.matches.outcome(study, network, c) for c in (Change(), change))
     lr_name, lr_bytes = saving.lossless(study.lr.rgb)
     files = {
+        **saving.weights(record.network),
         lr_name: lr_bytes,
         "sr_normal.png": saving.png(normal.pixels),
         "sr_changed.png": saving.png(changed.pixels),

@@ -84,9 +84,16 @@ def model_arguments(network: NetworkInfo, way: str | None) -> list[str]:
         return ["--model", "bicubic", "--scale", str(network.scale)]
     path = network.twin_path if way == TWIN else network.path
     file = network.label if path is None else path.name
-    if path is not None and path.parent == BUNDLED:
-        file = f"hpinet/weights/{path.name}"
     return ["--model", file, *(["--no-gpa"] if way == SWITCHED_OFF else [])]
+
+
+def weights(network: NetworkInfo) -> dict[str, bytes]:
+    """The files that the commands name, of the bundled networks: so they run where they are.
+
+    Others are their owners', who have them.
+    """
+    paths = [path for path in (network.path, network.twin_path) if path is not None]
+    return {path.name: path.read_bytes() for path in paths if path.parent == BUNDLED}
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:

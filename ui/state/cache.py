@@ -60,6 +60,12 @@ class Cache(Generic[Value]):
             self._known.move_to_end(key)
             return self._known[key][0]
 
+    def pop(self, key: Hashable) -> Value | None:
+        """The result of a key, which is forgotten, or None."""
+        with self._lock:
+            found = self._known.pop(key, None)
+        return None if found is None else found[0]
+
     def __contains__(self, key: Hashable) -> bool:
         """Whether a key's result is known."""
         with self._lock:

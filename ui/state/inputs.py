@@ -37,7 +37,7 @@ class Source:
 
     Attributes:
         name: A short name for files.
-        picture: The pixels, as read.
+        image: The pixels, as read.
         window: (left, top, size) of a telling window in this image's pixels, if known.
         file: Whether the visitor uploaded it.
         middle: Whether its middle is to be taken where it is too large.
@@ -45,7 +45,7 @@ class Source:
     """
 
     name: str
-    picture: Picture
+    image: Picture
     window: tuple[int, int, int] | None = None
     file: bool = False
     middle: bool = False
@@ -154,7 +154,7 @@ def make_study(source: Source, mode: str, scale: int) -> Study:
         PictureError: Too large for the mode, or too small to be shrunk.
         ValueError: No such mode.
     """
-    height, width = source.picture.size
+    height, width = source.image.size
     limit = LIMITS[checked_mode(mode)]
     longest = LONGEST[mode]
     if (height * width > limit or max(height, width) > longest) and not source.middle:
@@ -163,23 +163,23 @@ def make_study(source: Source, mode: str, scale: int) -> Study:
             f"{limit / 1e6:g} million, and up to {longest} a side. {_WAY_OUT}"
         )
     whole = source.full or (height, width)
-    source = replace(source, picture=_middle(source.picture, limit, longest))
-    height, width = source.picture.size
-    notes = list(source.picture.notes)
+    source = replace(source, image=_middle(source.image, limit, longest))
+    height, width = source.image.size
+    notes = list(source.image.notes)
     if (height, width) != whole:
         notes.append(f"the middle {width}x{height} of {whole[1]}x{whole[0]} pixels taken")
-    hr, lr = None, replace(source.picture, rgb=source.picture.filled)
+    hr, lr = None, replace(source.image, rgb=source.image.filled)
     if mode == RESTORE:
         if min(height, width) < scale:
             raise PictureError(
                 f"An image of {width}x{height} pixels is too small to be shrunk {scale} times: "
                 "choose Enlarge instead."
             )
-        hr = crop_to_multiple(to_uint8(source.picture.filled), scale)
+        hr = crop_to_multiple(to_uint8(source.image.filled), scale)
         lr = Picture(shrink(hr, scale))
         if hr.shape[:2] != (height, width):
             notes.append(f"cropped to {hr.shape[1]}x{hr.shape[0]}, a multiple of {scale}")
-        if source.picture.alpha is not None:
+        if source.image.alpha is not None:
             notes.append("transparency left out: only colours are restored and scored")
     elif lr.alpha is not None:
         notes.append("transparency enlarged bicubically and kept in the download; not shown here")

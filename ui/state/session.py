@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from hpinet.errors import UserError
 from lam import Window
+from ui.viewer.store import Owner
 from ui.visitors.current import farewell
 
 from .inputs import RESTORE, Pixels, Source, Study
@@ -62,6 +64,9 @@ class Session:
         change_job: Measurements of the diffusion index of a change.
         asked: Counts the images asked for; one that was overtaken is not shown.
         clicks: When each thing was last clicked, in the browser's milliseconds.
+        refused: The file that was uploaded last: of one that is too large the middle is offered.
+        identity: Whom `ui.server.guard` takes the visitor for.
+        key: The visitor's secret, from `owner`.
     """
 
     opened: Opened | None = None
@@ -77,6 +82,18 @@ class Session:
     change_job: Job = field(default_factory=Job)
     asked: int = 0
     clicks: dict[str, float] = field(default_factory=dict)
+    refused: str | None = None
+    identity: str = ""
+    key: str = ""
+
+    @property
+    def owner(self) -> Owner:
+        """Whose the numbers are that the browser is sent.
+
+        The secret is made when it is first asked for: gradio copies one session for all visitors.
+        """
+        self.key = self.key or secrets.token_urlsafe(24)
+        return Owner(self.key, self.identity)
 
     def subject(self) -> Opened:
         """What is opened.

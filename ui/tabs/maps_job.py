@@ -8,10 +8,11 @@ from typing import Any
 
 from hpinet.errors import UserError
 from lam import Window
+from lam.attribution.film import Frames
 from ui.compute.attribution import region_around
 from ui.compute.opening import current, network_of
 from ui.compute.runtime import Runtime
-from ui.state import options
+from ui.state import address, options
 from ui.state.network import TWIN, Network
 from ui.state.options import BICUBIC, How
 from ui.state.record import MapsRecord, MapsRequest, Opened, Result
@@ -21,8 +22,6 @@ from ui.views.html import render, status_bar
 
 from .receptive_field_layout import ReceptiveFieldPage
 
-STEPS = options.STEPS
-
 
 class MapsJob:
     """Computes maps and yields values of the page's components.
@@ -30,10 +29,11 @@ class MapsJob:
     Args:
         runtime: Computes and keeps.
         page: The components.
+        steps: Of maps by default.
     """
 
-    def __init__(self, runtime: Runtime, page: ReceptiveFieldPage) -> None:
-        self._runtime, self._page = runtime, page
+    def __init__(self, runtime: Runtime, page: ReceptiveFieldPage, steps: int) -> None:
+        self._runtime, self._page, self._steps = runtime, page, steps
 
     def record(self, session: Session, settings: Sequence[Any]) -> MapsRecord:
         """A record without results of what is chosen; settings as `request_of` takes them."""
@@ -56,13 +56,29 @@ class MapsJob:
             session.look,
         )
 
+    def ready(self, session: Session, *settings: Any) -> bool:
+        """Whether all maps of what is chosen are known, so that nobody need wait for them."""
+        if session.opened is None:
+            return False
+        try:
+            opened, network = current(self._runtime, session)
+            asked = request_of(opened, network, session.window or Window(0, 0), *settings)
+        except UserError:  # which is told when the maps are computed
+            return False
+        return all(
+            self._runtime.attribution.finished(
+                opened.study, network, way, asked.window, asked.region, asked.how
+            )
+            for way in (None, *asked.without, BICUBIC)
+        )
+
     def run(
         self, session: Session, settings: Sequence[Any], patience: float = float("inf")
     ) -> Iterator[dict[Any, Any]]:
         """Compute the maps a batch of steps of each at a time, and show how they grow.
 
         Args:
-            session: The visitor, whose window and look of the maps are taken.
+            session: The visitor, whose window is taken.
             settings: Values of `ReceptiveFieldPage.settings`.
             patience: Seconds that the maps may take.
 
@@ -70,23 +86,27 @@ class MapsJob:
             Values of components.
         """
         page, runtime, job = self._page, self._runtime, session.maps_job
+        known = self.ready(session, *settings)
         run = job.begin()  # before the window is read: a click from here on outdates this
         record = self.record(session, settings)
         network = network_of(runtime, session, record)
         session.wanted, how, region = record.request, record.how, record.region
         costly = [way for way in record.ways if way != BICUBIC]
-        estimated = runtime.attribution.estimated_seconds
-        guess = estimated(network, costly, region, how)
-        if guess is None:
-            told = "Measuring one step, to say how long it will take…"
-            yield {page.status: status_bar(told, 0, stale(session))}
-            guess = estimated(network, costly, region, how, record.study)
-        costs = {page.costs: self._costs(record, network, costly)}
-        if guess is not None and guess > patience:
-            yield {**costs, page.status: status_bar(_warning(record, guess), stale=stale(session))}
-            return
-        told = maps.announcement(how, guess)
-        yield {**costs, page.status: status_bar(told, 0, stale(session))}
+        guess = None
+        if not known:
+            estimated = runtime.attribution.estimated_seconds
+            guess = estimated(network, costly, region, how)
+            if guess is None:
+                told = "Measuring one step, to say how long it will take…"
+                yield {page.status: status_bar(told, 0, stale(session))}
+                guess = estimated(network, costly, region, how, record.study)
+            costs = {page.costs: self._costs(record, network, costly)}
+            if guess is not None and guess > patience:
+                told = status_bar(_warning(record, guess), stale=stale(session))
+                yield {**costs, page.status: told}
+                return
+            told = maps.announcement(how, guess)
+            yield {**costs, page.status: status_bar(told, 0, stale(session))}
         # Bicubic first: it is there at once.
         ways = sorted(record.ways, key=lambda way: way != BICUBIC)
         jobs = {
@@ -111,23 +131,60 @@ class MapsJob:
                 job.ended = run
             if not results:
                 return  # the server ends
-            # From here on these are the maps that are shown, drawn as was chosen meanwhile.
-            record = replace(record, results=dict(results), look=session.look)
+            # From here on these are the maps that are shown.
+            record = replace(record, results=dict(results))
             session.maps = record
+            if jobs and known:
+                continue
             # Whole values every time: a tab not opened yet keeps only the latest, were it empty.
             yield {
-                **page.fill(maps.maps(record, runtime.images)),
+                page.viewer: self.scene(session, str(settings[1]) if len(settings) > 1 else "auto"),
+                page.numbers: maps.numbers(record),
                 page.costs: self._costs(record, network, costly),
                 page.status: maps.status(record, None if jobs else "Done", guess),
+                page.asked: "",
             }
+
+    def scene(self, session: Session, area: str = "auto") -> dict[str, Any]:
+        """The viewer's value: what is chosen, with the maps that there are.
+
+        Args:
+            session: The visitor's.
+            area: What was chosen as attributed area, for the address.
+        """
+        opened, network = current(self._runtime, session)
+        sr = self._runtime.super_resolved(opened.study, network).pixels
+        window = session.window or Window(0, 0)
+        region = session.wanted.region if session.wanted else (0, 0, *opened.study.size)
+        record = session.maps
+        films = self._films(session, record) if record is not None else {}
+        found = maps.scene(opened, sr, window, region, record, session.owner, films)
+        chosen = address.written(opened, (window.left, window.top, window.size))
+        chosen_options = address.options(
+            session.wanted, area, network.twin is not None, self._steps
+        )
+        return {**found, "stale": stale(session), "address": {**chosen, **chosen_options}}
+
+    def _films(self, session: Session, record: MapsRecord) -> dict[str, Frames]:
+        """The steps of finished maps, by the maps' names."""
+        if not all(way in record.results and record.results[way].finished for way in record.ways):
+            return {}
+        network = network_of(self._runtime, session, record)
+        found: dict[str, Frames] = {}
+        for name, way, _ in maps.panes(record):
+            film = self._runtime.attribution.film(
+                record.study, network, way, record.window, record.region, record.how
+            )
+            if film is not None:
+                found[name] = film.frames(network.model)
+        return found
 
     def _stopped(self, session: Session, record: MapsRecord) -> dict[Any, Any]:
         if not record.results:
             told = status_bar("Stopped before the first step.", stale=stale(session))
             return {self._page.status: told}
-        record = replace(record, look=session.look)
         return {
-            **self._page.fill(maps.maps(record, self._runtime.images)),
+            self._page.viewer: self.scene(session),
             self._page.status: maps.status(record, "Stopped"),
         }
 
@@ -159,7 +216,7 @@ def request_of(
     opened: Opened,
     network: Network,
     window: Window,
-    steps: float = STEPS,
+    steps: float = options.STEPS,
     region: str = "auto",
     without: str = TWIN,
     method: str = options.LAM,

@@ -15,9 +15,10 @@ from ui.compute.opening import current, network_of
 from ui.compute.runtime import Runtime
 from ui.events.handlers import NOW, PRIVATE, clock, overtaken, spoken
 from ui.state.network import Network
-from ui.state.options import CHANGE, FORCED, Change
-from ui.state.record import MatchesRecord, Subject
+from ui.state.options import CHANGE, FORCED, HERE, REACH, WINDOW, Change
+from ui.state.record import MatchesRecord
 from ui.state.session import Session
+from ui.viewer.component import said
 from ui.views import match_panes
 from ui.views import matches as views
 
@@ -27,8 +28,15 @@ from .matches_layout import MEASURE, MatchesPage
 Shown = tuple[MatchesRecord, dict[Any, Any]]
 """A record, and the values of components that show it."""
 
-_EVENT: dict[str, Any] = {**PRIVATE, "concurrency_id": "picture"}
-_LATE: dict[str, Any] = {**PRIVATE, "trigger_mode": "always_last", "concurrency_id": "panes"}
+_EVENT: dict[str, Any] = {**PRIVATE, "concurrency_id": "image"}
+
+_SEEN = "document.querySelector('#matches .viewer')?.viewer?.scene?.at ?? null"
+_AT = (
+    "(when, session, at, ...rest) => "
+    f"[performance.timeOrigin + performance.now(), session, {_SEEN}, ...rest]"
+)
+_AT_ALONE = f"(session, at) => [session, {_SEEN}]"
+"""JavaScript that says which block and patch the viewer shows, which it tells nobody by itself."""
 
 
 class MatchedPatches:
@@ -45,15 +53,28 @@ class MatchedPatches:
 
     def __init__(self, runtime: Runtime, session: gr.State, tab: gr.Tab) -> None:
         self.page, self._runtime = MatchesPage(), runtime
-        self._connect_places(session, tab)
-        self._connect_panes(session)
-        self._connect_changes(session)
+        self._connect(session, tab)
         diffusion_change.connect(runtime, session, self.page)
 
-    def drawn(self, session: Session, record: MatchesRecord) -> Shown:
+    def drawn(self, session: Session, record: MatchesRecord, where: str = WINDOW) -> Shown:
         """A record with values of components that show it."""
-        network = network_of(self._runtime, session, record)
-        return record, self.page.fill(views.pair(self._runtime, record, network))
+        runtime, network = self._runtime, network_of(self._runtime, session, record)
+        found, change = runtime.matches.of(record.study, network, record.change), record.change
+        values = {
+            "prompt": views.asked(record, found, network),
+            "viewer": views.scene(runtime, record, network, session.owner),
+            "kind": gr.update(value=change.kind, interactive=network.has_gpa),
+            "blocks": gr.update(value=change.place, interactive=network.has_gpa),
+            "seed": gr.update(value=change.seed, visible=change.kind == "random"),
+            "effect_view": gr.update(visible="hidden"),
+            "effect": "",
+        }
+        if not change.nothing:
+            window = match_panes.effect_place(runtime, record, network, where)
+            effect = match_panes.effect_scene(runtime, record, network, window, session.owner)
+            values["effect_view"] = gr.update(value=effect, visible=True)
+            values["effect"] = match_panes.pane(CHANGE, runtime, record, network, where)["effect"]
+        return record, self.page.fill(values)
 
     def show(self, session: Session, shown: Shown) -> Any:
         """Make a record the one that is shown, unless another image was opened meanwhile."""
@@ -66,83 +87,65 @@ class MatchedPatches:
             values = {**values, self.page.spread: MEASURE}
         return values
 
-    def here(self, session: Session, block: int | None) -> Any:
+    def here(self, session: Session) -> Any:
         """Show what is opened at the place that is shown."""
-        return self.show(session, self.drawn(session, record_at(self._runtime, session, block)))
+        return self.show(session, self.drawn(session, record_at(self._runtime, session)))
 
-    def _connect_places(self, session: gr.State, tab: gr.Tab) -> None:
+    def applied(self, session: Session, data: dict[str, Any], where: str) -> Shown:
+        """What was done in the viewer: a match was forced, one taken back, or all.
+
+        Raises:
+            ValueError: It does not work.
+        """
+        record = record_at(self._runtime, session)
+        before = record.change
+        if "force" in data:
+            patch, target = (int(v) for v in data["force"])
+            block = int(data["block"])
+            pairs = with_pair(before.at(block), patch, target)
+            change = Change(FORCED, HERE, block, pairs=pairs)
+            record = replace(record, block=block)
+        elif "undo" in data:
+            pairs = tuple(p for n, p in enumerate(before.pairs) if n != int(data["undo"]))
+            change = replace(before, pairs=pairs) if pairs else Change(block=before.block)
+        else:
+            change = Change(block=before.block)
+        return self._changed(session, record, change, where)
+
+    def _changed(
+        self, session: Session, record: MatchesRecord, change: Change, where: str
+    ) -> Shown:
+        network = network_of(self._runtime, session, record)
+        record = changed(self._runtime, record, network, change)
+        session.change_job.begin()
+        return self.drawn(session, record, where)
+
+    def _connect(self, session: gr.State, tab: gr.Tab) -> None:
         page, runtime = self.page, self._runtime
 
-        def look(session: Session, block: int, x: float, y: float) -> Shown:
-            return self.drawn(session, moved(record_at(runtime, session, block, x, y)))
-
-        def picked(session: Session, block: int, x: float, y: float) -> Shown:
-            record = moved(record_at(runtime, session, block, x, y))
-            record = pick(runtime, record, network_of(runtime, session, record))
-            return self.drawn(session, record)
-
-        def opened(session: Session, block: int) -> Shown | None:
+        def opened(session: Session) -> Shown | None:
             if session.opened is None:  # the first image is on its way, and will be shown
                 return None
-            return self.drawn(session, record_at(runtime, session, block))
-
-        @spoken
-        def clicked(when: float, session: Session, block: int, event: gr.SelectData) -> Any:
-            factor = views.factor_of(session.matches or session.subject())
-            x, y = (place // factor for place in event.index)
-            return self._latest(picked)(when, session, block, x, y)
-
-        inputs = [clock(), session, *page.inputs]
-        page.block.input(self._latest(look), inputs, page.outputs, js=NOW, **_EVENT)
-        places = [page.x.submit, page.y.submit]
-        gr.on(places, self._latest(picked), inputs, page.outputs, js=NOW, **_EVENT)
-        inputs = [clock(), session, page.block]
-        page.picture.select(clicked, inputs, page.outputs, js=NOW, **_EVENT)
-        # The window may have moved on another page.
-        tab.select(self._latest(opened), inputs, page.outputs, js=NOW, **_EVENT)
-
-    def _connect_panes(self, session: gr.State) -> None:
-        page, runtime = self.page, self._runtime
-
-        @spoken
-        def show_pane(session: Session, name: str, where: str) -> Any:
-            record = session.matches
-            if record is None:
-                return gr.skip()
-            network = network_of(runtime, session, record)
-            return page.fill(match_panes.pane(name, runtime, record, network, where))
-
-        inputs = [session, page.open_pane, page.where]
-        # Whatever changes the image, from wherever: the open pane follows.
-        gr.on([page.picture.change, page.where.input], show_pane, inputs, page.details, **_LATE)
-        for name, tab in page.tabs.items():
-            opened = tab.select(
-                lambda name=name: name, None, page.open_pane, queue=False, **PRIVATE
-            )
-            opened.then(show_pane, inputs, page.details, **_LATE)
-
-    def _connect_changes(self, session: gr.State) -> None:
-        page, runtime = self.page, self._runtime
+            return self.drawn(session, record_at(runtime, session))
 
         def change_matches(
-            session: Session, block: int, where: str, kind: str, blocks: str, seed: float
+            session: Session, at: Any, where: str, kind: str, blocks: str, seed: float
         ) -> Shown:
-            record = record_at(runtime, session, block)
+            record = _looked_at(runtime, session, at)
             change = Change(kind, blocks, record.block, int(seed or 0))
             if kind == FORCED and record.change.kind == FORCED:
                 change = record.change  # only place or seed were touched, which do not matter here
-            return apply(session, record, change, where)
+            return self._changed(session, record, change, where)
 
-        def reset(session: Session, block: int, where: str) -> Shown:
-            record = record_at(runtime, session, block)
-            return apply(session, record, Change(block=record.block), where)
+        def elsewhere(session: Session, at: Any, where: str) -> Shown:
+            return self.drawn(session, _looked_at(runtime, session, at), where)
 
-        def apply(session: Session, record: MatchesRecord, change: Change, where: str) -> Shown:
-            network = network_of(runtime, session, record)
-            record = changed(runtime, record, network, change)
-            session.change_job.begin()
-            panes = match_panes.pane(CHANGE, runtime, record, network, where)
-            return record, {**self.drawn(session, record)[1], **page.fill(panes)}
+        @spoken
+        def applied(when: float, session: Session, where: str, event: gr.EventData) -> Any:
+            def done(session: Session) -> Shown:
+                return self.applied(session, said(event), where)
+
+            return self._latest(done)(when, session)
 
         @spoken
         def in_use(session: Session) -> dict[Any, Any]:
@@ -150,19 +153,32 @@ class MatchedPatches:
             seed = gr.update(value=change.seed, visible=change.kind == "random")
             return {page.kind: change.kind, page.blocks: change.place, page.seed: seed}
 
-        both = [*page.outputs, *page.named(*match_panes.NAMES[CHANGE])]
-        inputs = [clock(), session, page.block, page.where]
+        @spoken
+        def reach(session: Session, at: Any) -> list[Any]:
+            record = _looked_at(runtime, session, at)
+            network = network_of(runtime, session, record)
+            return list(match_panes.pane(REACH, runtime, record, network).values())
+
+        # The window may have moved on another page.
+        tab.select(self._latest(opened), [clock(), session], page.outputs, js=NOW, **_EVENT)
+        inputs = [clock(), session, page.at, page.where]
         made = gr.on(
             [page.kind.input, page.blocks.input, page.seed.submit],
             self._latest(change_matches),
             [*inputs, page.kind, page.blocks, page.seed],
-            both,
-            js=NOW,
+            page.outputs,
+            js=_AT,
             **_EVENT,
         )
+        inside = [clock(), session, page.where]
+        forced = page.viewer.apply(applied, inside, page.outputs, js=NOW, **_EVENT)
         # What did not work must not stay chosen.
-        made.failure(in_use, session, page.named("kind", "blocks", "seed"), **PRIVATE)
-        page.reset.click(self._latest(reset), inputs, both, js=NOW, **_EVENT)
+        for event in (made, forced):
+            event.failure(in_use, session, page.named("kind", "blocks", "seed"), **PRIVATE)
+        page.where.input(self._latest(elsewhere), inputs, page.outputs, js=_AT, **_EVENT)
+        page.reach_box.expand(
+            reach, [session, page.at], page.named("reach", "reached"), js=_AT_ALONE, **_EVENT
+        )
 
     def _latest(self, handler: Callable[..., Shown | None]) -> Callable[..., Any]:
         """A handler whose answer counts only while nothing else was asked of the page.
@@ -185,10 +201,17 @@ class MatchedPatches:
         return spoken(in_order)
 
 
+def _looked_at(runtime: Runtime, session: Session, at: Any) -> MatchesRecord:
+    """The record at the block and place that the browser says are looked at."""
+    if not isinstance(at, dict):
+        return record_at(runtime, session)
+    return moved(record_at(runtime, session, at.get("block"), at.get("x"), at.get("y")))
+
+
 def record_at(
     runtime: Runtime,
     session: Session,
-    block: int | None,
+    block: int | None = None,
     x: float | None = None,
     y: float | None = None,
 ) -> MatchesRecord:
@@ -197,10 +220,13 @@ def record_at(
     Args:
         runtime: Computes and keeps.
         session: The visitor's.
-        block: Number from 1; one that the network has not becomes 1.
+        block: Number from 1; by default the one that is shown.
         x: Column in SR pixels; with ``y``, the row of the place. By default the place that is
             shown, or the middle of the window.
         y: See ``x``.
+
+    Raises:
+        ValueError: There is no such block.
     """
     opened, network = current(runtime, session)
     height, width = opened.size
@@ -212,7 +238,8 @@ def record_at(
     if x is None or y is None:
         x, y = old.place
     place = int(np.clip(x, 0, width - 1)), int(np.clip(y, 0, height - 1))
-    number = checked_block(runtime.matches.of(opened.study, network), block)
+    number = old.block if block is None else block
+    number = checked_block(runtime.matches.of(opened.study, network), number)
     return replace(old, window=window, place=place, block=number)
 
 
@@ -234,31 +261,6 @@ def changed(
     if not change.nothing:
         runtime.matches.outcome(record.study, network, change)
     return replace(record, change=change, first=None)
-
-
-def pick(runtime: Runtime, record: MatchesRecord, network: Network) -> MatchesRecord:
-    """A click at the record's place: while a match is to be forced, the patch, then its target.
-
-    Returns:
-        The record after it: once a match is forced, at the patch whose match that is.
-    """
-    if record.change.kind != FORCED or not network.has_gpa:
-        return record
-    block = views.block_of(record, runtime.matches.of(record.study, network))
-    patch = views.patch_of(record, block)
-    if record.first is None:
-        return replace(record, first=patch)
-    pairs = with_pair(record.change, record.first, patch)
-    top, left = (
-        int((int(v) + block.patch_size / 2) * network.scale) for v in block.origins[record.first]
-    )
-    change = replace(record.change, block=record.block, pairs=pairs)
-    return replace(record, change=change, first=None, place=_inside(record, left, top))
-
-
-def _inside(subject: Subject, x: int, y: int) -> tuple[int, int]:
-    height, width = subject.size
-    return min(x, width - 1), min(y, height - 1)
 
 
 def with_pair(change: Change, patch: int, target: int) -> tuple[tuple[int, int], ...]:

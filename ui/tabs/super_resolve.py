@@ -1,29 +1,36 @@
-"""*Super-resolve*: two contenders under a slider, and all of them in numbers and side by side."""
+"""*Super-resolve*: contenders in one linked view, and all of them in numbers."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
 from hpinet import write_picture
-from hpinet.errors import UserError
+from hpinet.analysis.match_statistics import in_degree
 from hpinet.imaging.images import from_uint8
 from lam import Window
-from ui.compute.contenders import BICUBIC, NETWORK, ORIGINAL, Contender, find
+from ui.compute.contenders import BICUBIC, KINDS, NETWORK, ORIGINAL, Contender, find
 from ui.compute.runtime import Runtime
 from ui.compute.scores import Scores
 from ui.events.handlers import PRIVATE, spoken
+from ui.state.network import SWITCHED_OFF
 from ui.state.record import ComparisonRecord
 from ui.state.session import Session
-from ui.views import comparison
+from ui.viewer.component import said, viewer
+from ui.views import comparison, verdicts
 from ui.views.scores import table
 
-from .components import Page, press_when_made, saver
+from .components import Page, html, press_when_made, saver
 
-METRICS = "PSNR-Y and SSIM leave out a border as wide as the scale. Bold: the chosen network."
+METRICS = (
+    "A contender is one way to the large image; the twin is a network of the same size, trained "
+    "without Global Pixel Access (GPA). PSNR-Y and SSIM leave out a border as wide as the scale. "
+    "Bold: the best of the column."
+)
 
 _FIRST = (BICUBIC, NETWORK)  # what the first paint waits for
 
@@ -33,75 +40,19 @@ class SuperResolvePage(Page):
 
     def __init__(self) -> None:
         with gr.Row():
-            with gr.Column(scale=6, min_width=420, elem_id="compare"):
-                self.slider = gr.ImageSlider(
-                    label="Drag the handle to compare",
-                    format="png",
-                    interactive=False,
-                    max_height=492,
-                    elem_id="slider",
-                    buttons=["fullscreen"],
-                )
-            with gr.Column(scale=7, min_width=380):
-                with gr.Row():
-                    self.left = _side("Left half shows", BICUBIC, "left")
-                    self.right = _side("Right half shows", NETWORK, "right")
+            with gr.Column(scale=7, min_width=320, elem_id="compare-column"):
+                self.viewer = viewer("compare", "Super-resolve: contenders of one image")
+            with gr.Column(scale=5, min_width=320):
                 self.scores = gr.HTML(elem_id="scores", padding=False)
                 gr.Markdown(METRICS, elem_classes=["words", "hint"])
+                self.verdict = html("verdict", label="In words")
                 self.notes = gr.Markdown(elem_id="notes", elem_classes=["words"])
-                with gr.Row():
-                    self.save_left = _save("Save the left image (PNG)", "save-left")
-                    self.save_right = _save("Save the right image (PNG)", "save-right")
-                    self.left_file, self.right_file = saver("left-file"), saver("right-file")
-                self.view = gr.Radio(
-                    [(name, view) for view, name in comparison.VIEWS.items()],
-                    value=comparison.WINDOW,
-                    label="Side by side below",
-                    elem_id="closer-view",
-                )
-        with gr.Row(elem_id="closer"):
-            self.overview = gr.Image(
-                label="Click to move the window",
-                height=216,
-                format="png",
-                interactive=False,
-                buttons=[],
-                elem_id="overview",
-                elem_classes=["pick", "titled"],
-                scale=1,
-                min_width=190,
-            )
-            with gr.Column(scale=5, min_width=380):
-                self.strip = gr.HTML(elem_id="strip", padding=False)
-
-    @property
-    def choices(self) -> list[Any]:
-        """What is compared with what, and which view is below."""
-        return self.named("left", "right", "view")
-
-    @property
-    def window(self) -> list[Any]:
-        """What shows the window."""
-        return self.named("overview", "strip")
+                self.file = saver("contender-file")
 
     @property
     def outputs(self) -> list[Any]:
         """Everything that another image changes."""
-        return [*self.named("left", "right", "slider", "notes", "overview"), *self.late]
-
-    @property
-    def late(self) -> list[Any]:
-        """What comes contender by contender."""
-        return self.named("scores", "strip", "save_left", "save_right")
-
-
-def _side(label: str, value: str, name: str) -> gr.Dropdown:
-    named = [("Bicubic", BICUBIC), ("The network", NETWORK)]
-    return gr.Dropdown(named, value=value, label=label, elem_id=name, min_width=150)
-
-
-def _save(label: str, name: str) -> gr.Button:
-    return gr.Button(label, elem_id=name, interactive=False, size="sm", min_width=120)
+        return self.named("viewer", "scores", "verdict", "notes")
 
 
 class SuperResolve:
@@ -117,141 +68,121 @@ class SuperResolve:
 
     def __init__(self, runtime: Runtime, session: gr.State) -> None:
         self.page, self._runtime = SuperResolvePage(), runtime
-        self._connect(session)
-
-    def _connect(self, session: gr.State) -> None:
-        page, runtime = self.page, self._runtime
+        page = self.page
 
         @spoken
-        def compare(session: Session, left: str, right: str) -> dict[Any, Any]:
+        def computed(session: Session, event: gr.EventData) -> dict[str, Any]:
             record = shown(session)
-            among = runtime.contenders.among(record)
-            pair = find(among, left, BICUBIC), find(among, right, NETWORK)
-            return page.fill(
-                {
-                    "slider": comparison.slides(runtime, record, *pair),
-                    **comparison.save_buttons(*pair),
-                }
-            )
+            chosen = self._named(record, event)
+            runtime.contenders.pixels(chosen, record.study, record.network.scale)
+            return comparison.scene(runtime, record, _window(session), session.owner, [chosen])
 
         @spoken
-        def look(session: Session, view: str) -> dict[Any, Any]:
-            return {page.strip: _strip(runtime, session, shown(session), view)}
+        def saved(session: Session, event: gr.EventData) -> str:
+            record = shown(session)
+            return save(runtime, self._named(record, event), record)
 
         quick = {**PRIVATE, "concurrency_id": "closer"}
-        gr.on(
-            [page.left.input, page.right.input],
-            compare,
-            [session, page.left, page.right],
-            page.named("slider", "save_left", "save_right"),
-            **quick,
-        )
-        page.view.input(look, [session, page.view], page.strip, **quick)
-        for button, kind, file, default in (
-            (page.save_left, page.left, page.left_file, BICUBIC),
-            (page.save_right, page.right, page.right_file, NETWORK),
-        ):
-            made = button.click(self._saver(default), [session, kind], file, **quick)
-            press_when_made(made, file)
+        page.viewer.input(computed, session, page.viewer, **quick)
+        made = page.viewer.download(saved, session, page.file, **quick)
+        press_when_made(made, page.file)
 
-    def _saver(self, default: str) -> Callable[[Session, str], str]:
-        @spoken
-        def saved(session: Session, kind: str) -> str:
-            record = shown(session)
-            chosen = find(self._runtime.contenders.among(record), kind, default)
-            return save(self._runtime, chosen, record)
+    def _named(self, record: ComparisonRecord, event: gr.EventData) -> Contender:
+        kind = str(said(event).get("contender"))
+        return find(self._runtime.contenders.among(record), kind, NETWORK)
 
-        return saved
-
-    def first(
-        self, session: Session, left: str | None, right: str | None, view: str
-    ) -> dict[str, Any]:
+    def first(self, session: Session) -> dict[str, Any]:
         """Values by names, without waiting for more than must be seen at once."""
         runtime, record = self._runtime, of_opened(session)
-        contenders, scale = runtime.contenders, record.network.scale
-        among = contenders.among(record)
-        pair = find(among, left, BICUBIC), find(among, right, NETWORK)
-        try:
-            slider = comparison.slides(runtime, record, *pair)
-        except UserError:  # a contender that is too slow for this image: its row says so
-            pair = find(among, BICUBIC, BICUBIC), find(among, NETWORK, NETWORK)
-            slider = comparison.slides(runtime, record, *pair)
-        named = [(c.label, c.kind) for c in among]
-        ready = [c for c in among if c.kind in {*_FIRST, *(p.kind for p in pair)}]
-        measure = runtime.scorer.measure
+        scale, measure = record.network.scale, self._runtime.scorer.measure
+        among = standing(runtime.contenders.among(record))
+        ready = [c for c in among if c.kind in _FIRST]
         rows: list[tuple[Contender, Scores | None]] = [
-            (c, measure(c, record.study, scale, False) if c in ready else None)
-            for c in among
-            if c.kind != ORIGINAL
+            (c, measure(c, record.study, scale, False) if c in ready else None) for c in among
         ]
         values = {
-            "left": gr.update(choices=named, value=pair[0].kind),
-            "right": gr.update(choices=named, value=pair[1].kind),
-            "slider": slider,
-            "notes": comparison.description(record, contenders.left_out(record)),
-            "overview": comparison.overview(runtime, record, _window(session)),
+            "notes": comparison.description(record, runtime.contenders.left_out(record)),
             "scores": table(rows, record.study),
-            "strip": _strip(runtime, session, record, view, ready),
-            "save_left": gr.update(interactive=False),
-            "save_right": gr.update(interactive=False),
+            "verdict": "",
+            "viewer": comparison.scene(runtime, record, _window(session), session.owner, ready),
         }
         session.comparison = record
         return values
 
-    def rest(
-        self, session: Session, left: str | None, right: str | None, view: str
-    ) -> Iterator[dict[str, Any]]:
+    def rest(self, session: Session) -> Iterator[dict[str, Any]]:
         """Values by names, contender by contender, the slow LPIPS last."""
         runtime, record = self._runtime, shown(session)
         study, scale = record.study, record.network.scale
-        among = runtime.contenders.among(record)
-        pair = find(among, left, BICUBIC), find(among, right, NETWORK)
-        compared = [c for c in among if c.kind != ORIGINAL]
+        compared = standing(runtime.contenders.among(record))
         results: dict[str, Scores] = {}
-        buttons: dict[str, Any] = {}
         for perceptual in (False, True):
-            for number, contender in enumerate(compared):
-                results[contender.kind] = runtime.scorer.measure(
-                    contender, study, scale, perceptual
-                )
+            for contender in compared:
+                found = runtime.scorer.measure(contender, study, scale, perceptual)
+                results[contender.kind] = found
                 if session.comparison is not record:
                     return
-                if not perceptual and number == 0:
-                    continue  # shown already beside the network, which is known too
-                reason = runtime.scorer.lpips_reason(study) if perceptual else ""
-                # Whole values every time: a tab that was not opened yet keeps only the latest.
-                values = {
-                    "scores": table([(c, results.get(c.kind)) for c in compared], study, reason),
-                    "strip": _strip(
-                        runtime, session, record, view, [c for c in compared if c.kind in results]
-                    ),
-                }
-                yield {**values, **buttons}
+                if not perceptual and contender.kind in _FIRST:
+                    continue  # shown already
+                yield self._late(session, record, compared, results, perceptual, perceptual)
             if not perceptual:
-                buttons = comparison.save_buttons(*pair)
+                if session.comparison is not record:
+                    return
+                yield self._late(session, record, compared, results, perceptual, True)
                 if study.hr is None:
-                    yield {**values, **buttons}
                     return
 
-    def window_moved(self, session: Session, view: str) -> dict[str, Any]:
+    def _worth(self, record: ComparisonRecord) -> str:
+        """What GPA is worth on this image; empty for a network without."""
+        runtime, study = self._runtime, record.study
+        network = runtime.catalogue.get(record.network.label, record.uploaded)
+        if not network.has_gpa:
+            return ""
+        images = [runtime.super_resolved(study, network, way) for way in (None, SWITCHED_OFF)]
+        change = np.abs(images[0].pixels.astype(np.float64) - images[1].pixels).mean()
+        blocks = runtime.matches.of(study, network).blocks
+        hubs = [
+            float(in_degree(b.index[0].cpu().numpy()).max() / len(b.origins))
+            for b in blocks
+            if b is not None
+        ]
+        return verdicts.worth(network, float(change), hubs)
+
+    def _late(
+        self,
+        session: Session,
+        record: ComparisonRecord,
+        compared: list[Contender],
+        results: dict[str, Scores],
+        perceptual: bool,
+        ended: bool = False,
+    ) -> dict[str, Any]:
+        """Whole values every time: a tab that was not opened yet keeps only the latest."""
+        runtime, study = self._runtime, record.study
+        reason = runtime.scorer.lpips_reason(study) if perceptual else ""
+        rows = [(c, results.get(c.kind)) for c in compared]
+        return {
+            "scores": table(rows, study, reason),
+            "verdict": verdicts.contenders(rows, study) + (self._worth(record) if ended else ""),
+            "viewer": comparison.scene(runtime, record, _window(session), session.owner),
+        }
+
+    def moved(self, session: Session) -> dict[str, Any]:
         """Values that show the window where it is now; none before there is an image."""
         record = session.comparison
         if record is None:
             return {}
-        runtime = self._runtime
-        strip = _strip(runtime, session, record, view)
-        return {"overview": comparison.overview(runtime, record, _window(session)), "strip": strip}
+        found = comparison.scene(self._runtime, record, _window(session), session.owner)
+        return {"viewer": found}
+
+
+def standing(among: list[Contender]) -> list[Contender]:
+    """Those that are scored without being asked for: not the original, nor the list's others."""
+    return [c for c in among if c.kind in KINDS and c.kind != ORIGINAL]
 
 
 def _window(session: Session) -> Window:
     assert session.window is not None
     return session.window
-
-
-def _strip(
-    runtime: Runtime, session: Session, record: ComparisonRecord, view: str, *ready: Any
-) -> str:
-    return comparison.contenders_strip(runtime, record, _window(session), view, *ready)
 
 
 def of_opened(session: Session) -> ComparisonRecord:
@@ -284,6 +215,6 @@ def save(runtime: Runtime, contender: Contender, record: ComparisonRecord) -> st
             write_picture(path, from_uint8(runtime.contenders.pixels(contender, study, scale)))
         else:
             found = runtime.contenders.restored(contender, study, scale)
-            write_picture(path, found.picture.rgb, found.picture.alpha)
+            write_picture(path, found.image.rgb, found.image.alpha)
         store.tidy()
     return str(path)

@@ -24,8 +24,6 @@ THEME = gr.themes.Default(
 )
 
 CSS = (_HERE / "page.css").read_text("utf-8")
-JS = (_HERE / "accessible.js").read_text("utf-8")
-"""Runs in the browser when the page opens."""
 
 
 @lru_cache(maxsize=1)
@@ -71,6 +69,11 @@ def prompt(text: str, warn: bool = False, stale: str = "") -> str:
         stale: As for `status_bar`.
     """
     return render("prompt", text=text, warn=warn, stale=stale)
+
+
+def paragraphs(texts: Sequence[str]) -> str:
+    """Sentences under each other, as HTML."""
+    return render("paragraphs", texts=texts)
 
 
 def listing(header: list[str], rows: list[list[str]]) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
 from hpinet.imaging.images import to_uint8
-from lam import Window
+from lam import LocalAttributionResult, Window
+from lam.attribution.film import Frames
 from lam.figures.areas import draw_area_of_interest
 from lam.figures.heatmaps import (
     colour_limit,
@@ -23,14 +24,25 @@ from lam.figures.heatmaps import (
 from lam.figures.palette import WHITE
 from lam.figures.plots import importance_difference
 from lam.metrics.areas import area_of_interest, area_report
-from ui.state.file_store import ImageStore
+from lam.metrics.patch_shares import block_shares
+from lam.validation.blurring import BlurringEffect
 from ui.state.inputs import Pixels
-from ui.state.options import AREAS, BICUBIC, DIFFERENCE, IMPORTANCE, LAM, PERCENTILE, ROOT, How
-from ui.state.record import MapsRecord, Region, Result, Subject
+from ui.state.options import (
+    AREAS,
+    BICUBIC,
+    DIFFERENCE,
+    IMPORTANCE,
+    LAM,
+    PERCENTILE,
+    ROOT,
+    How,
+    Look,
+)
+from ui.state.record import MapsRecord, Opened, Region, Result
+from ui.viewer.store import STORE, Owner
 
 from . import text as words
-from .html import status_bar
-from .legends import legend
+from .html import listing, status_bar
 
 
 def announcement(how: How, guess: float | None) -> str:
@@ -78,53 +90,158 @@ def _area(record: MapsRecord) -> str:
     )
 
 
-def factor_of(subject: Subject) -> int:
-    """How much the SR image is enlarged to be shown and clicked on."""
-    return enlarging_factor(*subject.size)
-
-
-def window_pixels(subject: Subject, sr: Pixels, window: Window, region: Region) -> Pixels:
+def window_pixels(record: MapsRecord) -> Pixels:
     """The SR image with the window, and the attributed region if that is not all."""
-    factor, (left, top, height, width) = factor_of(subject), region
-    image = enlarge(sr, factor)
-    if (height, width) != subject.study.size and height == width:
+    subject, factor = record, enlarging_factor(*record.size)
+    left, top, height, width = record.region
+    image = enlarge(record.sr, factor)
+    if not record.whole and height == width:
         area = Window(left, top, height)
         image = draw_window(image, area, subject.network.scale * factor, WHITE, dashed=True)
-    return draw_window(image, window, factor)
+    return draw_window(image, record.window, factor)
 
 
-def maps(record: MapsRecord, images: ImageStore) -> dict[str, Any]:
-    """Maps, what they say, their scale and all figures, by the names of the page's components."""
-    if not record.results:
-        return {}
-    drawn, limit, shares = draw_all(record)
-    found = record.results
-    first, second = (*record.without, None, None)[:2]
-    without = None if first is None else found.get(first)
-    fourth = None if second is None else found.get(second)
+def scene(
+    opened: Opened,
+    sr: Pixels,
+    window: Window,
+    region: Region,
+    record: MapsRecord | None,
+    owner: Owner,
+    films: Mapping[str, Frames] | None = None,
+) -> dict[str, Any]:
+    """The viewer's value: the image with the window that is chosen, and the maps that there are.
 
-    def image(way: str | None, title: str, **more: Any) -> Any:
-        pixels = drawn.get(way)
-        return gr.update(
-            value=None if pixels is None else images.shown(pixels), label=title, **more
-        )
-
-    return {
-        "with_map": image(None, _first_title(record)),
-        "without_map": image(first or "", _without_title(record, first)),
-        "third_map": image(BICUBIC, _third_title(record)),
-        "fourth_map": image(second or "", _without_title(record, second), visible=bool(second)),
-        "with_words": words.explained(found.get(None), without, first=True),
-        "without_words": words.explained(without, None)
-        if first
-        else words.nothing_to_switch(record.network),
-        "third_words": _third_words(record),
-        "fourth_words": gr.update(
-            value=words.explained(fourth, None) if second else "", visible=bool(second)
-        ),
-        "legend": legend(record.look, limit, shares),
-        "numbers": numbers(record),
+    Args:
+        opened: What is opened.
+        sr: Its SR image.
+        window: The window that is chosen.
+        region: What is to be attributed for it.
+        record: The maps so far, maybe of another window; those of another image are left out.
+        owner: Who may read the numbers.
+        films: The steps of finished maps, by their names.
+    """
+    height, width = opened.size
+    value: dict[str, Any] = {
+        "kind": "maps",
+        "key": owner.key,
+        "name": opened.study.name,
+        "network": opened.network.label,
+        "size": [width, height],
+        "scale": opened.network.scale,
+        "image": STORE.image(sr, owner),
+        "lr": STORE.image(to_uint8(opened.study.lr.rgb), owner),
+        **_place(window, region),
+        "home": [opened.network.scale * v for v in (*region[:2], region[3], region[2])],
+        "maps": [],
+        "stamp": f"{opened.study.key[:8]} {opened.network.label} {window.left},{window.top}",
     }
+    if record is None or not record.results or record.study.key != opened.study.key:
+        return value
+    arrays: dict[str, NDArray[Any]] = {}
+    maps = []
+    for name, way, title in panes(record):
+        result = record.results.get(way)
+        if result is None:
+            continue
+        arrays[f"importance_{name}"] = result.importance
+        arrays[f"signed_{name}"] = result.attribution.sum(0)
+        areas = area_of_interest(result.importance)
+        mask = np.zeros(result.importance.shape, np.uint8)
+        if areas is not None:
+            mask[areas.coarse], mask[areas.fine] = 1, 2
+        arrays[f"areas_{name}"] = mask
+        maps.append(
+            {
+                "name": name, "title": title, "short": _SHORT[name],
+                "words": map_words(record, way), "di": words.spread(result),
+                "box": None if areas is None else areas.box,
+            }
+        )  # fmt: skip
+    value |= {
+        "maps": maps,
+        "pack": STORE.packed(arrays, owner),
+        "of": _place(record.window, record.region),
+        "film": {
+            name: _film(frames, record.results[way], owner)
+            for name, way, _ in panes(record)
+            if (frames := (films or {}).get(name)) is not None
+        },
+        "stamp": f"{value['stamp']} {sum(m.progress for m in record.results.values()):.3f}",
+    }
+    return value
+
+
+def _place(window: Window, region: Region) -> dict[str, Any]:
+    return {"window": [window.left, window.top, window.size], "region": list(region)}
+
+
+def _film(frames: Frames, result: Result, owner: Owner) -> dict[str, Any]:
+    assert isinstance(result, LocalAttributionResult)
+    arrays: dict[str, Any] = {"steps": frames.steps}
+    for number, (index, (origins, _)) in enumerate(
+        zip(frames.matches, frames.patches, strict=True)
+    ):
+        arrays |= {f"index_{number}": index, f"origins_{number}": origins}
+    return {
+        "pack": STORE.packed(arrays, owner),
+        "alphas": frames.alphas.tolist(),
+        "curve": [
+            [0, result.detector_start],
+            *zip(frames.alphas.tolist(), frames.values.tolist(), strict=True),
+            [1, result.detector_end],
+        ],
+        "patches": [side for _, side in frames.patches],
+    }
+
+
+_SHORT = {"with": "network", "without": "without GPA", "fourth": "GPA off", "bicubic": "bicubic"}
+"""What the read-out calls the maps."""
+
+
+def panes(record: MapsRecord) -> list[tuple[str, str | None, str]]:
+    """Name, way and title of every map, in the order of the page."""
+    found: list[tuple[str, str | None, str]] = [("with", None, _first_title(record))]
+    for name, way in zip(("without", "fourth"), record.without, strict=False):
+        found.append((name, way, _without_title(record, way)))
+    return [*found, ("bicubic", BICUBIC, "Bicubic interpolation")]
+
+
+def map_words(record: MapsRecord, way: str | None) -> list[str]:
+    """What a map says, a sentence each."""
+    found, others = record.results.get(way), [record.results.get(w) for w in record.without]
+    told = words.explained(found, others if way is None else [], first=way is None)
+    if way is None and found is not None and found.finished and record.matches is not None:
+        shares = block_shares(
+            found.importance, record.matches, record.inner_window, record.network.scale
+        )
+        told += words.in_matches([block["in_match"] for block in shares])
+    if way == BICUBIC and found is not None:
+        told = [*told, words.BICUBIC]
+    return told
+
+
+def asked(
+    record: MapsRecord, count: int, found: Mapping[str | None, tuple[float, BlurringEffect]]
+) -> str:
+    """What blurring some pixels did, beside what attribution says of them, as HTML."""
+    rows = [
+        [
+            title,
+            words.percent(found[way][0]),
+            words.percent(found[way][1].lost),
+            f"{found[way][1].mean:.2f} / {found[way][1].largest:.1f}",
+        ]
+        for _, way, title in panes(record)
+        if way in found
+    ]
+    head = [
+        f"{count} painted LR {'pixel' if count == 1 else 'pixels'}",
+        "share of the importance (attribution)",
+        "share of the window's detail that goes when they are blurred",
+        "change of the window, mean / largest (grey levels)",
+    ]
+    return listing(head, rows)
 
 
 def draw_all(record: MapsRecord) -> tuple[dict[str | None, Pixels | None], float, float | None]:
@@ -145,6 +262,17 @@ def shared_limit(record: MapsRecord) -> float:
         return record.look.end
     # Also the size of the signed sum over the channels.
     return colour_limit([m.importance for m in record.results.values()], record.look.end)
+
+
+def scale_words(look: Look, limit: float, shares: float | None) -> str:
+    """What the colours of drawn maps mean, in a sentence."""
+    kind = "by square root" if look.colours == ROOT else "linear"
+    told = f"{look.view}: one {kind} scale for all maps, which ends at {limit:.2g}."
+    if look.view == AREAS:
+        told = "Areas of interest: box 20%, fine area 50%, coarse area 95% of the importance."
+    if shares is not None:
+        told += f" Difference: up to {100 * shares:.2g}% of each map's importance, per pixel."
+    return told[0].upper() + told[1:]
 
 
 def draw(record: MapsRecord, result: Result, limit: float) -> Pixels:
@@ -196,26 +324,8 @@ def _first_title(record: MapsRecord) -> str:
     return f"With GPA: {network.label}" if network.has_gpa else f"{network.label} (no GPA)"
 
 
-def _without_title(record: MapsRecord, way: str | None) -> str:
-    if way is None:
-        return "Without GPA: none"
+def _without_title(record: MapsRecord, way: str) -> str:
     return words.TITLES[way] if len(record.without) < 2 else words.SHORT_TITLES[way]
-
-
-def _third_title(record: MapsRecord) -> str:
-    if record.look.third == DIFFERENCE:
-        if len(record.without) > 1:
-            return "Difference to trained so"
-        return "Difference: with less without"
-    return "Bicubic interpolation"
-
-
-def _third_words(record: MapsRecord) -> str:
-    if record.look.third == DIFFERENCE:
-        return words.difference(*_compared(record))
-    found = record.results.get(BICUBIC)
-    text = words.explained(found, None)
-    return text if found is None else f"{text}\n\n{words.BICUBIC}"
 
 
 def numbers(record: MapsRecord) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The panes beside the image of matches: one block, all blocks, reach, and what a change does."""
+"""Figures of matches: one block, all blocks, reach, and what a change does."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ from ui.state.inputs import Pixels
 from ui.state.network import Network
 from ui.state.options import BLOCK, CHANGE, PAIRS, PATCH, REACH, WINDOW, Change
 from ui.state.record import MatchesRecord
+from ui.viewer.store import STORE, Owner
 
 from . import match_text
+from .comparison import compared
 from .html import listing
-from .matches import block_of, factor_of, patch_of
+from .matches import block_of, factor_of, patch_of, pixels_of
 from .path import drawn
 
 NAMES = {
@@ -83,12 +85,14 @@ def _block(runtime: Runtime, record: MatchesRecord, network: Network) -> list[An
 def _pairs(runtime: Runtime, record: MatchesRecord, network: Network) -> list[Any]:
     """The paper's Fig. 8: patch and match in every block, on the image and side by side."""
     (x, y), scale = record.place, network.scale
-    outcome = runtime.matches.outcome(record.study, network, record.change)
+    # Shown for images of any size: only changes need a pass that can be taken up again.
+    matches = runtime.matches.of(record.study, network, record.change)
+    pixels = pixels_of(runtime, record, network)
     point = ((x + 0.5) / scale, (y + 0.5) / scale)
-    pairs = pairs_at(outcome.matches, point[1], point[0])
+    pairs = pairs_at(matches, point[1], point[0])
     factor = factor_of(record)
-    boxes = draw_pairs(enlarge(outcome.pixels, factor), pairs, point, scale * factor)
-    return [boxes, pair_rows(outcome.pixels, pairs, scale)]
+    boxes = draw_pairs(enlarge(pixels, factor), pairs, point, scale * factor)
+    return [boxes, pair_rows(pixels, pairs, scale)]
 
 
 def _reach(record: MatchesRecord, network: Network) -> list[Any]:
@@ -111,6 +115,37 @@ def _reach(record: MatchesRecord, network: Network) -> list[Any]:
         drawn(reach_figure(to_uint8(study.lr.rgb), reaches)),
         listing(head, match_text.reached([r.summary() for r in reaches])),
     ]
+
+
+def effect_scene(
+    runtime: Runtime, record: MatchesRecord, network: Network, window: Window, owner: Owner
+) -> dict[str, Any]:
+    """The viewer's value that compares the SR image before and after the change.
+
+    Args:
+        runtime: Computes and keeps.
+        record: The change.
+        network: The record's.
+        window: Where to look first.
+        owner: Who may see the images.
+    """
+    contenders = [
+        {"name": name, "label": label, "image": STORE.image(pixels, owner)}
+        for name, label, pixels in (
+            ("before", "Before", runtime.super_resolved(record.study, network).pixels),
+            ("after", "After the change", pixels_of(runtime, record, network)),
+        )
+    ]
+    if record.study.hr is not None:
+        original = STORE.image(record.study.hr, owner)
+        contenders.append({"name": "original", "label": "The original", "image": original})
+    (height, width), side = record.size, 2 * window.size
+    left, top = window.left - window.size // 2, window.top - window.size // 2
+    home = [max(0, min(left, width - side)), max(0, min(top, height - side)), side, side]
+    return compared(
+        record, window, owner, contenders, ("before", "after"), mode="difference",
+        home=home if side <= min(height, width) else None,
+    )  # fmt: skip
 
 
 def effect_place(runtime: Runtime, record: MatchesRecord, network: Network, where: str) -> Window:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from hpinet import BlockMatches
 from hpinet.analysis.intervention_effect import Effect
 from hpinet.analysis.match_statistics import BlockStatistics
+from ui.state.network import NetworkInfo
 from ui.state.options import ELSEWHERE, EVERYWHERE, FORCED, Change
 from ui.state.record import Result
 
@@ -33,7 +33,7 @@ KIND_LABELS = {
     "random": "a random patch",
     "second": "the second best",
     "hr": "the best by HR",
-    FORCED: "a patch I choose: two clicks",
+    FORCED: "a patch I choose",
 }
 """The same as a choice after "let patches attend to"."""
 
@@ -50,10 +50,7 @@ def changed(change: Change, origins: ArrayLike) -> str:
         origins: Of the block's patches.
     """
     if change.kind == FORCED:
-        pairs = (
-            f"{position(patch, origins)} → {position(target, origins)}"
-            for patch, target in change.pairs
-        )
+        pairs = (forced(patch, target, origins) for patch, target in change.pairs)
         return f"Block {change.block}, forced: {'; '.join(pairs) or 'nothing yet'}"
     if change.nothing:
         return "The network's own matches"
@@ -67,17 +64,34 @@ def changed(change: Change, origins: ArrayLike) -> str:
     return f"{text[0].upper()}{text[1:]}{seed} {where}"
 
 
-def runners_up(block: BlockStatistics, patch: int) -> list[list[str]]:
-    """Rows of rank, place, similarity and distance: the match, then the next most similar."""
-    numbers = [int(block.index[patch]), *block.runners_up[patch].tolist()]
-    values = [float(block.similarity[patch]), *block.runner_up_similarity[patch].tolist()]
-    rows = []
-    for rank, (other, value) in enumerate(zip(numbers, values, strict=True)):
-        away = float(np.hypot(*(block.origins[other] - block.origins[patch])))
-        known = f"{value:.3f}" if math.isfinite(value) else "none"
-        name = "match" if rank == 0 else f"no. {rank + 1}"
-        rows.append([name, position(other, block.origins), known, f"{away:.0f}"])
-    return rows
+def forced(patch: int, target: int, origins: ArrayLike) -> str:
+    """A forced pair in words."""
+    return f"{position(patch, origins)} → {position(target, origins)}"
+
+
+def nothing_to_match(network: NetworkInfo) -> str:
+    """Why there are no matches; empty where there are."""
+    if network.has_gpa:
+        return ""
+    return (
+        f"{network.label} has no Global Pixel Access: its patches attend to no other, so there is "
+        "nothing to match or to change."
+    )
+
+
+def statistics_row(block: BlockStatistics) -> list[Any]:
+    """A block's number, patch side, patches, hub, evenness, mutual pairs, distances."""
+    found = block.summary()
+    return [
+        str(found["block"]),
+        found["patch_size"],
+        found["patches"],
+        _percent(found["hub_share"]),
+        _plain(found["evenness"]),
+        _percent(found["mutual_share"]),
+        _plain(found["mean_distance"], 1),
+        _plain(found["chance_distance"], 1),
+    ]
 
 
 def effects(

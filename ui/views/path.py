@@ -49,7 +49,7 @@ def path(
     if isinstance(result, LocalAttributionResult) and result.finished:
         figure = images.shown(figure_pixels(result))
     return {
-        "path_picture": images.shown(lr),
+        "path_image": images.shown(lr),
         "path_window": images.shown(large),
         "switched": _switched(switched, alpha),
         "path_figure": figure,

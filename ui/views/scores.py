@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ui.compute.contenders import NETWORK, ORIGINAL, Contender
+from ui.compute.contenders import ORIGINAL, Contender
 from ui.compute.scores import Scores
 from ui.state.inputs import Study
 
@@ -38,12 +38,23 @@ def table(
         "scores",
         head=_HEAD,
         rows=[
-            {"label": c.label, "chosen": c.kind == NETWORK, "cells": _cells(s, study)}
-            for c, s in compared
+            {"label": c.label, "cells": list(zip(_cells(s, study), marks, strict=True))}
+            for (c, s), marks in zip(compared, _best([s for _, s in compared]), strict=True)
         ],
         troubles=[s.trouble for _, s in compared if s is not None and s.trouble],
         reason=lpips_reason,
     )
+
+
+def _best(found: Sequence[Scores | None]) -> list[list[bool]]:
+    """Which numbers of each row are the best of their column; times are no contest."""
+    marks = [[False] * (len(_HEAD) - 1) for _ in found]
+    for column, (name, better) in enumerate((("psnr", max), ("ssim", max), ("lpips", min))):
+        known = [v for s in found if s is not None and (v := getattr(s, name)) is not None]
+        for row, scores in enumerate(found):
+            if len(known) > 1 and scores is not None:
+                marks[row][column] = getattr(scores, name) == better(known)
+    return marks
 
 
 def _cells(scores: Scores | None, study: Study) -> list[str]:

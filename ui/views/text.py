@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from hpinet.analysis.match_statistics import in_degree
+from hpinet.checkpoints.loading import BUNDLED
 from lam import MethodResult, area_fractions
 from ui.state.network import BOTH, SWITCHED_OFF, TWIN, NetworkInfo
 from ui.state.record import MapsRecord, MatchesRecord, Result, Subject
@@ -36,37 +39,42 @@ METHODS = {
 }
 """The names of `lam.ATTRIBUTION_METHODS`."""
 
-ABOUT_METHODS = {
-    "lam": "Adds up the gradient while the image turns from blurred to sharp.",
-    "saliency": "One gradient, at the image itself: quick and noisy.",
-    "input_x_gradient": "The same gradient times the pixel's brightness.",
-    "occlusion": "Blurs one square of 4x4 pixels after another and sees what is lost: slow.",
-}
-
 BICUBIC = "It uses the 2 nearest LR pixels on each side: a network should use more."
 
 DETECTOR = "The strength of the window's detail along the path"
 
-_NOTABLE = 0.1  # differences of the diffusion index below this share say nothing
+NOTABLE = 0.1
+"""Logarithm of the quotient of two diffusion indices below which neither is called wider: a tenth
+either way."""
 
 
-def explained(result: Result | None, other: Result | None, first: bool = False) -> str:
-    """What a map says, beside that of the network without GPA if there is one.
+def explained(
+    result: Result | None, others: Sequence[Result | None] = (), first: bool = False
+) -> list[str]:
+    """What a map says, a sentence each, beside those of the network without GPA.
 
     Args:
         result: The map; None while there is none.
-        other: That without GPA.
+        others: Those without GPA, in the order of the page.
         first: Whether to say what the diffusion index is.
     """
     if result is None:
-        return "Coming."
+        return ["Coming."]
     about = "0-100: how widely the pixels that matter spread"
-    text = f"**Diffusion index {spread(result)}**" + (f" ({about})" if first else "")
+    told = [f"**Diffusion index {spread(result)}**" + (f" ({about})" if first else "")]
     if result.finished:
-        text += "\n\n" + areas(result.importance)
-    text += "\n\n" + balance(result)
-    more = comparison(result, other)
-    return text + (f"\n\n{more}" if more else "")
+        told.append(areas(result.importance))
+    told += [balance(result), comparison(result, *others)]
+    return [sentence for sentence in told if sentence]
+
+
+def in_matches(shares: Sequence[float | None]) -> list[str]:
+    """How much of the importance only matches can have brought, by block."""
+    known = [share for share in shares if share is not None]
+    if not known:
+        return []
+    mean = sum(known) / len(known)
+    return [f"{percent(mean)} of the importance lies in matched patches (mean over the blocks)."]
 
 
 def areas(importance: ArrayLike) -> str:
@@ -78,29 +86,19 @@ def areas(importance: ArrayLike) -> str:
     return f"50 / 80 / 95% of the importance lie in **{half} / {most} / {nearly}** of the pixels."
 
 
-def difference(first: Result | None, second: Result | None) -> str:
-    """What the difference of two maps, the second without GPA, shows."""
-    if first is None or second is None:
-        return "There is no map without GPA to compare with."
-    shares = [np.asarray(m.importance, np.float64) for m in (first, second)]
-    if not all(s.any() for s in shares):
-        return "One of the maps is zero everywhere: there is nothing to compare."
-    moved = np.abs(shares[0] / shares[0].sum() - shares[1] / shares[1].sum()).sum() / 2
-    return (
-        f"**{100 * moved:.0f}% of the importance lies elsewhere** with GPA than without. Red: more "
-        "of it with GPA, blue: less."
-    )
-
-
-def nothing_to_switch(network: NetworkInfo) -> str:
-    """Why there is no map without GPA."""
-    return "" if network.has_gpa else f"{network.label} has no GPA: there is nothing to switch off."
-
-
 def of_image(subject: Subject) -> str:
     """Which image and network something is of."""
     height, width = subject.study.size
     return f"{subject.study.name}, {width}x{height} LR pixels, {subject.network.label}"
+
+
+def origin(network: NetworkInfo) -> str:
+    """Where a network comes from, and what is known of its training."""
+    if network.path is None or network.path.parent == Path():
+        return "yours: uploaded for this visit"
+    if network.path.parent == BUNDLED:
+        return "bundled: trained from scratch for hours, not weeks; its model card is under About"
+    return "from the server's folder of weights"
 
 
 def of_maps(record: MapsRecord | None) -> str:
@@ -151,17 +149,23 @@ def spread(result: Result | None) -> str:
     return f"{result.diffusion_index:.1f}"
 
 
-def comparison(with_gpa: Result, without: Result | None) -> str:
-    """Both diffusion indices in a sentence."""
-    if without is None or not (with_gpa.finished and without.finished):
+def comparison(with_gpa: Result, *without: Result | None) -> str:
+    """The diffusion indices with GPA and without, one way or two, in a sentence."""
+    known = [r for r in without if r is not None]
+    finished = with_gpa.finished and all(r.finished for r in known)
+    indices = [r.diffusion_index for r in (with_gpa, *known)]
+    if not known or len(known) < len(without) or not finished:
         return ""
-    a, b = with_gpa.diffusion_index, without.diffusion_index
-    if not (math.isfinite(a) and math.isfinite(b)):
+    if not all(math.isfinite(v) for v in indices):
         return ""
+    a, b = indices[:2]
     relation = "wider" if a > b else "narrower"
-    if abs(a - b) < _NOTABLE * max(a, b):
-        return f"With and without GPA, it uses an area about as wide: DI {a:.1f} and {b:.1f}."
-    return f"With GPA the network uses a {relation} area: DI {a:.1f} against {b:.1f}."
+    against = f"DI {a:.1f} against {b:.1f}"
+    if len(indices) > 2:
+        against += f" trained without it and {indices[2]:.1f} switched off"
+    if abs(math.log(max(a, 1e-9) / max(b, 1e-9))) < NOTABLE:
+        return f"With and without GPA, it uses an area about as wide: {against}."
+    return f"With GPA the network uses a {relation} area: {against}."
 
 
 def position(number: int, origins: ArrayLike) -> str:
@@ -184,6 +188,14 @@ def popularity(index: ArrayLike) -> str:
         f"{chosen} {'patch was' if chosen == 1 else 'patches were'} chosen at all."
     )
     return sentence + (" Matches collapse on a hub here." if share >= 50 and n > 3 else "")
+
+
+def percent(share: float) -> str:
+    """A share in percent, or a word for an undefined one."""
+    if not math.isfinite(share):
+        return "none"
+    percent = round(100 * share, 1) + 0.0  # no -0.0
+    return f"{percent:.1f}%" if abs(percent) < 10 else f"{percent:.0f}%"
 
 
 def seconds(value: float) -> str:
