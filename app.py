@@ -11,7 +11,9 @@ Hugging Face Space, which sets SPACE_ID, it listens where the Space expects it.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,11 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from hpinet.errors import UserError
+from hpinet.home import ensure_cache
 
 MAX_UPLOAD = "100mb"
 AUTH_VARIABLE = "HPINET_AUTH"
 _HERE = ("127.0.0.1", "localhost", "::1")
-_SPACE_PORT = 7860
+_PORT = 7860
+_OTHER_PORT = "choose another by --port or the variable GRADIO_SERVER_PORT"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status.
     """
     space = bool(os.environ.get("SPACE_ID"))
-    options = _parser(space).parse_args(arguments)
+    options = _parser().parse_args(arguments)
+    ensure_cache()
     # Before gradio is imported: it reads these once.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     if not space:
@@ -50,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     base = os.environ.get("GRADIO_TEMP_DIR")
     try:
         auth = read_auth(options.auth, options.auth_file)
-        _check_address(options.host, options.port)
+        options.host, options.port = address(options.host, options.port, space)
         with Signals() as signals, workspace(Path(base) if base else None) as folder:
             signals.folder = folder
             os.environ["GRADIO_TEMP_DIR"] = str(folder / "uploads")
@@ -95,7 +100,7 @@ def _serve(options: argparse.Namespace, auth: list[tuple[str, str]], space: bool
             **launch_options(auth),
         )
     except OSError as error:
-        print(f"app.py: {error} (choose another by --port)", file=sys.stderr)
+        print(f"app.py: {error} ({_OTHER_PORT})", file=sys.stderr)
         return 1
     finally:
         runtime.close()
@@ -178,24 +183,55 @@ def read_auth(given: str | None, file: Path | None) -> list[tuple[str, str]]:
     return list(pairs.items())
 
 
-def _check_address(host: str, port: int) -> None:
+def address(host: str | None, port: int | None, space: bool = False) -> tuple[str, int]:
+    """Where to listen: as given, else as gradio's variables say, else on this machine alone.
+
+    Args:
+        host: Of the command line.
+        port: Of the command line.
+        space: Whether this is a Hugging Face Space, which everyone may reach.
+
+    Raises:
+        UserError: No such address, or it is taken.
+    """
+    if host is None:
+        host = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if space else "127.0.0.1")
+    if port is None:
+        text = os.environ.get("GRADIO_SERVER_PORT") or str(_PORT)
+        if not text.isdecimal():
+            raise UserError(f"the variable GRADIO_SERVER_PORT must be a port, not {text!r}")
+        port = int(text)
     if not 1 <= port <= 65535:
         raise UserError(f"the port must be 1 to 65535, not {port}")
     if not host.strip():
         raise UserError("the host is empty: 127.0.0.1 is this machine alone, 0.0.0.0 everyone")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as tried:
+            if os.name == "posix":  # as the server does: a port in its last moments is free
+                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind((host, port))
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise UserError(f"port {port} of {host} is taken: {_OTHER_PORT}") from None
+        if error.errno == errno.EACCES:
+            raise UserError(f"port {port} may not be used: {_OTHER_PORT}") from None
+        raise UserError(
+            f"this machine has no address {host!r}: name another by --host or the variable "
+            f"GRADIO_SERVER_NAME; 127.0.0.1 is this machine alone, 0.0.0.0 everyone"
+        ) from None
+    return host, port
 
 
-def _parser(space: bool) -> argparse.ArgumentParser:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="app.py", description="See how a super-resolution network thinks."
     )
     parser.add_argument(
-        "--host",
-        default="0.0.0.0" if space else "127.0.0.1",
-        help="address to listen on (default: this machine only)",
+        "--host", help="address to listen on (default: GRADIO_SERVER_NAME, or this machine only)"
     )
     parser.add_argument(
-        "--port", type=int, default=_SPACE_PORT, help="port to listen on (default: 7860)"
+        "--port", type=int, help=f"port to listen on (default: GRADIO_SERVER_PORT, or {_PORT})"
     )
     parser.add_argument(
         "--weights-dir", type=Path, metavar="DIR", help="folder of further checkpoints to offer"
