@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.catalogue import without_networks
 
 from hpinet import HPINet, HPINetConfig
 from hpinet.checkpoints.loading import save_checkpoint
@@ -43,7 +44,7 @@ def runtime(tmp_path_factory):
     save_checkpoint(HPINet(TINY.without_gpa()), folder / "Tiny-x4-no-gpa.safetensors")
     save_checkpoint(HPINet(TINY), folder / "Without-a-twin.safetensors")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ui.state.model_catalogue.BUNDLED", tmp_path_factory.mktemp("none"))
+        without_networks(patch, tmp_path_factory.mktemp("none"))
         found = Runtime(Catalogue(folder))
     yield found
     found.close()

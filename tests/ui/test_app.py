@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.catalogue import without_networks
 from PIL import Image
 
 from hpinet import HPINet, HPINetConfig, Picture, PictureError, UserError
@@ -45,9 +46,7 @@ def weights(tmp_path_factory):
 
 @pytest.fixture
 def catalogue(weights, monkeypatch, tmp_path):
-    monkeypatch.setattr(
-        "ui.state.model_catalogue.BUNDLED", tmp_path
-    )  # whatever is bundled, only these count
+    without_networks(monkeypatch, tmp_path)
     return Catalogue(weights)
 
 
@@ -160,7 +159,7 @@ def test_twins_stay_with_their_network(catalogue):
 
 
 def test_a_lone_network_without_gpa_is_offered(tmp_path, monkeypatch):
-    monkeypatch.setattr("ui.state.model_catalogue.BUNDLED", tmp_path / "none")
+    without_networks(monkeypatch, tmp_path / "none")
     (tmp_path / "none").mkdir()
     save_checkpoint(HPINet(TINY.without_gpa()), tmp_path / "A-no-gpa.safetensors")
     found = Catalogue(tmp_path)
@@ -170,7 +169,7 @@ def test_a_lone_network_without_gpa_is_offered(tmp_path, monkeypatch):
 
 
 def test_no_weights_and_no_folder_are_sentences(tmp_path, monkeypatch):
-    monkeypatch.setattr("ui.state.model_catalogue.BUNDLED", tmp_path)
+    without_networks(monkeypatch, tmp_path)
     with pytest.raises(ValueError, match="no weights were found"):
         Catalogue(None)
     with pytest.raises(ValueError, match="there is no folder"):

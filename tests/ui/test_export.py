@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from helpers.catalogue import without_networks
 from PIL import Image
 
 from hpinet import HPINet, HPINetConfig, Picture, read_picture
@@ -38,7 +39,7 @@ def runtime(tmp_path_factory):
     save_checkpoint(HPINet(TINY), folder / "Tiny-x4.safetensors")
     save_checkpoint(HPINet(TINY.without_gpa()), folder / "Tiny-x4-no-gpa.safetensors")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ui.state.model_catalogue.BUNDLED", tmp_path_factory.mktemp("none"))
+        without_networks(patch, tmp_path_factory.mktemp("none"))
         return Runtime(Catalogue(folder))
 
 

@@ -13,6 +13,7 @@ import gradio as gr
 import numpy as np
 import pytest
 import torch
+from helpers.catalogue import without_networks
 from PIL import Image
 
 from hpinet import HPINet, HPINetConfig, Picture
@@ -44,7 +45,7 @@ def runtime(tmp_path_factory):
     save_checkpoint(HPINet(TINY), folder / "Tiny-x4.safetensors")
     save_checkpoint(HPINet(TINY.with_scale(2)), folder / "Tiny-x2.safetensors")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ui.state.model_catalogue.BUNDLED", tmp_path_factory.mktemp("none"))
+        without_networks(patch, tmp_path_factory.mktemp("none"))
         return Runtime(Catalogue(folder))
 
 

