@@ -163,6 +163,7 @@ def test_an_intervention_changes_the_window_and_reset_restores(page):
 
 def test_forced_matches_are_listed_and_undone(page):
     matches(page)
+    says(page, "matches", "The patch at")  # the numbers are there
     hover_at(page, "matches", 20, 20)
     page.locator("#matches canvas").first.focus()
     page.keyboard.press("f")

@@ -225,7 +225,7 @@ def no_requests(page):
     page.on("request", note)
     yield
     page.remove_listener("request", note)
-    assert found == []
+    assert not found, found
 
 
 def says(page, name, text):
