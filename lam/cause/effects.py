@@ -102,7 +102,7 @@ class CausalEffect:
             seed: Of the patches and draws.
             matches: One of `MATCHES`.
             tolerance: Effects below it count as zero; `TOLERANCE` by default.
-            passes: The most interventions that ``"adaptive"`` makes.
+            passes: The most interventions that ``"adaptive"`` makes, with natural patches.
             internal_batch_size: Passes computed at once; by default by the image's size. Halved
                 when memory runs out.
             slack: How far the image's numbers may lie outside [0, 1].
@@ -223,13 +223,13 @@ class _Measurement:
         self._kept, self._normal, self._unit = kept, normal, unit
         self._batch, self._params = batch, params
         self._tally = Tally(interventions.shape, 3 if len(asked.targets) > 1 else 1)
+        self._plan = sampling.plan(self._tally, kept, interventions.repeats)
         self._large: dict[tuple[int, int, int], list[Array]] = {}
         self._passes, self._seconds, self._progress = 0, 0.0, 0.0
 
     def results(self) -> Iterator[CausalEffectResult]:
         """After every batch; the last one is final."""
-        plan = self._sampling.plan(self._tally, self._kept, self._interventions.repeats)
-        for jobs, later in plan:
+        for jobs, later in self._plan:
             done = 0
             while done < len(jobs):
                 chunk = jobs[done : done + self._batch]

@@ -6,6 +6,7 @@ goes on when they have been tallied.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,8 @@ PROTOCOLS = ("adaptive", "cem")
 
 CEM_COARSE, CEM_FINE = 3, 50
 """Interventions of the published protocol: everywhere, and where one of the first mattered."""
+
+_LARGE_DRAWS = 2  # of every larger block
 
 Plan = Iterator[tuple[list[Job], int]]
 
@@ -71,14 +74,39 @@ class Sampling:
             tally: Where the caller puts what came out, before it asks for more.
             kept: (rows, columns), blocks that are not asked about.
             repeats: Whether all draws are the same, so that one is enough.
+
+        Raises:
+            UserError: At once, if ``passes`` is too few, or does not apply.
         """
-        if repeats:
-            return _once(kept)
-        return (
-            cem(tally, kept, self.tolerance)
-            if self.protocol == "cem"
-            else _adaptive(self, tally, kept)
-        )
+        if repeats or self.protocol == "cem":
+            if self.passes is not None:
+                raise UserError(
+                    "passes limits the adaptive protocol with natural patches: leave it out, "
+                    "for here their number is given"
+                )
+            return _once(kept) if repeats else cem(tally, kept, self.tolerance)
+        levels = self._levels(kept)
+        first = len(levels[0]) if levels else int((~kept).sum())
+        if self.passes is not None and self.passes < first:
+            raise UserError(
+                f"a first look at this image takes {first} passes, not {self.passes}: allow more, "
+                f"or take larger blocks"
+            )
+        return _adaptive(self, tally, kept, levels)
+
+    def _levels(self, kept: Mask) -> list[list[tuple[int, int, int]]]:
+        """(row, column, side) of the larger blocks, level by level; none as large as the image."""
+        rows, columns = kept.shape
+        return [
+            [
+                (row, column, side)
+                for row in range(0, rows, side)
+                for column in range(0, columns, side)
+                if not kept[row : row + side, column : column + side].all()
+            ]
+            for side in self.sides
+            if side < max(rows, columns)
+        ]
 
 
 def cem(tally: Tally, kept: Mask, tolerance: float) -> Plan:
@@ -107,30 +135,27 @@ def _once(kept: Mask) -> Plan:
     yield _single(np.argwhere(~kept), 0), 0
 
 
-def _adaptive(sampling: Sampling, tally: Tally, kept: Mask) -> Plan:
+def _adaptive(
+    sampling: Sampling, tally: Tally, kept: Mask, levels: list[list[tuple[int, int, int]]]
+) -> Plan:
     """Large blocks first, then single ones until each is decided or the passes are spent."""
-    rows, columns = kept.shape
     alive = ~kept
     spent = 0
-    for side in sampling.sides:
-        corners = [
-            (row, column)
-            for row in range(0, rows, side)
-            for column in range(0, columns, side)
-            if side < max(rows, columns) and alive[row : row + side, column : column + side].any()
+    for level in levels:
+        wanted = [
+            (row, column, side)
+            for row, column, side in level
+            if alive[row : row + side, column : column + side].any()
         ]
-        before = tally.largest.copy()
         tally.largest[:] = 0
-        for draw in range(2):
-            jobs = [Job(row, column, side, draw) for row, column in corners]
-            if sampling.passes is not None and spent + len(jobs) > sampling.passes:
+        for draw in range(_LARGE_DRAWS):
+            if _left(sampling, spent) < len(wanted):
                 return
-            yield jobs, int(alive.sum()) * sampling.least
-            spent += len(jobs)
-        if corners:
-            # What no draw of a large block could change is null in all of it.
-            alive &= tally.largest >= sampling.tolerance / 2
-        tally.largest[:] = np.maximum(before, tally.largest)
+            later = int(alive.sum()) * sampling.least
+            yield [Job(*corner, draw) for corner in wanted], min(later, _left(sampling, spent))
+            spent += len(wanted)
+        # What no draw of a large block could change is null in all of it.
+        alive &= tally.largest >= sampling.tolerance / 2
     yield from _rounds(sampling, tally, alive, spent)
 
 
@@ -140,14 +165,19 @@ def _rounds(sampling: Sampling, tally: Tally, alive: Mask, spent: int) -> Plan:
     for draw in range(sampling.most):
         if draw >= sampling.least:
             undecided &= ~decided(tally, sampling.tolerance, sampling.confidence)
-        blocks = _largest_first(tally.estimate()[0], undecided)
-        left = None if sampling.passes is None else sampling.passes - spent
-        jobs = _single(blocks, draw)[:left]
+        left = _left(sampling, spent)
+        jobs = _single(_largest_first(tally.estimate()[0], undecided), draw)[:left]
         if not jobs:
             return
-        more = max(0, sampling.least - draw - 1)
-        yield jobs, len(blocks) * more
         spent += len(jobs)
+        # A guess: after the least draws, blocks are decided one by one.
+        rounds = max(sampling.least - draw - 1, (sampling.most - draw - 1) // 4)
+        yield jobs, min(len(jobs) * rounds, _left(sampling, spent))
+
+
+def _left(sampling: Sampling, spent: int) -> int:
+    """How many passes may still be made."""
+    return sys.maxsize if sampling.passes is None else sampling.passes - spent
 
 
 def share_out(tally: Tally, job: Job, kept: Mask, changes: Sequence[Array]) -> None:

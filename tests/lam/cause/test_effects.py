@@ -161,10 +161,15 @@ def test_it_is_progressive_and_can_be_stopped(lr, hr):
     assert list(stopped) == []
 
 
-def test_the_passes_can_be_limited(lr, hr):
-    result = CausalEffect(filtered).effects(lr, hr, WINDOW, passes=50)
-    assert result.finished
-    assert result.passes <= 50
+@pytest.mark.parametrize("passes", [4, 7, 8, 20])
+def test_the_passes_can_be_limited(lr, hr, passes):
+    steps = list(CausalEffect(filtered).effects_progressively(lr, hr, WINDOW, passes=passes))
+    assert steps[-1].finished
+    assert steps[-1].passes == {4: 4, 7: 4, 8: 8, 20: 20}[passes]
+    # Before a block is asked itself it has its share of a large block's: 4x4 less 4 in the window.
+    whole = steps[0].estimate[0, 0]
+    assert steps[0].draws.sum() == 0
+    assert np.allclose(steps[0].estimate[:2, :4], whole)
 
 
 def test_half_of_a_batch_where_memory_runs_out(lr, hr):
@@ -241,6 +246,10 @@ def test_paired_draws_are_the_same_in_every_block_and_cover_dark_and_bright(lr):
         ({"tolerance": float("nan")}, "nan"),
         ({"confidence": 1.0}, "1.0"),
         ({"passes": 0}, "not 0"),
+        ({"passes": 3}, "takes 4 passes"),
+        ({"passes": 59, "sides": ()}, "takes 60 passes"),
+        ({"passes": 99, "protocol": "cem"}, "leave it out"),
+        ({"passes": 99, "replacement": "mean"}, "leave it out"),
         ({"least": 1}, "not 1"),
         ({"least": 5, "most": 4}, "not 4"),
         ({"sides": (8, 0)}, "not 0"),
