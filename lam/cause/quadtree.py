@@ -37,7 +37,7 @@ class Sampling:
         protocol: One of `PROTOCOLS`.
         tolerance: Effects below it count as zero, in dB or grey levels.
         confidence: Of the intervals that decide when a block is done; see `sampling.decided`.
-        least: Draws that every block gets that is not known to be null from a larger one.
+        least: Draws that a block gets that is not null after two.
         most: Draws after which an undecided block stays so.
         sides: Of the larger blocks asked first, in blocks.
         passes: The most interventions made in all, by the adaptive protocol; None for no limit.
@@ -48,7 +48,7 @@ class Sampling:
     confidence: float = 0.95
     least: int = 3
     most: int = 24
-    sides: tuple[int, ...] = (8, 4)
+    sides: tuple[int, ...] = (8, 4, 2)
     passes: int | None = None
 
     def __post_init__(self) -> None:
@@ -154,15 +154,19 @@ def _adaptive(
             later = int(alive.sum()) * sampling.least
             yield [Job(*corner, draw) for corner in wanted], min(later, _left(sampling, spent))
             spent += len(wanted)
-        # What no draw of a large block could change is null in all of it.
-        alive &= tally.largest >= sampling.tolerance / 2
+        # The protocol's own rule, for a large block: what no draw changed by enough is null.
+        alive &= tally.largest >= sampling.tolerance
     yield from _rounds(sampling, tally, alive, spent)
 
 
 def _rounds(sampling: Sampling, tally: Tally, alive: Mask, spent: int) -> Plan:
     """One draw for every block that is not decided, again and again; the largest effects first."""
     undecided = alive.copy()
+    tally.largest[:] = 0
     for draw in range(sampling.most):
+        if draw == _LARGE_DRAWS:
+            # The same rule again: the first two draws are a darker and a brighter patch.
+            undecided &= tally.largest >= sampling.tolerance
         if draw >= sampling.least:
             undecided &= ~decided(tally, sampling.tolerance, sampling.confidence)
         left = _left(sampling, spent)
