@@ -95,14 +95,6 @@ def batch_size(size: int | None, image: Tensor) -> int:
     return size
 
 
-def out_of_memory(error: BaseException) -> bool:
-    """Whether this is what PyTorch raises when memory runs out."""
-    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
-        return True
-    text = str(error).lower()
-    return any(s in text for s in ("out of memory", "not enough memory", "can't allocate memory"))
-
-
 def _kept_per_pixel(target: Target, side: int) -> float:
     """Bytes that one pass keeps for its backward pass, per LR pixel, counted on a small crop.
 

@@ -23,8 +23,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hpinet.inference.memory_errors import is_out_of_memory
+
 from .matching_network import Choice, switched_shares
-from .memory_plan import Plan, out_of_memory
+from .memory_plan import Plan
 from .paths import AttributionPath
 from .quadrature import Array, Quadrature
 from .results import LocalAttributionResult, MatchSwitches
@@ -239,7 +241,7 @@ class Integration:
             try:
                 found = compute(chunk)
             except (RuntimeError, MemoryError) as error:
-                if len(chunk) == 1 or not out_of_memory(error):
+                if len(chunk) == 1 or not is_out_of_memory(error):
                     raise
             # The failed attempt's tensors are freed only after the except block has ended.
             self.seconds += time.perf_counter() - began

@@ -18,8 +18,9 @@ from torch import Tensor
 
 from hpinet.errors import UserError
 from hpinet.imaging.value_range import INPUT_SLACK
+from hpinet.inference.memory_errors import is_out_of_memory
 from lam.attribution.inspection import check_repeatable, takes_matches, unwrapped
-from lam.attribution.memory_plan import batch_size, out_of_memory
+from lam.attribution.memory_plan import batch_size
 from lam.attribution.results import last
 from lam.attribution.target import Target
 from lam.window import Window
@@ -250,7 +251,7 @@ class _Measurement:
             images = self._interventions.images(jobs, self._kept)
             found = self._asked.changes(images, self._normal)
         except (RuntimeError, MemoryError) as error:
-            if len(jobs) == 1 or not out_of_memory(error):
+            if len(jobs) == 1 or not is_out_of_memory(error):
                 raise
         # The failed attempt's tensors are freed only after the except block has ended.
         self._seconds += time.perf_counter() - began
