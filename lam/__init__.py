@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from lam.attribution.paths import AttributionPath, GaussianBlurPath, LinearPath
     from lam.attribution.quadrature import MAX_STEPS, METHODS
     from lam.attribution.results import LocalAttributionResult, MatchSwitches, MethodResult
+    from lam.cause.effects import CausalEffect
+    from lam.cause.matches import match_effects
+    from lam.cause.results import CausalEffectResult
     from lam.metrics.areas import AreaOfInterest, area_of_interest, area_report
     from lam.metrics.diffusion import (
         area_fractions,
@@ -39,6 +42,8 @@ __all__ = [
     "METHODS",
     "AreaOfInterest",
     "AttributionPath",
+    "CausalEffect",
+    "CausalEffectResult",
     "FaithfulnessResult",
     "GaborDetector",
     "GaussianBlurPath",
@@ -59,6 +64,7 @@ __all__ = [
     "faithfulness_curves",
     "gini",
     "importance_map",
+    "match_effects",
     "mean_distance",
     "open_model",
     "weight_randomisation",
@@ -84,6 +90,9 @@ _HOMES = {
         "importance_map",
         "mean_distance",
     ),
+    "lam.cause.effects": ("CausalEffect",),
+    "lam.cause.matches": ("match_effects",),
+    "lam.cause.results": ("CausalEffectResult",),
     "lam.validation.faithfulness": ("FaithfulnessResult", "faithfulness_curves"),
     "lam.validation.randomisation": ("RandomisationResult", "weight_randomisation"),
     "lam.window": ("Window",),

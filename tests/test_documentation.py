@@ -18,7 +18,7 @@ PROGRAMS = {
     "benchmarks": "benchmarks.__main__",
     "app": "app",
 }
-SUB_COMMANDS_OF_LAM = ("compare", "dataset", "explore", "intervene", "knockout")
+SUB_COMMANDS_OF_LAM = ("cause", "compare", "dataset", "explore", "intervene", "knockout")
 
 each = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 

@@ -23,6 +23,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hpinet.inference.memory_errors import is_out_of_memory
+
 from .matching_network import Choice, switched_shares
 from .memory_plan import Plan
 from .paths import AttributionPath
@@ -239,7 +241,7 @@ class Integration:
             try:
                 found = compute(chunk)
             except (RuntimeError, MemoryError) as error:
-                if len(chunk) == 1 or not _out_of_memory(error):
+                if len(chunk) == 1 or not is_out_of_memory(error):
                     raise
             # The failed attempt's tensors are freed only after the except block has ended.
             self.seconds += time.perf_counter() - began
@@ -256,10 +258,3 @@ def _relative_change(before: NDArray[np.float64], now: NDArray[np.float64]) -> f
     """How far a map moved, in the Euclidean norm; NaN for a map of zeros."""
     size = float(np.linalg.norm(now))
     return float(np.linalg.norm(now - before)) / size if size > 0 else float("nan")
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
-        return True
-    text = str(error).lower()
-    return any(s in text for s in ("out of memory", "not enough memory", "can't allocate memory"))

@@ -58,7 +58,7 @@ class Target:
         slack: float = INPUT_SLACK,
     ) -> None:
         forward_func = unwrapped(forward_func)
-        self.image = _check_image(inputs, forward_func)
+        self.image = check_image(inputs, forward_func)
         check_value_range(self.image, slack=slack)
         self.params: dict[str, Any] = {
             "window": asdict(window),
@@ -169,7 +169,12 @@ def check_differentiable(values: Tensor) -> None:
         )
 
 
-def _check_image(inputs: Tensor, forward_func: Any) -> Tensor:
+def check_image(inputs: Tensor, forward_func: Any) -> Tensor:
+    """One image as (1, 3, h, w) of float32 at least, on the network's device; always a copy.
+
+    Raises:
+        UserError: If it is no such image.
+    """
     if not isinstance(inputs, torch.Tensor):
         raise UserError(
             f"the image must be a tensor of shape (1, 3, h, w), not {type(inputs).__name__}"

@@ -22,8 +22,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m lam",
         description="Local attribution map: the pixels that a window of the restored image uses.",
-        epilog="In IMAGE's place: compare (many networks), dataset (many images), explore "
-        "(matches), intervene (change matches), knockout (take them away); each has a --help.",
+        epilog="In IMAGE's place: cause (does it help?), compare (many networks), dataset (many "
+        "images), explore (matches), intervene (change matches), knockout (take them away); each "
+        "has a --help.",
     )
     add = parser.add_argument
     add("image", metavar="IMAGE", help="the low-resolution image")

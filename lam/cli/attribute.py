@@ -6,8 +6,7 @@ import argparse
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +98,9 @@ def _several(options: argparse.Namespace) -> int:
 
 
 def _follow(results: Any) -> Result:
-    with _percent_bar() as show:
+    from .output import percent_bar
+
+    with percent_bar() as show:
         for result in results:
             show(result.progress)
     last: Result = result
@@ -111,19 +112,12 @@ def _curves(
 ) -> FaithfulnessResult:
     from lam.validation.faithfulness import faithfulness_curves
 
-    with _percent_bar() as show:
+    from .output import percent_bar
+
+    with percent_bar() as show:
         return faithfulness_curves(
             model, image.filled, window, result.importance, progress=show, **options
         )
-
-
-@contextmanager
-def _percent_bar() -> Iterator[Callable[[float], Any]]:
-    """A progress bar on stderr, hidden where stderr is no terminal; takes shares from 0 to 1."""
-    from tqdm import tqdm
-
-    with tqdm(total=100, unit="%", leave=False, disable=None, bar_format="{l_bar}{bar}|") as bar:
-        yield lambda share: bar.update(int(100 * share) - bar.n)
 
 
 def _write(

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-COMMANDS = ("compare", "dataset", "explore", "intervene", "knockout")
+COMMANDS = ("cause", "compare", "dataset", "explore", "intervene", "knockout")
 """Sub-commands, each a module of this folder with a function ``main``."""
 
 

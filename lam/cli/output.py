@@ -1,10 +1,11 @@
-"""What commands write: tables, parameters and images, each completely or not at all."""
+"""What commands write: tables, parameters and images, each completely or not at all; progress."""
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,3 +44,20 @@ def write_figure(path: Path, figure: Figure) -> None:
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=DPI)
     write_bytes(path, file.getvalue())
+
+
+def write_arrays(path: Path, arrays: Mapping[str, ArrayLike]) -> None:
+    """Arrays by name as NPZ."""
+    file = io.BytesIO()
+    named: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
+    np.savez(file, **named)
+    write_bytes(path, file.getvalue())
+
+
+@contextmanager
+def percent_bar() -> Iterator[Callable[[float], Any]]:
+    """A progress bar on stderr, hidden where stderr is no terminal; takes shares from 0 to 1."""
+    from tqdm import tqdm
+
+    with tqdm(total=100, unit="%", leave=False, disable=None, bar_format="{l_bar}{bar}|") as bar:
+        yield lambda share: bar.update(int(100 * share) - bar.n)

@@ -195,6 +195,39 @@ def signed_map(values: ArrayLike, limit: float | None = None, percentile: float 
     return coloured((array / bound).clip(-1, 1) / 2 + 0.5, DIVERGING)
 
 
+def signed_overlay(
+    image: ArrayLike,
+    values: ArrayLike,
+    strength: float = 0.7,
+    limit: float | None = None,
+    percentile: float = 99.5,
+) -> Pixels:
+    """A signed map over its image, which turns grey; see `signed_map` for the colours.
+
+    Args:
+        image: uint8 (H, W, 3), H and W the same whole multiple of h and w.
+        values: (h, w), finite.
+        strength: 0 shows the image alone, 1 the map alone; less where the value is 0: there it
+            is half of it, so that the image stays to be seen.
+        limit: As in `signed_map`.
+        percentile: As in `signed_map`.
+
+    Returns:
+        uint8 (H, W, 3).
+
+    Raises:
+        ValueError: If sizes do not fit or the strength is not in [0, 1].
+    """
+    pixels = checked(image)
+    if not 0 <= strength <= 1:
+        raise UserError(f"the strength must be in [0, 1], not {strength}")
+    layer = signed_map(values, limit, percentile)
+    factor = whole_factor(pixels, layer.shape[:2])
+    zero = (np.asarray(values) == 0).repeat(factor, axis=0).repeat(factor, axis=1)
+    share = np.where(zero, strength / 2, strength)[..., None]
+    return rounded((1 - share) * luma(pixels) + share * enlarge(layer, factor))
+
+
 def _checked_map(values: ArrayLike) -> NDArray[np.float64]:
     array = np.asarray(values, np.float64)
     if array.ndim != 2 or array.size == 0 or not np.isfinite(array).all():

@@ -1,0 +1,1 @@
+"""Causal effect maps: whether what a network looks at helps it."""
