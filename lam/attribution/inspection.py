@@ -78,26 +78,35 @@ def hidden_matches(forward_func: Forward) -> bool:
     return any(takes_matches(m) and getattr(getattr(m, "config", None), "gpa", True) for m in inner)
 
 
+def random_part(forward_func: Forward) -> str | None:
+    """The class of a part that is random in training mode, and in it; None where there is none."""
+    parts = (m for m in modules_of(forward_func) if m.training and _is_random(m))
+    return next((type(part).__name__ for part in parts), None)
+
+
 def check_evaluation(forward_func: Forward) -> None:
     """Refuse a network in which something random is in training mode.
 
     Raises:
         UserError: If so; the message names the part.
     """
-    for module in modules_of(forward_func):
-        if module.training and _is_random(module):
-            raise UserError(
-                f"{type(module).__name__} is in training mode, where the network's output is "
-                f"random: call .eval() on the network"
-            )
+    part = random_part(forward_func)
+    if part is not None:
+        raise UserError(
+            f"{part} is in training mode, where the network's output is random: call .eval() on "
+            f"the network"
+        )
 
 
-def check_repeatable(value: Callable[[Tensor], Tensor], image: Tensor) -> None:
+def check_repeatable(
+    value: Callable[[Tensor], Tensor], image: Tensor, forward_func: Forward
+) -> None:
     """Refuse a network that gives different numbers for the same image.
 
     Args:
         value: The detector's value (1,) for an image.
         image: (1, 3, h, w).
+        forward_func: The network, for the name of the part that makes it random.
 
     Raises:
         UserError: If two values differ; the message gives both.
@@ -108,10 +117,13 @@ def check_repeatable(value: Callable[[Tensor], Tensor], image: Tensor) -> None:
     for _ in range(_DRAWS if drawn else 1):
         again = float(value(image))
         if abs(again - first) > _SAME * max(abs(first), abs(again)):
+            part = random_part(forward_func)
+            why = "" if part is None else f" ({part} is in training mode)"
             raise UserError(
                 f"the network is random: the detector on the same image is {first:.6g} and then "
-                f"{again:.6g}; call .eval(), and leave out what draws random numbers"
+                f"{again:.6g}{why}; call .eval(), and leave out what draws random numbers"
             )
+    check_evaluation(forward_func)
 
 
 def _generators() -> list[Tensor]:

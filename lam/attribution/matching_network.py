@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from hpinet.errors import UserError
 
-from .inspection import arguments_of, check_evaluation, hidden_matches, takes_matches, unwrapped
+from .inspection import arguments_of, hidden_matches, takes_matches, unwrapped
 
 MATCHES = ("live", "frozen", "own")
 """Which patch each query patch attends to: the match that the network finds on every image anew
@@ -59,7 +59,6 @@ class MatchingNetwork:
                 f"this network has no matches to make {matches!r}: "
                 f"only matches='live' applies to it"
             )
-        check_evaluation(forward_func)
         self._forward = forward_func
         self._type = _type_of(forward_func)
         self.hides_matches = hidden_matches(forward_func)

@@ -40,6 +40,7 @@ class Target:
 
     Attributes:
         image: (1, 3, h, w) on the network's device.
+        forward_func: The network as it was given, unwrapped.
         network: The network under its rule for matches.
         params: What reproduces the target, as plain values that fit into JSON. The SR image's
             size is added when it is known.
@@ -57,7 +58,7 @@ class Target:
         matches: str = "live",
         slack: float = INPUT_SLACK,
     ) -> None:
-        forward_func = unwrapped(forward_func)
+        self.forward_func = forward_func = unwrapped(forward_func)
         self.image = check_image(inputs, forward_func)
         check_value_range(self.image, slack=slack)
         self.params: dict[str, Any] = {
@@ -101,7 +102,7 @@ class Target:
             ValueError: If so; the message gives two of them.
         """
         with torch.inference_mode(False), torch.no_grad():
-            check_repeatable(self, self.image)
+            check_repeatable(self, self.image, self.forward_func)
 
     def evaluate(self) -> float:
         """The detector on the image itself."""

@@ -184,7 +184,9 @@ class _Asked:
             UserError: If the original does not fit, or the network is random.
         """
         first = self.targets[0]
-        check_repeatable(lambda image: first.network(image)[0].float().mean(), self.image)
+        check_repeatable(
+            lambda image: first.network(image)[0].float().mean(), self.image, first.forward_func
+        )
         first.evaluate()
         normal = None
         if hr is not None:
