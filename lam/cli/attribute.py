@@ -52,6 +52,8 @@ def _run(options: argparse.Namespace) -> int:
     from lam.attribution.methods import explain_progressively
     from lam.window import Window
 
+    from .output import followed
+
     window = Window(*options.window)
     get_detector(options.detector)
     image = read_picture(options.image)
@@ -63,7 +65,7 @@ def _run(options: argparse.Namespace) -> int:
     # Without access to other patches there is nothing to freeze, and nothing that could switch.
     matches = options.matches if gpa else "live"
     common = {"detector": options.detector, "matches": matches}
-    result = _follow(
+    result = followed(
         explain_progressively(model, image.filled, window, options.method, **common, **for_lam)
     )
     curves = None
@@ -95,16 +97,6 @@ def _several(options: argparse.Namespace) -> int:
     options.quadrature = options.quadrature or "gausslegendre"
     options.hr, options.sort = None, "diffusion_index"
     return compare(options)
-
-
-def _follow(results: Any) -> Result:
-    from .output import percent_bar
-
-    with percent_bar() as show:
-        for result in results:
-            show(result.progress)
-    last: Result = result
-    return last
 
 
 def _curves(

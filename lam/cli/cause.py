@@ -105,6 +105,8 @@ def _run(options: argparse.Namespace) -> int:
     from lam.cause.effects import CausalEffect
     from lam.window import Window
 
+    from .output import followed
+
     window = Window(*options.window)
     image = read_picture(options.image)
     hr = None if options.hr is None else read_picture(options.hr)
@@ -119,7 +121,7 @@ def _run(options: argparse.Namespace) -> int:
     steps = CausalEffect(model).effects_progressively(
         image.filled, original, window, options.block, **asked
     )
-    result = _follow(steps)
+    result = followed(steps)
     if folder is not None:
         about = {
             "image": str(options.image),
@@ -153,16 +155,6 @@ def _fitting(hr: Tensor, image: Picture, scale: int) -> Tensor:
     height, width = (side * scale for side in image.size)
     over = (hr.shape[-2] - height, hr.shape[-1] - width)
     return hr[..., :height, :width] if all(0 <= n < scale for n in over) else hr
-
-
-def _follow(steps: Any) -> CausalEffectResult:
-    from .output import percent_bar
-
-    with percent_bar() as show:
-        for result in steps:
-            show(result.progress)
-    last: CausalEffectResult = result
-    return last
 
 
 def _write(

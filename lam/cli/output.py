@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 110
+
+Result = TypeVar("Result")
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -61,3 +63,15 @@ def percent_bar() -> Iterator[Callable[[float], Any]]:
 
     with tqdm(total=100, unit="%", leave=False, disable=None, bar_format="{l_bar}{bar}|") as bar:
         yield lambda share: bar.update(int(100 * share) - bar.n)
+
+
+def followed(results: Iterable[Result]) -> Result:
+    """The last of results that are refined step by step, with a progress bar meanwhile.
+
+    Args:
+        results: At least one, each with its ``progress``, a share from 0 to 1.
+    """
+    with percent_bar() as show:
+        for result in results:
+            show(result.progress)  # type: ignore[attr-defined]
+    return result
