@@ -81,7 +81,7 @@ def _write(
     began = time.perf_counter()
     result = upscale(candidate.network, image, memory=options.memory, precision=options.precision)
     seconds = time.perf_counter() - began
-    write_picture(place, result.rgb, result.alpha, result.metadata)
+    write_picture(place, result)
     print(
         f"{place}: {image.size[1]}x{image.size[0]} -> {result.size[1]}x{result.size[0]} pixels"
         + (f", {seconds:.2f} s" if timed else "")

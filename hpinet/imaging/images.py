@@ -160,12 +160,16 @@ def from_uint8(array: np.ndarray) -> Tensor:
     return torch.from_numpy(planes)[None].float() / 255
 
 
-def to_pil(rgb: Tensor, alpha: Tensor | None = None) -> Image.Image:
+def to_pil(rgb: Tensor | Picture, alpha: Tensor | None = None) -> Image.Image:
     """Turn (1, 3, H, W) and alpha (1, 1, H, W) or None, in [0, 1], into an 8-bit RGB(A) image.
+
+    A `Picture` brings its own alpha.
 
     Raises:
         PictureError: wrong shape, empty, or not finite.
     """
+    if isinstance(rgb, Picture):
+        rgb, alpha = rgb.rgb, rgb.alpha if alpha is None else alpha
     pixels = to_uint8(rgb)
     if alpha is None:
         return Image.fromarray(pixels)
@@ -213,7 +217,7 @@ def png_bytes(image: Image.Image, level: int = 6, metadata: Metadata | None = No
 
 def write_picture(
     path: str | Path,
-    rgb: Tensor,
+    rgb: Tensor | Picture,
     alpha: Tensor | None = None,
     metadata: Metadata | None = None,
 ) -> None:
@@ -221,7 +225,8 @@ def write_picture(
 
     Args:
         path: the file, named .png.
-        rgb: (1, 3, H, W) in [0, 1]; values outside are clipped.
+        rgb: (1, 3, H, W) in [0, 1]; values outside are clipped. A `Picture` brings its own alpha
+            and metadata.
         alpha: (1, 1, H, W) in [0, 1], or None.
         metadata: what `read_picture` kept of a file, or None.
 
@@ -230,6 +235,8 @@ def write_picture(
         OSError: the disk is full, or the folder may not be written.
     """
     path = check_png_path(path)
+    if isinstance(rgb, Picture) and metadata is None:
+        metadata = rgb.metadata
     write_bytes(path, png_bytes(to_pil(rgb, alpha), metadata=metadata))
 
 

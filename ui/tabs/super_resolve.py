@@ -215,6 +215,6 @@ def save(runtime: Runtime, contender: Contender, record: ComparisonRecord) -> st
             write_picture(path, from_uint8(runtime.contenders.pixels(contender, study, scale)))
         else:
             found = runtime.contenders.restored(contender, study, scale)
-            write_picture(path, found.image.rgb, found.image.alpha)
+            write_picture(path, found.image)
         store.tidy()
     return str(path)

@@ -277,6 +277,15 @@ def test_written_image_reads_back_with_alpha(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["out.png"]
 
 
+def test_a_read_image_is_written_as_it_is(tmp_path):
+    alpha = torch.arange(35).reshape(1, 1, 5, 7) / 255
+    write_picture(tmp_path / "a.png", from_uint8(RGB), alpha)
+    image = read_picture(tmp_path / "a.png")
+    write_picture(tmp_path / "b.png", image)
+    assert (tmp_path / "b.png").read_bytes() == (tmp_path / "a.png").read_bytes()
+    assert to_pil(image).tobytes() == to_pil(from_uint8(RGB), alpha).tobytes()
+
+
 def test_failed_write_leaves_the_old_file_alone(tmp_path, monkeypatch):
     path = tmp_path / "out.png"
     write_picture(path, from_uint8(RGB))
