@@ -38,6 +38,16 @@ def test_a_session_is_found_measured_and_forgotten(page):
     assert gradio_app.started(app)
 
 
+def test_a_session_works_without_its_copy_of_the_page(page):
+    app, one = page.demo.app, Visitor(page.url)
+    one.call("read", one.upload())
+    before = one.call("subject")
+    copy = app.state_holder.session_data[one.session].config_values
+    assert copy
+    Keeper(app).end_sessions()
+    assert not copy and one.call("subject") == before
+
+
 def test_many_visitors_are_no_reason_to_forget_one(page):
     first = Visitor(page.url)
     first.call("read", first.upload())
@@ -57,7 +67,7 @@ def test_sessions_end_by_age_and_by_memory_and_their_visitors_are_told(page):
         idle=lambda s: {old: 4000.0, other: 9.0, last: 5.0}.get(s, 4001.0),
         end=VISITORS.end,
     )
-    keeper = Keeper(app, known, limit=2**21)  # so little that a closed page may keep nothing
+    keeper = Keeper(app, known, limit=2**18)  # so little that a closed page may keep nothing
     keeper.end_sessions()
     assert gradio_app.sessions(app) == [last]
     assert VISITORS.ended(old) == TOO_OLD and VISITORS.ended(other) == TOO_LARGE

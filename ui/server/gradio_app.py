@@ -58,6 +58,17 @@ def values(app: App, session: str) -> list[Any]:
     return [] if found is None else list(found.state_data.values())
 
 
+def drop_page_copy(app: App, session: str) -> None:
+    """Drop a session's copy of the page's description, most of what gradio keeps of a session.
+
+    It serves links to a state of the page (`gr.DeepLinkButton`), which this page does without:
+    its state is in its address. What a later event changes is written anew.
+    """
+    found = app.state_holder.session_data.get(session)
+    if found is not None:
+        found.config_values.clear()
+
+
 def forget_session(app: App, session: str) -> None:
     """Drop a session's state and what is still to be sent to it."""
     holder, blocks = app.state_holder, app.get_blocks()

@@ -82,6 +82,7 @@ class Keeper:
                 self._end(session, TOO_OLD)
             else:
                 kept.append((not is_open, idle, session))
+                gradio_app.drop_page_copy(self._app, session)
         total, left = 0, 0
         for closed, idle, session in sorted(kept):  # closed pages and long unused ones last
             size = size_in_bytes(gradio_app.values(self._app, session)) + _OVERHEAD
@@ -105,7 +106,8 @@ class Keeper:
         memory.give_back()
 
 
-_OVERHEAD = 2**19  # bytes of a session's components, as gradio keeps them: 436 KB measured
+_OVERHEAD = 2**16  # bytes that gradio keeps of a session without its copy of the page: 14 KB, and
+# what events changed; the copy takes 364 KB
 
 
 def prune(root: Path, age: float = 60.0) -> None:
