@@ -18,6 +18,7 @@ from helpers.browser import (
     says,
     screenshot,
     set_steps,
+    settled,
     shown,
     status,
     tab,
@@ -33,6 +34,7 @@ def opened(page, steps=4):
     set_steps(page, steps)
     page.locator("#lam-run").click()
     status(page, f"Done: {steps} steps")
+    settled(page, "maps")
 
 
 def matches(page):
@@ -141,7 +143,6 @@ def test_maps_of_another_window_are_dimmed_and_exported_as_theirs(page, browser,
         page.get_by_role("button", name="All figures").click()
         _, packed = exported(page, "export", tmp_path / "maps.zip")
         other.locator("#lam-stop").click()
-        status(other, "Stopped after")
     assert "--window 88 80 16" in json.loads(packed.read("parameters.json"))["commands"]["with_gpa"]
 
 

@@ -15,6 +15,7 @@ from helpers.browser import (
     place,
     quiet,
     says,
+    settled,
     shown,
     status,
     tab,
@@ -41,6 +42,7 @@ FRAMES = """async (moves) => {
 def maps_shown(page):
     tab(page, "Receptive field")
     status(page, "Done: 8 steps")
+    settled(page, "maps")
     page.wait_for_function("document.querySelector('#maps [name=film]')")
 
 

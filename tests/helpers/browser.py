@@ -184,6 +184,16 @@ def frame(page):
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
 
 
+def settled(page, viewer):
+    """Wait until a viewer shows the newest that it was given, and nothing of it is stale."""
+    frame(page)
+    page.wait_for_function(
+        """(name) => document.querySelector(`#${name} .viewer[aria-busy=false]`)
+            && !document.querySelector(`#${name} figure.dimmed`)""",
+        arg=viewer,
+    )
+
+
 def control(page, viewer, name):
     """A control of a viewer."""
     return page.locator(f'#{viewer} [name="{name}"]')

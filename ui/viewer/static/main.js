@@ -29,6 +29,7 @@ class Viewer {
   async update() {
     const value = this.props.value, mine = ++this.wanted;
     if (!value?.kind) return;
+    this.host.setAttribute("aria-busy", "true");
     try {
       if (!this.scene) {
         this.scene = new SCENES[value.kind](this);
@@ -48,6 +49,8 @@ class Viewer {
       if (value.address) shown(value.address, before);
     } catch (error) {
       if (mine === this.wanted) this.message(`This cannot be shown: ${error.message}.`);
+    } finally {
+      if (mine === this.wanted) this.host.setAttribute("aria-busy", "false");
     }
   }
   chosen(name) {
