@@ -125,28 +125,3 @@ def _worst(maps: Sequence[dict[str, Any]], name: str) -> Iterator[tuple[str, flo
     for matches in dict.fromkeys(found["matches"] for found in maps):
         sizes = [abs(m[name]) for m in maps if m["matches"] == matches and m[name] is not None]
         yield matches, max(sizes, default=None)
-
-
-def format_completeness(report: dict[str, Any]) -> str:
-    """Lay a report of `completeness` out as text."""
-    width = max(len(found["picture"]) for found in report["maps"])
-    lines = [
-        f"completeness, {report['steps']} steps",
-        f"  {'picture':{width}}  {'window':>15}  matches{'change':>10}{'integral':>10}{'jumps':>10}"
-        f"{'unexplained':>13}",
-    ]
-    for found in report["maps"]:
-        window = ",".join(map(str, found["window"]))
-        lines.append(
-            f"  {found['picture']:{width}}  {window:>15}  {found['matches']:7}"
-            f"{found['change']:10.3f}{found['integral']:10.3f}{found['match_jumps']:10.3f}"
-            f"{_percent(found['relative_residual']):>13}"
-        )
-    for matches, worst in report["worst"].items():
-        alone = report["worst_without_jumps"][matches]
-        lines.append(f"  worst, {matches}: {_percent(worst)}; without jumps {_percent(alone)}")
-    return "\n".join(lines)
-
-
-def _percent(value: float | None) -> str:
-    return "undefined" if value is None else f"{100 * value:.2f}%"

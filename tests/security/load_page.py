@@ -1,6 +1,7 @@
 """Twenty visitors at once: every answer as if they were alone, memory bounded, no file left.
 
-    python tests/security/load_page.py [--minutes 5] [--visitors 20]
+    PYTHONPATH=. python tests/security/load_page.py [--minutes 5] [--visitors 20] [--sharing 4]
+    PYTHONPATH=. python tests/security/load_page.py --rounds 30  # who leave in a job's middle
 
 Starts ``app.py`` with a tiny network, asks everything once alone, then from all visitors at once.
 Two of them leave in the middle of each job and come back as others. Not part of the test suite.
@@ -27,11 +28,11 @@ import numpy as np
 import psutil
 import torch
 from gradio_client import Client, handle_file
+from gradio_client.utils import Status
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 LEAVING = 2  # visitors who leave in the middle of each job
-SHARING = 4  # visitors who open the same image
 NETWORK = "Tiny-x4"
 
 
@@ -86,7 +87,7 @@ class Visit:
     def leave(self) -> None:
         """Begin a job, and go away in its middle."""
         job = self.client.submit(8, 8, 16, 64, api_name="/attribute")
-        while not job.done() and not job.outputs():
+        while not job.done() and job.status().code is not Status.PROCESSING:
             time.sleep(0.05)
         self.client.close()
 
@@ -124,6 +125,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--visitors", type=int, default=20)
+    parser.add_argument("--sharing", type=int, default=4, help="visitors who open the same image")
+    parser.add_argument("--rounds", type=int, default=0, help="so many of visitors who leave")
     options = parser.parse_args()
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
@@ -133,7 +136,7 @@ def main() -> int:
         left.mkdir()
         weights(folder)
         images = []
-        for number in range(-(-options.visitors // SHARING)):
+        for number in range(-(-options.visitors // options.sharing)):
             pixels = np.random.default_rng(number).integers(0, 255, (96, 96, 3), dtype=np.uint8)
             (folder / str(number)).mkdir()
             images.append(folder / str(number) / f"image-{number}.png")
@@ -144,12 +147,36 @@ def main() -> int:
         with subprocess.Popen(command, cwd=ROOT, env=variables, stdout=subprocess.PIPE) as server:
             assert server.stdout is not None
             server.stdout.readline()
-            seen = _ask(f"http://127.0.0.1:{port}/", images, options, server.pid)
+            work = _rounds if options.rounds else _ask
+            seen = work(f"http://127.0.0.1:{port}/", images, options, server.pid)
             server.send_signal(signal.SIGTERM)
             print("exit status", server.wait(30), "files left", len(list(left.iterdir())))
             bad = server.returncode or list(left.iterdir())
     print(dict(seen))
     return 1 if bad or any(k.startswith(("differs", "failed")) for k in seen) else 0
+
+
+def _memory(pid: int) -> float:
+    return psutil.Process(pid).memory_info().rss / 2**20
+
+
+def _rounds(url: str, images: list[Path], options: argparse.Namespace, pid: int) -> Counter[str]:
+    """Visitors who open an image, begin a job, and leave in its middle; memory after each round."""
+    seen: Counter[str] = Counter()
+    for number in range(options.rounds):
+        leaving = [
+            threading.Thread(target=lambda image=image: Visit(url, image).leave())
+            for image in (images * options.visitors)[: options.visitors]
+        ]
+        for thread in leaving:
+            thread.start()
+        for thread in leaving:
+            thread.join()
+        seen["left"] += len(leaving)
+        print(f"round {number + 1}: {_memory(pid):.0f} MB", flush=True)
+    time.sleep(70)  # two of the server's looks at old sessions
+    print(f"a minute later: {_memory(pid):.0f} MB", flush=True)
+    return seen
 
 
 def _ask(url: str, images: list[Path], options: argparse.Namespace, pid: int) -> Counter[str]:
@@ -162,14 +189,13 @@ def _ask(url: str, images: list[Path], options: argparse.Namespace, pid: int) ->
     end = time.monotonic() + 60 * options.minutes
     threads = []
     for n in range(options.visitors):
-        image, told = images[n // SHARING], alone[n // SHARING]
+        image, told = images[n // options.sharing], alone[n // options.sharing]
         given = (url, image, told, end, n < LEAVING, seen, n)
         threads.append(threading.Thread(target=visitor, args=given))
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):
-        memory = psutil.Process(pid).memory_info().rss / 2**20
-        print(f"{max(0.0, end - time.monotonic()):5.0f} s to go, {memory:.0f} MB", flush=True)
+        print(f"{max(0.0, end - time.monotonic()):5.0f} s to go, {_memory(pid):.0f} MB", flush=True)
         time.sleep(15)
     return seen
 

@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,27 @@ def test_a_signal_ends_the_work_and_deletes_the_files(tmp_path, name, step):
     assert time.monotonic() - began < 5
     assert list(tmp_path.iterdir()) == []
     running.stdout.close()
+
+
+def test_a_folder_goes_although_threads_write_into_it(tmp_path):
+    with workspace(tmp_path) as folder:
+        ended = threading.Event()
+
+        def write():
+            number = 0
+            while not ended.is_set():
+                number += 1
+                with suppress(OSError):
+                    (folder / str(number % 7)).mkdir(exist_ok=True)
+                    (folder / str(number % 7) / str(number)).write_text("an image")
+
+        writers = [threading.Thread(target=write) for _ in range(4)]
+        for writer in writers:
+            writer.start()
+    ended.set()
+    for writer in writers:
+        writer.join()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_a_killed_server_leaves_goes_at_the_next_start(tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -11,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
+
+from .workspace import remove
 
 DEADLINE = 3.5
 """Seconds after a signal when the process ends, whatever is still being computed."""
@@ -63,7 +64,7 @@ class Signals:
 
     def _leave(self, code: int) -> None:
         if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            remove(self.folder)
         leave(code)
 
 

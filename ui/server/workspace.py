@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -45,8 +46,27 @@ def workspace(base: Path | None = None) -> Iterator[Path]:
             os.environ.pop("TMPDIR", None)
         else:
             os.environ["TMPDIR"] = variable
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
         lock.close()
+
+
+def remove(folder: Path, seconds: float = 1.0) -> None:
+    """Delete a folder while threads may still write into it: again, until it stays away.
+
+    Args:
+        folder: It need not be there.
+        seconds: How long this may take.
+    """
+    end = time.monotonic() + seconds
+    away = folder.with_name(f"{folder.name}.gone")  # what is written by the old name, fails
+    with suppress(OSError):
+        folder.rename(away)
+    while True:
+        for name in (away, folder):
+            shutil.rmtree(name, ignore_errors=True)
+        if time.monotonic() > end or not (away.exists() or folder.exists()):
+            return
+        time.sleep(0.01)
 
 
 def remove_leftovers(base: Path) -> list[Path]:
