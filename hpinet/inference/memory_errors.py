@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-_SIGNS = ("out of memory", "not enough memory", "can't allocate", "allocate memory")
+_SIGNS = ("out of memory", "not enough memory", "can't allocate", "allocate memory", "bad_alloc")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

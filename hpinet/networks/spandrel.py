@@ -8,6 +8,7 @@ from typing import Any
 
 from hpinet.checkpoints.file_plan import FilePlan, WeightsError
 from hpinet.checkpoints.state_dicts import namings
+from hpinet.inference.memory_errors import is_out_of_memory
 
 from .adapter import AdaptedNetwork
 from .errors import ModelError, UnknownArchitectureError, first_line
@@ -46,7 +47,7 @@ def recognise(plan: FilePlan, unknown: WeightsError) -> AdaptedNetwork:
         except (ModelError, MemoryError, SystemError):  # the last is what CPython may make of it
             raise
         except Exception as error:  # it may take a file for what it is not, and fail anywhere
-            if "allocate memory" in str(error):
+            if is_out_of_memory(error):
                 raise MemoryError from error
             raise UnknownArchitectureError(
                 f"{name} looks like a network that spandrel knows, but its tensors do not fit "

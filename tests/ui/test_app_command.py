@@ -75,7 +75,8 @@ def test_wrong_options_are_one_sentence(capsys):
         (["--auth", "nobody"], "USER:PASSWORD was expected"),
         (["--host", ""], "the host is empty"),
     ):
-        assert app.main([*arguments, "--no-browser"]) == 1
+        port = [] if "--port" in arguments else ["--port", str(_free_port())]
+        assert app.main([*port, *arguments, "--no-browser"]) == 1
         printed = capsys.readouterr()
         assert sentence in printed.err and "Traceback" not in printed.err
         assert printed.err.count("\n") == 1
@@ -91,8 +92,9 @@ def test_a_space_listens_where_it_is_expected(space, host, monkeypatch, tmp_path
     monkeypatch.setenv("SPACE_ID", space)
     for name in ("GRADIO_ANALYTICS_ENABLED", "HF_HUB_OFFLINE", "GRADIO_TEMP_DIR"):
         monkeypatch.setenv(name, str(tmp_path))  # so that what the command sets ends with the test
-    assert app.main(["--no-browser"]) == 0
-    assert (launched["server_name"], launched["server_port"]) == (host, 7860)
+    port = _free_port()
+    assert app.main(["--no-browser", "--port", str(port)]) == 0
+    assert (launched["server_name"], launched["server_port"]) == (host, port)
 
 
 @pytest.mark.slow
