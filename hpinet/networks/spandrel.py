@@ -34,7 +34,7 @@ def recognise(plan: FilePlan, unknown: WeightsError) -> AdaptedNetwork:
     except ImportError:
         raise ModelError(
             f"{unknown}; for networks of other architectures install spandrel: "
-            f"pip install 'spandrel>=0.4'"
+            f"pip install 'spandrel>=0.4.1'"
         ) from None
     loader = spandrel.ModelLoader()
     for naming in namings(plan.read()):
