@@ -112,6 +112,7 @@ def test_attention_is_compared_at_every_patch_size():
         assert row["ratio"]["min"] <= row["ratio"]["median"] <= row["ratio"]["max"]
 
 
+@pytest.mark.slow
 def test_memory_is_measured_in_a_process_of_its_own(picture):
     found = memory_cost(tiny, picture, WINDOW, 2**30)
     assert (found["size"], found["budget"]) == ([20, 22], 2**30)
@@ -129,6 +130,7 @@ def folder(tmp_path_factory):
     return place
 
 
+@pytest.mark.slow
 def test_accounts_of_a_folder(folder):
     found = completeness(
         tiny(), folder, parse_choice(["grid", "2"]), scale=2, window_size=8, steps=12
@@ -200,6 +202,7 @@ def test_completeness_by_the_command(folder, capsys):
     assert len(json.loads(capsys.readouterr().out)["tables"]["maps"]) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -116,6 +116,7 @@ def test_each_has_its_help(name, capsys):
     assert left.value.code == 0 and "--json" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_pass_beside_plain_formulas(weights, capsys):
     words = ["forward", "--model", weights, "--size", "12x16", "--rounds", "1"]
     found = tables(capsys, *words, "--precision", "fp32")
@@ -127,6 +128,7 @@ def test_a_pass_beside_plain_formulas(weights, capsys):
     assert "at least 8 pixels a side" in refusal(capsys, *words[:3], "--size", "4x9")
 
 
+@pytest.mark.slow
 def test_a_training_step_beside_plain_formulas(weights, capsys):
     words = ["training", "--model", weights, "--size", "8x8", "--rounds", "1", "--batch", "2"]
     [rows] = tables(capsys, *words).values()
@@ -149,6 +151,7 @@ def test_exploring_is_told_in_passes(weights, capsys):
         exploration_cost(HPINet(TINY).eval(), (0, 8))
 
 
+@pytest.mark.slow
 def test_a_checkout_that_is_the_same_computes_the_same(tmp_path, capsys):
     for package in ("hpinet", "lam"):
         (tmp_path / "before").mkdir(exist_ok=True)
@@ -166,6 +169,7 @@ def test_other_work_of_a_checkout_gives_a_number(work):
     assert numbers[0] == numbers[1] != 0
 
 
+@pytest.mark.slow
 def test_folders_that_are_no_checkouts(tmp_path, capsys):
     assert "holds no hpinet/" in refusal(capsys, "checkouts", str(tmp_path))
     assert "this working tree itself" in refusal(capsys, "checkouts", str(ROOT))

@@ -302,6 +302,7 @@ def test_damaged_files_are_one_sentence(tmp_path):
                 assert all(t.numel() < 100 for t in tensors.values())
 
 
+@pytest.mark.slow
 def test_a_trial_says_what_the_network_is(tmp_path):
     torch.manual_seed(0)
     save_checkpoint(HPINet(TINY), tmp_path / "tiny.safetensors")

@@ -153,6 +153,7 @@ def test_a_thin_image_works_all_the_way(client, tmp_path):
     assert Image.open(image).size == (512, 512)
 
 
+@pytest.mark.slow
 def test_the_middle_of_what_is_too_large_is_taken_when_asked_for(client, tmp_path):
     Image.fromarray(noise(600, 700)).save(tmp_path / "large.png")
     path, facts = client.predict(

@@ -61,6 +61,7 @@ def attributed(runtime, way, how, region="64", window=(180, 200, 12)):
     return replace(record, results=results), network
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("way", "how"),
     [

@@ -170,6 +170,7 @@ def test_nobody_else_reads_a_visitors_numbers(session, lam):
     assert STORE.get(name, Owner(session.key, "somebody")) is None
 
 
+@pytest.mark.slow
 def test_stopped_maps_go_on_from_where_they_were(session, lam):
     lam.place(session, "auto", (60, 60, 16))
     job = lam.refresh(session, 100, *SETTINGS[1:])

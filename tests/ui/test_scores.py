@@ -50,6 +50,7 @@ def study(seed=0, mode=RESTORE, side=64):
     return make_study(Source("x", Picture(from_uint8(pixels))), mode, 4)
 
 
+@pytest.mark.slow
 def test_who_stands_beside_whom(runtime, tmp_path):
     among = runtime.contenders.among
     kinds = [c.kind for c in among(record(runtime))]

@@ -52,6 +52,7 @@ def folder(tmp_path):
     return str(place)
 
 
+@pytest.mark.slow
 def test_evaluate_prints_one_table(networks, folder, capsys):
     assert main(["evaluate", "--model", *networks, "--data", folder]) == 0
     said = capsys.readouterr()

@@ -145,6 +145,7 @@ def test_wrong_usage_exits_with_2(argv, capsys):
     assert "usage:" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_full_disk_behind_stdout():
     command = [sys.executable, "-m", "hpinet", "benchmark", "--model", "S", "--size", "8x8"]
@@ -182,6 +183,7 @@ def test_multi_adds_of_one_convolution_by_hand():
     assert count_multi_adds(convolution, torch.rand(2, 3, 4, 6)) == 2 * 4 * 6 * 5 * 3 * 9
 
 
+@pytest.mark.slow
 def test_benchmark_report(capsys):
     argv = ["benchmark", "--model", "S", "--size", "24x30", "--batch", "2", "--json"]
     assert main(argv) == 0

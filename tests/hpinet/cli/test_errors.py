@@ -63,6 +63,7 @@ def test_a_fault_of_the_program_is_no_reason_to_skip_an_image(tmp_path):
     assert not isinstance(caught.value, UserError)
 
 
+@pytest.mark.slow
 def test_names_outside_of_the_console_s_encoding(tmp_path):
     small, large = tmp_path / "日本語.png", tmp_path / "結果.png"
     Image.new("RGB", (12, 12)).save(small)

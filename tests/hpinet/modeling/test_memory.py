@@ -160,6 +160,7 @@ def test_half_precision_is_close_and_matches_in_float32():
     assert upscale(model, x, precision="fp32").rgb.equal(exact.clamp(0, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.reference
 def test_half_precision_keeps_psnr(shared):
     model = load_model(shared / "released" / "HPINet-S-x4.pth")

@@ -188,6 +188,7 @@ def test_a_pass_with_gradients_gives_what_inference_gives():
     torch.testing.assert_close(plain.detach(), inferred, atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_gradient_against_finite_differences():
     torch.manual_seed(0)
     config = HPINetConfig(dim=6, qk_dim=4, ffn_dim=8, patch_sizes=(5, 7), scale=2)

@@ -20,6 +20,7 @@ def regions(scale):
     return [(0, 0, 5, 5), (31, 40, 16, 17), (high - 9, wide - 8, 9, 8), (3, wide - 1, 60, 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["S", "M-no-gpa", "M-no-conv"])
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_a_region_equals_that_part_of_the_whole(name, scale):
@@ -65,6 +66,7 @@ def test_a_region_outside_gets_a_sentence(region):
         seeded_model("S")(picture(1, 3, 24, 24), region=region)
 
 
+@pytest.mark.slow
 def test_resuming_anywhere_reproduces_every_bit():
     model, x = seeded_model("S"), picture(1, 3, 40, 52)
     with torch.inference_mode():
@@ -121,6 +123,7 @@ def test_a_region_has_the_gradient_of_that_part_of_the_whole():
     assert 0 < (y.grad.abs().sum(1) > 0).sum() < 60 * 60 / 2
 
 
+@pytest.mark.slow
 def test_a_region_in_training_equals_that_part_of_the_whole():
     torch.manual_seed(0)
     model, x = HPINet(get_config("S")).train(), picture(2, 3, HEIGHT, WIDTH)

@@ -94,6 +94,7 @@ def test_it_learns_and_logs(images, tmp_path):
     assert best.config == TINY
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(images, tmp_path):
     run = trainer(images, tmp_path / "run")
 

@@ -55,6 +55,7 @@ def test_a_foreign_network_cannot_recompute(picture):
         plan(double, picture, 1, 10**4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrap", [lambda n: n, OwnPatches])
 def test_the_map_does_not_depend_on_the_budget(network, picture, wrap):
     maps = [
@@ -65,6 +66,7 @@ def test_the_map_does_not_depend_on_the_budget(network, picture, wrap):
     assert maps[0].match_jumps == pytest.approx(maps[1].match_jumps, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_what_the_detector_does_not_read_is_not_computed(network, picture):
     seen = []
 

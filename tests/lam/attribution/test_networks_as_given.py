@@ -147,6 +147,7 @@ class Wrapper(nn.Module):
         return self.model(x)
 
 
+@pytest.mark.slow
 def test_wrappers_that_are_known_keep_the_matches(image, network):
     plain = LocalAttribution(network).attribute(image, WINDOW, n_steps=6)
     assert plain.jumps_counted
@@ -170,6 +171,7 @@ def test_where_jumps_cannot_be_counted_it_is_said(image, network):
         assert LocalAttribution(settled).attribute(image, WINDOW, n_steps=2).jumps_counted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("image_type", [torch.float32, torch.float16, torch.float64])
 @pytest.mark.parametrize(
     ("network_type", "bound"), [(torch.float64, 1e-3), (torch.bfloat16, 0.3), (torch.float16, 0.1)]
