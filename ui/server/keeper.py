@@ -57,9 +57,12 @@ class Keeper:
         """Look after it, for ever."""
         looked = time.monotonic()
         while True:
+            began = time.monotonic()
             await asyncio.sleep(SHORT)
             try:
-                await self.drop_deserted()
+                # A server that is this late may not have heard yet who listens.
+                if time.monotonic() - began < 2 * SHORT:
+                    await self.drop_deserted()
                 if time.monotonic() - looked > LONG:
                     looked = time.monotonic()
                     self.end_sessions()
