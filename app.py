@@ -124,6 +124,9 @@ def launch_options(auth: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
         "max_file_size": MAX_UPLOAD,
         "state_session_capacity": 1_000_000,  # sessions end by age and memory: ui.server.keeper
         "run_history": False,
+        # Otherwise gradio asks itself for the page, and serves nothing where that takes over 3 s,
+        # as on a busy machine, or where a proxy answers instead.
+        "_frontend": False,
         "footer_links": ["api", "settings"],
         "theme": THEME,
         "css": CSS,
