@@ -21,6 +21,7 @@ from ui.state.session import Session, clamped_window
 from ui.tabs import receptive_field
 from ui.tabs.components import Page
 from ui.tabs.matches import MatchedPatches
+from ui.tabs.network_maps import ManyNetworks
 from ui.tabs.receptive_field import ReceptiveField
 from ui.tabs.released import ReleasedNetworks
 from ui.tabs.super_resolve import SuperResolve
@@ -59,6 +60,7 @@ class SharedEvents:
         tabs: All pages.
         sr: A page.
         lam: A page.
+        many: A page.
         matches: A page.
     """
 
@@ -70,11 +72,12 @@ class SharedEvents:
         tabs: gr.Tabs,
         sr: SuperResolve,
         lam: ReceptiveField,
+        many: ManyNetworks,
         matches: MatchedPatches,
     ) -> None:
         self._runtime, self._session, self._shared = runtime, session, shared
         self._tabs = tabs
-        self._sr, self._lam, self._matches = sr, lam, matches
+        self._sr, self._lam, self._many, self._matches = sr, lam, many, matches
 
     def connect(self, demo: gr.Blocks, models: YourModelPage, sr_tab: gr.Tab) -> None:
         """Connect the events.
@@ -134,7 +137,7 @@ class SharedEvents:
         settings = [session, shared.mode, shared.network, lam.region]
         outputs = [
             *shared.named("upload", "gallery", "mode", "network", "shown", "refusal", "cut"),
-            *sr.outputs, *lam.placed, self._matches.page.prompt,
+            *sr.outputs, *lam.placed, *self._many.page.outputs, self._matches.page.prompt,
         ]  # fmt: skip
         options: dict[str, Any] = {
             **PRIVATE, "concurrency_id": "image", "concurrency_limit": 3,
@@ -168,6 +171,7 @@ class SharedEvents:
         region: str,
         window: tuple[int, int, int] | None = None,
         settings: Sequence[Any] | None = None,
+        networks: Sequence[str] | None = None,
     ) -> Iterator[dict[Any, Any]]:
         """Open an image with a network; what is shown before is named and dimmed until then."""
         shared = self._shared
@@ -189,6 +193,7 @@ class SharedEvents:
         yield {
             **values,
             **self._lam.start(session, region, settings),
+            **self._many.here(session, networks),
             **self._stale_matches(session),
             shared.shown: _line(session),
             shared.refusal: "",
@@ -215,7 +220,7 @@ class SharedEvents:
         }
         shown = self._show(
             session, lambda: source, wanted.mode, wanted.network, str(wanted.settings[1]),
-            wanted.window, wanted.settings,
+            wanted.window, wanted.settings, wanted.networks,
         )  # fmt: skip
         for values in shown:
             if wanted.told and shared.refusal in values:
@@ -287,6 +292,18 @@ class SharedEvents:
         inputs = [clock(), session, lam.region]
         moved = sr.viewer.select(clicked, inputs, [sr.viewer, *lam.placed], js=NOW, **quick)
         self._lam.follow(moved.success, session)
+        many = self._many.page
+
+        @spoken
+        def elsewhere(when: float, session: Session, region: str, event: gr.EventData) -> Any:
+            if overtaken(session, "window", when):
+                return gr.skip()
+            return {
+                **self._lam.centred(session, region, said(event)), **self._many.here(session)
+            }  # fmt: skip
+
+        both = [*many.outputs, *lam.placed]
+        many.viewer.select(elsewhere, inputs, both, js=NOW, **quick)
         sr_tab.select(window_moved, session, sr.viewer, **quick)
 
 

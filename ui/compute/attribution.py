@@ -112,7 +112,7 @@ class Attribution:
             how: By which method.
         """
         how = how or How()
-        model, options = _explained(network, way), _options(network, way, how)
+        model, options = explained(network, way), _options(network, way, how)
         left, top, height, width = region
         scale = network.scale
         inner = Window(window.left - left * scale, window.top - top * scale, window.size)
@@ -245,7 +245,7 @@ class Attribution:
             with self._step:
                 if self._closed:
                     return {}
-                model = _explained(network, way)
+                model = explained(network, way)
                 effect = blurring_effect(model, record.crop, record.inner_window, mask)
             found[way] = share, effect
         return found
@@ -258,13 +258,13 @@ class Attribution:
         with self._step:
             if self._closed:
                 return None
-            found = LocalAttribution(_explained(network, way)).attribute(crop, window, n_steps=1)
+            found = LocalAttribution(explained(network, way)).attribute(crop, window, n_steps=1)
         how, region = How(steps=1), (0, 0, height, width)
         speed = found.seconds / (_passes(how, region, found) * height * width)
         return self._speeds.put(_who(network, way), speed)
 
 
-def _explained(network: Network, way: str | None) -> nn.Module:
+def explained(network: Network, way: str | None) -> nn.Module:
     """The network to explain: the one chosen, itself without GPA, or bicubic interpolation."""
     if way == BICUBIC:
         return Bicubic(network.scale)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shlex
 from dataclasses import replace
 
 import gradio as gr
-import numpy as np
 
 from hpinet.errors import UserError
+from hpinet.imaging.files import npz_bytes, zip_bytes
 from lam import LocalAttributionResult
 from ui.compute.attribution import matches_rule
 from ui.compute.runtime import Runtime
@@ -78,7 +77,7 @@ def archive(record: MapsRecord) -> bytes:
     if difference is not None:
         files["difference.png"] = saving.png(difference)
     files["parameters.json"] = _parameters(record, lr_name, commands)
-    return saving.zipped(files)
+    return zip_bytes(files)
 
 
 def command(record: MapsRecord, way: str | None, lr_name: str, folder: str) -> list[str]:
@@ -100,9 +99,8 @@ def command(record: MapsRecord, way: str | None, lr_name: str, folder: str) -> l
 
 
 def _of_map(record: MapsRecord, name: str, result: Result) -> dict[str, bytes]:
-    arrays = io.BytesIO()
-    np.savez(arrays, attribution=result.attribution, importance=result.importance)
-    files = {f"{name}.npz": arrays.getvalue()}
+    arrays = {"attribution": result.attribution, "importance": result.importance}
+    files = {f"{name}.npz": npz_bytes(arrays)}
     limit = maps.shared_limit(record)
     for view, ending in ((IMPORTANCE, ""), (SIGNED, "_signed"), (AREAS, "_areas")):
         drawn = replace(record, look=replace(record.look, view=view))
@@ -115,9 +113,7 @@ def _of_map(record: MapsRecord, name: str, result: Result) -> dict[str, bytes]:
 def _parameters(record: MapsRecord, lr_name: str, commands: dict[str, list[str]]) -> bytes:
     window = record.window
     content = {
-        "how_to_repeat": "Run these commands in the folder of the ZIP's files, with HPINet Lens "
-        "installed: each writes map.npz, which holds the same map. A weights file that is not the "
-        "project's own has to be put there.",
+        "how_to_repeat": f"{saving.HOW_TO_REPEAT} Each command writes map.npz: the same map.",
         "commands": {name: shlex.join(words) for name, words in commands.items()},
         "lr": lr_name,
         "window_in_sr_pixels": [window.left, window.top, window.size],

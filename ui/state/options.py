@@ -21,6 +21,7 @@ SCALES = (PERCENTILE, ABSOLUTE)
 
 LAM = "lam"
 STEPS = 32  # of Gauss-Legendre: nearer to the limit than the LAM demo's 50
+MOST_STEPS = 200
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,8 @@ class How:
 
         _check_one(self.method, METHODS, "method")
         _check_one(self.matches, ("live", "frozen"), "matches")
-        if not 1 <= self.steps <= 200:
-            raise UserError(f"The number of steps must be 1 to 200, not {self.steps:g}.")
+        if not 1 <= self.steps <= MOST_STEPS:
+            raise UserError(f"The number of steps must be 1 to {MOST_STEPS}, not {self.steps:g}.")
 
 
 NORMAL, FORCED = "none", "forced"

@@ -14,7 +14,14 @@ from ui.visitors.current import farewell
 
 from .inputs import RESTORE, Pixels, Source, Study
 from .options import Look
-from .record import ComparisonRecord, MapsRecord, MapsRequest, MatchesRecord, Opened
+from .record import (
+    ComparisonRecord,
+    MapsRecord,
+    MapsRequest,
+    MatchesRecord,
+    NetworksRecord,
+    Opened,
+)
 
 
 @dataclass
@@ -48,7 +55,7 @@ class Session:
     """One visitor: changed in place, so that running work sees that it is out of date.
 
     Chosen: `opened`, `uploaded`, `window`, `look`, `wanted`.
-    Shown: `comparison`, `maps`, `matches`, `measured`.
+    Shown: `comparison`, `maps`, `networks`, `matches`, `measured`.
 
     Attributes:
         opened: The image and the network.
@@ -60,7 +67,9 @@ class Session:
         maps: What *Receptive field* shows.
         matches: What *Matched patches* shows.
         measured: The matches whose diffusion index is told beside them.
+        networks: What *Many networks* shows.
         maps_job: Attributions.
+        networks_job: Maps of many networks.
         change_job: Measurements of the diffusion index of a change.
         asked: Counts the images asked for; one that was overtaken is not shown.
         clicks: When each thing was last clicked, in the browser's milliseconds.
@@ -78,7 +87,9 @@ class Session:
     maps: MapsRecord | None = None
     matches: MatchesRecord | None = None
     measured: MatchesRecord | None = None
+    networks: NetworksRecord | None = None
     maps_job: Job = field(default_factory=Job)
+    networks_job: Job = field(default_factory=Job)
     change_job: Job = field(default_factory=Job)
     asked: int = 0
     clicks: dict[str, float] = field(default_factory=dict)

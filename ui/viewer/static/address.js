@@ -1,7 +1,7 @@
 // What is looked at stands in the address, so that a reload, Back and a link show the same.
 const now = () => new URL(window.location.href);
 // As ui.state.address.TABS.
-const TABS = { "Super-resolve": "sr", "Receptive field": "lam", "Matched patches": "matches", "Your model": "model", About: "about" };
+const TABS = { "Super-resolve": "sr", "Receptive field": "lam", "Many networks": "networks", "Matched patches": "matches", "Your model": "model", About: "about" };
 const SUBJECT = ["example", "mode", "network"]; // changes of these are places to come back to
 let awaited = null; // where the visitor went back to, until the server shows that
 

@@ -6,11 +6,12 @@ import { save } from "./figure.js";
 import { Compare } from "./compare.js";
 import { Maps } from "./maps.js";
 import { Matches } from "./matches.js";
+import { Networks } from "./networks.js";
 import { Pane } from "./pane.js";
 import { figure, sentences } from "./text.js";
 import { View } from "./view.js";
 
-const SCENES = { compare: Compare, maps: Maps, matches: Matches };
+const SCENES = { compare: Compare, maps: Maps, matches: Matches, networks: Networks };
 const KEYS = "plus and minus zoom, arrows move, 0 shows all, Enter picks";
 
 class Viewer {
