@@ -98,7 +98,11 @@ def _shared_controls(labels: list[str]) -> Shared:
     shared = Shared()
     # Not gr.Image: that decodes the file first, which loses orientation, depth and transparency
     # and answers a damaged file with a path of the server.
-    shared.upload = gr.File(label="Your image", file_types=["image"], height=122, elem_id="upload")
+    shared.upload = gr.File(
+        label="Your images", file_types=["image"], file_count="multiple", height=122,
+        elem_id="upload",
+    )  # fmt: skip
+    shared.own = gr.Dropdown([], label="Switch between yours", visible=False, elem_id="own-images")
     shared.middle = gr.Checkbox(
         label=MIDDLE,
         info=f"Limits: {LIMITS[RESTORE] / 1e6:g} million pixels to restore, "

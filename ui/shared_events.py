@@ -6,6 +6,7 @@ import html
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -39,6 +40,7 @@ class Shared(Page):
     """The controls that all pages share, and the line that says what is shown."""
 
     upload: gr.File
+    own: gr.Dropdown
     middle: gr.Checkbox
     gallery: gr.Gallery
     mode: gr.Radio
@@ -103,10 +105,19 @@ class SharedEvents:
 
         @spoken
         def uploaded(
-            session: Session, image: str, middle: bool, mode: str, network: str, region: str
+            session: Session, images: list[str], middle: bool, mode: str, network: str, region: str
         ) -> Iterator[dict[Any, Any]]:
-            session.refused = image
-            read = partial(from_file, image, mode, middle)
+            number = session.add_files(images or [])
+            yield {shared.own: _own(session, number)}
+            yield from switched(session, number, middle, mode, network, region)
+
+        @spoken
+        def switched(
+            session: Session, number: int, middle: bool, mode: str, network: str, region: str
+        ) -> Iterator[dict[Any, Any]]:
+            known = session.files and 0 <= int(number) < len(session.files)
+            session.refused = session.files[int(number)] if known else None
+            read = partial(from_file, session.refused, mode, middle)
             yield from self._show(session, read, mode, network, region)
 
         @spoken
@@ -136,7 +147,7 @@ class SharedEvents:
 
         settings = [session, shared.mode, shared.network, lam.region]
         outputs = [
-            *shared.named("upload", "gallery", "mode", "network", "shown", "refusal", "cut"),
+            *shared.named("upload", "own", "gallery", "mode", "network", "shown", "refusal", "cut"),
             *sr.outputs, *lam.placed, *self._many.page.outputs, self._matches.page.prompt,
         ]  # fmt: skip
         options: dict[str, Any] = {
@@ -144,6 +155,7 @@ class SharedEvents:
             "show_progress": "minimal", "show_progress_on": shared.shown,
         }  # fmt: skip
         upload = [session, shared.upload, shared.middle, *settings[1:]]
+        switch = [session, shared.own, *upload[2:]]
         example, chosen = [clock(), *settings], [shared.mode.input, shared.network.input]
         everything = [*outputs, self._tabs, *lam.settings]
         for event in (
@@ -152,6 +164,7 @@ class SharedEvents:
             shared.gallery.select(chosen_example, example, outputs, js=NOW, **options),
             gr.on(chosen, changed, settings, outputs, **options),
             shared.upload.upload(uploaded, upload, outputs, **options),
+            shared.own.input(switched, switch, outputs, **options),
             shared.cut.click(cut, settings, outputs, **options),
             *(
                 model.success(changed, settings, outputs, **options)
@@ -199,6 +212,7 @@ class SharedEvents:
             shared.refusal: "",
             shared.cut: gr.update(visible=False),
             shared.upload: gr.skip() if source.file else None,
+            shared.own: gr.skip() if source.file else gr.update(value=None),
             shared.gallery: gr.update(selected_index=_NONE) if source.file else gr.skip(),
         }
 
@@ -239,6 +253,7 @@ class SharedEvents:
         values: dict[Any, Any] = {
             shared.shown: _line(session),
             shared.upload: None,
+            shared.own: gr.update(value=None),
             shared.refusal: told and _told(told),
             shared.cut: gr.update(visible=too_large and session.refused is not None),
         }
@@ -305,6 +320,12 @@ class SharedEvents:
         both = [*many.outputs, *lam.placed]
         many.viewer.select(elsewhere, inputs, both, js=NOW, **quick)
         sr_tab.select(window_moved, session, sr.viewer, **quick)
+
+
+def _own(session: Session, number: int) -> Any:
+    """The list of a visitor's own images, once there are several."""
+    choices = [(f"{n + 1}: {Path(file).name}", n) for n, file in enumerate(session.files)]
+    return gr.update(choices=choices, value=number, visible=len(choices) > 1)
 
 
 def _told(sentence: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,6 +23,9 @@ from .record import (
     NetworksRecord,
     Opened,
 )
+
+MOST_FILES = 24
+"""Uploaded images of one visitor that can be switched between."""
 
 
 @dataclass
@@ -74,6 +78,7 @@ class Session:
         asked: Counts the images asked for; one that was overtaken is not shown.
         clicks: When each thing was last clicked, in the browser's milliseconds.
         refused: The file that was uploaded last: of one that is too large the middle is offered.
+        files: The images that the visitor uploaded, to switch between.
         identity: Whom `ui.server.guard` takes the visitor for.
         key: The visitor's secret, from `owner`.
     """
@@ -94,6 +99,7 @@ class Session:
     asked: int = 0
     clicks: dict[str, float] = field(default_factory=dict)
     refused: str | None = None
+    files: tuple[str, ...] = ()
     identity: str = ""
     key: str = ""
 
@@ -105,6 +111,12 @@ class Session:
         """
         self.key = self.key or secrets.token_urlsafe(24)
         return Owner(self.key, self.identity)
+
+    def add_files(self, paths: Sequence[str]) -> int:
+        """Keep uploaded images to switch between; the number of the one to show, the first new."""
+        new = [path for path in dict.fromkeys(paths) if path not in self.files]
+        self.files = (*self.files, *new)[-MOST_FILES:]
+        return next((self.files.index(p) for p in (*new, *paths) if p in self.files), 0)
 
     def subject(self) -> Opened:
         """What is opened.
