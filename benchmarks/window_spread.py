@@ -39,8 +39,8 @@ def neighbours(example: Example, shift: int) -> list[Window]:
     return [Window(x, y, size) for x, y in places if 0 <= min(x, y) <= max(x, y) <= SIDE - size]
 
 
-def measured(model: str, steps: int, shift: int) -> Iterator[tuple[str, list[Pair]]]:
-    """The diffusion indices of the examples' windows and their neighbours, image by image.
+def measured(model: str, steps: int, shift: int) -> Iterator[tuple[str, Pair]]:
+    """The diffusion indices of the examples' windows, then of their neighbours, one by one.
 
     Args:
         model: A bundled network that has a twin without GPA.
@@ -48,12 +48,14 @@ def measured(model: str, steps: int, shift: int) -> Iterator[tuple[str, list[Pai
         shift: SR pixels between neighbouring windows.
     """
     networks = [load_model(model, gpa=gpa) for gpa in (True, False)]
-    for example in EXAMPLES:
-        lr, pairs = shrink(example.pixels().copy(), 4), []
-        for window in neighbours(example, shift):
-            maps = [LocalAttribution(n).attribute(lr, window, n_steps=steps) for n in networks]
-            pairs.append((maps[0].diffusion_index, maps[1].diffusion_index))
-        yield example.name, pairs
+    images = {
+        one.name: (shrink(one.pixels().copy(), 4), neighbours(one, shift)) for one in EXAMPLES
+    }
+    for number in range(len(_AROUND)):
+        for name, (lr, windows) in images.items():
+            for window in windows[number : number + 1]:
+                maps = [LocalAttribution(n).attribute(lr, window, n_steps=steps) for n in networks]
+                yield name, (maps[0].diffusion_index, maps[1].diffusion_index)
 
 
 def spread(pairs: Sequence[Sequence[Pair]]) -> float:
@@ -67,14 +69,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print one JSON object, and draw where ``-o`` says so."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.window_spread")
     parser.add_argument("--model", default="S")
-    parser.add_argument("--steps", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=16, help="of LAM (16)")
     parser.add_argument("--shift", type=int, default=8, help="SR pixels (8)")
     parser.add_argument("-o", "--output", type=Path, metavar="PNG")
     options = parser.parse_args(argv)
     found: dict[str, list[Pair]] = {}
-    for name, pairs in measured(options.model, options.steps, options.shift):
-        found[name] = pairs
-        print(f"{name}: {pairs}", file=sys.stderr, flush=True)
+    for name, pair in measured(options.model, options.steps, options.shift):
+        found.setdefault(name, []).append(pair)
+        print(name, *(f"{value:.2f}" for value in pair), file=sys.stderr, flush=True)
     deviation = spread(list(found.values()))
     print(json.dumps({**vars(options), "output": None, "windows": found, "deviation": deviation}))
     if options.output is not None:

@@ -142,12 +142,14 @@ class SharedEvents:
             yield from self._go(session, dict(request.query_params))
 
         @spoken
-        def gone(session: Session, event: gr.EventData) -> Iterator[dict[Any, Any]]:
-            yield from self._go(session, said(event))
+        def gone(when: float, session: Session, event: gr.EventData) -> Iterator[dict[Any, Any]]:
+            if not overtaken(session, "address", when):
+                yield from self._go(session, said(event))
 
         settings = [session, shared.mode, shared.network, lam.region]
         outputs = [
-            *shared.named("upload", "own", "gallery", "mode", "network", "shown", "refusal", "cut"),
+            *shared.named("address", "upload", "own", "gallery", "mode", "network"),
+            *shared.named("shown", "refusal", "cut"),
             *sr.outputs, *lam.placed, *self._many.page.outputs, self._matches.page.prompt,
         ]  # fmt: skip
         options: dict[str, Any] = {
@@ -160,7 +162,7 @@ class SharedEvents:
         everything = [*outputs, self._tabs, *lam.settings]
         for event in (
             demo.load(loaded, session, everything, **options),
-            shared.address.select(gone, session, everything, **options),
+            shared.address.select(gone, [clock(), session], everything, js=NOW, **options),
             shared.gallery.select(chosen_example, example, outputs, js=NOW, **options),
             gr.on(chosen, changed, settings, outputs, **options),
             shared.upload.upload(uploaded, upload, outputs, **options),
@@ -185,6 +187,7 @@ class SharedEvents:
         window: tuple[int, int, int] | None = None,
         settings: Sequence[Any] | None = None,
         networks: Sequence[str] | None = None,
+        turn: Any = None,
     ) -> Iterator[dict[Any, Any]]:
         """Open an image with a network; what is shown before is named and dimmed until then."""
         shared = self._shared
@@ -198,15 +201,17 @@ class SharedEvents:
                 session.window = clamped_window(*window, *session.subject().size)
             values = self._sr.page.fill(self._sr.first(session))
         except UserError as error:
-            yield self._refused(session, html.unescape(sentence(error)), MIDDLE in str(error))
+            told = html.unescape(sentence(error))
+            yield self._refused(session, told, MIDDLE in str(error)) | self._said(session, turn)
             raise
         except Exception:
-            yield self._refused(session)
+            yield self._refused(session) | self._said(session, turn)
             raise
         yield {
             **values,
             **self._lam.start(session, region, settings),
             **self._many.here(session, networks),
+            **self._said(session, turn),
             **self._stale_matches(session),
             shared.shown: _line(session),
             shared.refusal: "",
@@ -234,12 +239,20 @@ class SharedEvents:
         }
         shown = self._show(
             session, lambda: source, wanted.mode, wanted.network, str(wanted.settings[1]),
-            wanted.window, wanted.settings, wanted.networks,
+            wanted.window, wanted.settings, wanted.networks, given.get("turn"),
         )  # fmt: skip
         for values in shown:
             if wanted.told and shared.refusal in values:
                 values[shared.refusal] = _told(wanted.told)
             yield values
+
+    def _said(self, session: Session, turn: Any = None) -> dict[Any, Any]:
+        """What the page's address is to say; ``turn`` is that of the event that is answered."""
+        opened, window = session.opened, session.window
+        if opened is None or window is None:
+            return {}
+        said = address.written(opened, (window.left, window.top, window.size))
+        return {self._shared.address: {**said, "turn": turn}}
 
     def _refused(self, session: Session, told: str = "", too_large: bool = False) -> dict[Any, Any]:
         """The choices go back to what is shown; a refused file does not stay in its field.
@@ -297,7 +310,7 @@ class SharedEvents:
             if overtaken(session, "window", when):
                 return gr.skip()
             values = self._lam.centred(session, region, said(event))
-            return {**values, **sr.fill(self._sr.moved(session))}
+            return {**values, **sr.fill(self._sr.moved(session)), **self._said(session)}
 
         @spoken
         def window_moved(session: Session) -> Any:
@@ -305,7 +318,9 @@ class SharedEvents:
 
         quick = {**PRIVATE, "concurrency_id": "closer"}
         inputs = [clock(), session, lam.region]
-        moved = sr.viewer.select(clicked, inputs, [sr.viewer, *lam.placed], js=NOW, **quick)
+        moved = sr.viewer.select(
+            clicked, inputs, [self._shared.address, sr.viewer, *lam.placed], js=NOW, **quick
+        )
         self._lam.follow(moved.success, session)
         many = self._many.page
 

@@ -13,7 +13,7 @@ from hpinet.imaging.files import npz_bytes, zip_bytes
 from lam import LocalAttributionResult
 from ui.compute.attribution import matches_rule
 from ui.compute.runtime import Runtime
-from ui.state.options import AREAS, BICUBIC, IMPORTANCE, LAM, SIGNED
+from ui.state.options import AREAS, BICUBIC, IMPORTANCE, LAM, SIGNED, look_of
 from ui.state.record import MapsRecord, Result
 from ui.state.session import Session
 from ui.tabs.receptive_field_layout import ReceptiveFieldPage
@@ -26,10 +26,11 @@ from . import saving
 def connect(runtime: Runtime, session: gr.State, page: ReceptiveFieldPage) -> None:
     """Connect the button of *Receptive field*, and the endpoint ``/export``."""
 
-    def make(session: Session) -> saving.Made:
+    def make(session: Session, seen: object = None) -> saving.Made:
         if session.maps is None:
             raise UserError(_NOTHING)
-        return session.maps, archive(session.maps)
+        record = replace(session.maps, look=look_of(seen))
+        return record, archive(record)
 
     saving.connect(
         runtime,
@@ -40,8 +41,19 @@ def connect(runtime: Runtime, session: gr.State, page: ReceptiveFieldPage) -> No
         "export",
         "The finished maps as one ZIP: PNG, NPZ and parameters.json with the commands that "
         "compute the same maps again.",
+        seen=_SEEN,
     )
 
+
+_LOOK = ("strength", "colours", "palette", "scale", "end")
+"""What is said of the drawing."""
+
+_SEEN = """(session) => {
+  const scene = document.querySelector("#maps .viewer")?.viewer?.scene;
+  const names = ["view", "colours", "root", "strength", "end", "last"];
+  return [session, scene ? Object.fromEntries(names.map((name) => [name, scene.look(name)])) : {}];
+}"""
+"""JavaScript that says how the maps are drawn on the screen, which it tells nobody by itself."""
 
 _NOTHING = "There is nothing to export yet: compute the maps first."
 
@@ -117,9 +129,7 @@ def _parameters(record: MapsRecord, lr_name: str, commands: dict[str, list[str]]
         "commands": {name: shlex.join(words) for name, words in commands.items()},
         "lr": lr_name,
         "window_in_sr_pixels": [window.left, window.top, window.size],
-        "drawing": {
-            name: getattr(record.look, name) for name in ("strength", "colours", "scale", "end")
-        },
+        "drawing": {name: getattr(record.look, name) for name in _LOOK},
         **maps.numbers(record),
     }
     return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()

@@ -35,10 +35,11 @@ def connect(
     session: gr.State,
     button: gr.Button,
     file: gr.DownloadButton,
-    make: Callable[[Session], Made],
+    make: Callable[..., Made],
     name: str,
     told: str,
     kind: str = "zip",
+    seen: str = "",
 ) -> None:
     """Connect the button that makes a file with the link that saves it.
 
@@ -51,11 +52,13 @@ def connect(
         name: What the endpoint is called; files end so, too.
         told: What the endpoint does; empty for none.
         kind: The file's ending.
+        seen: JavaScript from the session to that and what the browser shows, which ``make`` is then
+            told, too.
     """
 
     @spoken
-    def to_file(session: Session) -> str:
-        record, data = make(session)
+    def to_file(session: Session, *shown: object) -> str:
+        record, data = make(session, *shown)
         window, label = record.window, record.network.label
         place = f"{window.left}-{window.top}-{window.size}"
         stem = re.sub(r"[^\w.-]+", "_", f"{record.study.name[:60]}-{label}-{place}-{name}")
@@ -63,7 +66,9 @@ def connect(
         return str(runtime.downloads.write(f"{folder}/{stem}.{kind}", data))
 
     options: dict[str, Any] = {**HEAVY, "concurrency_id": "export"}
-    made = button.click(to_file, session, file, api_visibility="private", **options)
+    inputs = [session, *([gr.JSON(visible=False)] if seen else [])]
+    private = {**options, "api_visibility": "private", "js": seen or None}
+    made = button.click(to_file, inputs, file, **private)
     if told:
         zipped = gr.File(label="ZIP", visible=False)
         register(to_file, [session], [zipped], name, told, **options)

@@ -38,7 +38,6 @@ class Viewer {
       }
       const data = await this.scene.load(value);
       if (mine !== this.wanted) return;
-      const before = this.value?.address;
       this.value = value;
       this.message("");
       this.view.shape(...value.size, value.home ?? undefined);
@@ -46,7 +45,7 @@ class Viewer {
       this.scene.show(value, data);
       this.refresh();
       this.host.dataset.shown = value.stamp ?? "";
-      if (value.address) shown(value.address, before);
+      if (value.address) shown(value.address);
     } catch (error) {
       if (mine === this.wanted) this.message(`This cannot be shown: ${error.message}.`);
     }
@@ -112,7 +111,9 @@ class Viewer {
     }));
     this.scale = lines;
   }
-  save() { save(this); }
+  save(kind) {
+    save(this, kind).catch((error) => this.message(`This figure cannot be saved: ${error.message}.`));
+  }
 }
 
 export const mount = (element, props, trigger, watch) => {

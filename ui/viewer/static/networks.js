@@ -56,7 +56,7 @@ export class Networks extends Scene {
       { name: "root", type: "checkbox", label: "square root", value: true, title: "Lifts faint pixels" },
       { name: "strength", type: "range", label: "Overlay", min: 0, max: 1, step: 0.05, value: 0.6, title: "0: image alone, 1: map alone" },
       { name: "end", type: "range", label: "Scale ends at percentile", min: 90, max: 100, step: 0.1, value: 99.5 },
-      this.figureButton(),
+      ...this.figureButtons(),
     ];
   }
   panes() {
