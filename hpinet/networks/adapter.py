@@ -102,7 +102,8 @@ _looked_at: WeakSet[nn.Module] = WeakSet()
 def warn_of_range(module: nn.Module) -> None:
     """Say so where a module that is used as it is expects pixels of 0 to 255: its map is wrong.
 
-    Each module is tried once, on a small image, in both ranges; its buffers stay as they are.
+    Each module is tried once, on a small image, in both ranges; its buffers, and PyTorch's random
+    numbers, stay as they are.
 
     Args:
         module: Given RGB in [0, 1].
@@ -120,7 +121,7 @@ def warn_of_range(module: nn.Module) -> None:
     for most in RANGES:
         buffers = {name: buffer.clone() for name, buffer in module.named_buffers()}
         try:
-            with torch.no_grad():
+            with torch.no_grad(), torch.random.fork_rng(devices=[]):
                 sr = torch.func.functional_call(module, buffers, (lr * most,))
             found[most] = likeness(sr / most, lr)
         except Exception:  # whatever it fails of here is told when it is used

@@ -225,7 +225,7 @@ def test_back_twice_at_once_lands_two_places_back(browser, url):
         found.evaluate(twice, -1)  # over two tabs
         found.wait_for_function("!location.search.includes('tab=')")
         says(found, "shown", "Shown: Cat")
-        assert found.get_by_role("tab", selected=True).inner_text() == "Super-resolve"
+        found.get_by_role("tab", name="Super-resolve", selected=True).wait_for()
         found.evaluate(twice, -1)  # over two examples
         says(found, "shown", "Shown: Astronaut")
         found.wait_for_timeout(1500)  # nothing that comes late may move it on

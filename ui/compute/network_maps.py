@@ -12,6 +12,7 @@ from ui.state.network import Network
 from ui.state.options import BICUBIC, MOST_STEPS
 from ui.state.record import ComparisonRecord, NetworksRecord
 
+from .attribution import Asked
 from .contenders import ORIGINAL, Contender
 from .runtime import Runtime
 
@@ -28,7 +29,7 @@ class NetworkMaps:
     """
 
     def __init__(self, runtime: Runtime, record: NetworksRecord, uploaded: str | None) -> None:
-        self._runtime, self.record = runtime, record
+        self._runtime, self._maps, self.record = runtime, runtime.attribution, record
         self._opened = runtime.catalogue.get(record.network.label, uploaded)
         among = runtime.contenders.among(ComparisonRecord(record.study, record.network, uploaded))
         self.among = {c.kind: c for c in among if c.kind != ORIGINAL}
@@ -58,7 +59,7 @@ class NetworkMaps:
         how, tried = self.record.how, Tried()
         while True:
             result: LocalAttributionResult | None = None
-            for result in self._attributed(contender, how.steps):  # type: ignore[assignment]
+            for result in self._maps.attributed(*self._asked(contender, how.steps)):  # type: ignore[assignment]
                 yield self._judged(contender, result, tried)  # type: ignore[arg-type]
             if result is None or not result.finished:
                 return
@@ -74,17 +75,12 @@ class NetworkMaps:
             return self._opened, BICUBIC
         return contender.network, contender.way
 
-    def _attributed(self, contender: Contender, steps: int) -> Iterator[object]:
+    def _asked(self, contender: Contender, steps: int) -> Asked:
         record, how = self.record, replace(self.record.how, steps=steps)
-        return self._runtime.attribution.attributed(
-            record.study, *self.network(contender), record.window, record.region, how
-        )
+        return record.study, *self.network(contender), record.window, record.region, how
 
     def _finished(self, contender: Contender, steps: int) -> bool:
-        record, how = self.record, replace(self.record.how, steps=steps)
-        return self._runtime.attribution.finished(
-            record.study, *self.network(contender), record.window, record.region, how
-        )
+        return self._maps.finished(*self._asked(contender, steps))
 
     def _judged(
         self, contender: Contender, result: LocalAttributionResult, tried: Tried
