@@ -54,9 +54,11 @@ const layout = (viewer) => {
   top += LINE - GAP;
   for (const [low, colours, end, note = ""] of viewer.scale ?? []) {
     const x = 2 * GAP + c.measureText(low).width;
-    texts.push([low, GAP, top], [`${end} ${note}`, x + RAMP + GAP, top]);
+    const after = x + RAMP + GAP, told = wrapped(c, `${end} ${note}`, Math.max(2 * RAMP, wide - after - GAP));
+    texts.push([low, GAP, top], ...told.map((line, n) => [line, after, top + n * LINE]));
     images.push([ramp(colours), x, top - 11, RAMP, 12]);
-    top += LINE;
+    top += told.length * LINE;
+    wide = Math.max(wide, ...told.map((line) => after + c.measureText(line).width + GAP));
   }
   for (const line of wrapped(c, viewer.scene.caption(), wide - 2 * GAP)) {
     texts.push([line, GAP, top]);

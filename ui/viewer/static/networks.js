@@ -81,7 +81,7 @@ export class Networks extends Scene {
       one.layer.scalar(one.map, { colours: this.look("colours"), end: this.end, root: this.look("root") });
     }
     const note = `one scale for all, ends at percentile ${this.look("end")}${this.look("root") ? ", by square root" : ""}`;
-    this.viewer.legend(known.length ? [["share of the importance, a pixel: 0", gradient(this.look("colours")), `${figure(100 * this.end)}% or more`, note]] : []);
+    this.viewer.legend(known.length ? [["share of the importance, a pixel: 0", gradient(this.look("colours")), `${figure(100 * this.end)}% or more,`, note]] : []);
     this.close.ask();
   }
   of(pane) { return this.all.find((one) => pane.key.endsWith(` ${one.name}`)); }
