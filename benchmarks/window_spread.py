@@ -4,7 +4,7 @@ The page says that a network with Global Pixel Access uses a wider or narrower a
 where the logarithm of the quotient of the two diffusion indices exceeds what this logarithm
 differs by between neighbouring windows of one image.
 
-    python -m benchmarks.window_spread [--steps 16] [--shift 8] [-o docs/figures/window_spread.png]
+    python -m benchmarks.window_spread [--steps 8] [--windows 3] [-o docs/figures/window_spread.png]
 """
 
 from __future__ import annotations
@@ -39,19 +39,20 @@ def neighbours(example: Example, shift: int) -> list[Window]:
     return [Window(x, y, size) for x, y in places if 0 <= min(x, y) <= max(x, y) <= SIDE - size]
 
 
-def measured(model: str, steps: int, shift: int) -> Iterator[tuple[str, Pair]]:
+def measured(model: str, steps: int, shift: int, count: int) -> Iterator[tuple[str, Pair]]:
     """The diffusion indices of the examples' windows, then of their neighbours, one by one.
 
     Args:
         model: A bundled network that has a twin without GPA.
         steps: Of LAM.
         shift: SR pixels between neighbouring windows.
+        count: Windows an image.
     """
     networks = [load_model(model, gpa=gpa) for gpa in (True, False)]
     images = {
         one.name: (shrink(one.pixels().copy(), 4), neighbours(one, shift)) for one in EXAMPLES
     }
-    for number in range(len(_AROUND)):
+    for number in range(count):
         for name, (lr, windows) in images.items():
             for window in windows[number : number + 1]:
                 maps = [LocalAttribution(n).attribute(lr, window, n_steps=steps) for n in networks]
@@ -69,12 +70,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print one JSON object, and draw where ``-o`` says so."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.window_spread")
     parser.add_argument("--model", default="S")
-    parser.add_argument("--steps", type=int, default=16, help="of LAM (16)")
+    parser.add_argument("--steps", type=int, default=8, help="of LAM (8)")
     parser.add_argument("--shift", type=int, default=8, help="SR pixels (8)")
+    most = len(_AROUND)
+    parser.add_argument("--windows", type=int, choices=range(2, most + 1), default=3, metavar="N")
     parser.add_argument("-o", "--output", type=Path, metavar="PNG")
     options = parser.parse_args(argv)
     found: dict[str, list[Pair]] = {}
-    for name, pair in measured(options.model, options.steps, options.shift):
+    for name, pair in measured(options.model, options.steps, options.shift, options.windows):
         found.setdefault(name, []).append(pair)
         print(name, *(f"{value:.2f}" for value in pair), file=sys.stderr, flush=True)
     deviation = spread(list(found.values()))

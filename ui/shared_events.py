@@ -31,6 +31,8 @@ from ui.viewer.component import said
 from ui.views import text
 from ui.views.html import prompt, render, status_bar
 from ui.visitors.current import current_owner
+from ui.window_events import address_says
+from ui.window_events import connect as connect_window
 
 _NONE = -1  # no example is chosen; gradio's gallery keeps the old one when it is told None
 _OPENING = "Opening what was chosen…"
@@ -175,7 +177,7 @@ class SharedEvents:
             ),
         ):
             self._follow(event)
-        self._move_window(sr_tab)
+        connect_window(session, shared.address, self._sr, self._lam, self._many, sr_tab)
 
     def _show(
         self,
@@ -202,16 +204,18 @@ class SharedEvents:
             values = self._sr.page.fill(self._sr.first(session))
         except UserError as error:
             told = html.unescape(sentence(error))
-            yield self._refused(session, told, MIDDLE in str(error)) | self._said(session, turn)
+            yield self._refused(session, told, MIDDLE in str(error)) | address_says(
+                shared.address, session, turn
+            )
             raise
         except Exception:
-            yield self._refused(session) | self._said(session, turn)
+            yield self._refused(session) | address_says(shared.address, session, turn)
             raise
         yield {
             **values,
             **self._lam.start(session, region, settings),
             **self._many.here(session, networks),
-            **self._said(session, turn),
+            **address_says(shared.address, session, turn),
             **self._stale_matches(session),
             shared.shown: _line(session),
             shared.refusal: "",
@@ -245,14 +249,6 @@ class SharedEvents:
             if wanted.told and shared.refusal in values:
                 values[shared.refusal] = _told(wanted.told)
             yield values
-
-    def _said(self, session: Session, turn: Any = None) -> dict[Any, Any]:
-        """What the page's address is to say; ``turn`` is that of the event that is answered."""
-        opened, window = session.opened, session.window
-        if opened is None or window is None:
-            return {}
-        said = address.written(opened, (window.left, window.top, window.size))
-        return {self._shared.address: {**said, "turn": turn}}
 
     def _refused(self, session: Session, told: str = "", too_large: bool = False) -> dict[Any, Any]:
         """The choices go back to what is shown; a refused file does not stay in its field.
@@ -300,41 +296,6 @@ class SharedEvents:
         event.success(matched, session, matches.outputs, **image)
         # Not beside the scores, whose times and limits would suffer; but whatever they say.
         self._lam.follow(scored.then, session)
-
-    def _move_window(self, sr_tab: gr.Tab) -> None:
-        """One window for all pages: a click on one shows in the others."""
-        session, sr, lam = self._session, self._sr.page, self._lam.page
-
-        @spoken
-        def clicked(when: float, session: Session, region: str, event: gr.EventData) -> Any:
-            if overtaken(session, "window", when):
-                return gr.skip()
-            values = self._lam.centred(session, region, said(event))
-            return {**values, **sr.fill(self._sr.moved(session)), **self._said(session)}
-
-        @spoken
-        def window_moved(session: Session) -> Any:
-            return sr.fill(self._sr.moved(session))
-
-        quick = {**PRIVATE, "concurrency_id": "closer"}
-        inputs = [clock(), session, lam.region]
-        moved = sr.viewer.select(
-            clicked, inputs, [self._shared.address, sr.viewer, *lam.placed], js=NOW, **quick
-        )
-        self._lam.follow(moved.success, session)
-        many = self._many.page
-
-        @spoken
-        def elsewhere(when: float, session: Session, region: str, event: gr.EventData) -> Any:
-            if overtaken(session, "window", when):
-                return gr.skip()
-            return {
-                **self._lam.centred(session, region, said(event)), **self._many.here(session)
-            }  # fmt: skip
-
-        both = [*many.outputs, *lam.placed]
-        many.viewer.select(elsewhere, inputs, both, js=NOW, **quick)
-        sr_tab.select(window_moved, session, sr.viewer, **quick)
 
 
 def _own(session: Session, number: int) -> Any:

@@ -47,6 +47,11 @@ class Job:
         self.run, self.stopped = self.run + 1, False
         return self.run
 
+    @property
+    def running(self) -> bool:
+        """Whether the latest was neither stopped nor has ended."""
+        return 0 < self.run != self.ended and not self.stopped
+
     def stop(self) -> bool:
         """Ask the latest to stop; returns whether it had not ended yet."""
         running = 0 < self.run != self.ended

@@ -79,7 +79,7 @@ class ManyNetworks:
 
         @spoken
         def shown(session: Session, chosen: Sequence[str], steps: float) -> dict[Any, Any]:
-            return self.here(session, chosen, steps)
+            return self.here(session, chosen, steps) or gr.skip()
 
         @spoken
         def stop(session: Session) -> dict[Any, Any]:
@@ -153,11 +153,17 @@ class ManyNetworks:
         chosen: Sequence[str] | None = None,
         steps: float | None = None,
     ) -> dict[Any, Any]:
-        """Values that show what is chosen and known; nothing is computed."""
+        """Values that show what is chosen and known; nothing is computed.
+
+        None at all while just that is computed.
+        """
         if session.opened is None or session.wanted is None:
-            return gr.skip()
-        session.networks_job.begin()  # what runs is of something else now
-        work = self.asked(session, chosen, steps)
+            return {}
+        work, old, job = self.asked(session, chosen, steps), session.networks, session.networks_job
+        if job.running:
+            if work.record.of(old) and old is not None and work.record.chosen == old.chosen:
+                return {}  # it goes on
+            job.ended = job.begin()  # it is of something else now
         session.networks = work.record
         known = sum(one.result.finished for one in work.record.found.values())
         told = f"{known} of {len(work.chosen)} maps of this window are known."
