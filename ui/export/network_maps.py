@@ -12,6 +12,7 @@ from hpinet.errors import UserError
 from hpinet.imaging.files import file_name, zip_bytes
 from hpinet.imaging.images import from_uint8, to_uint8
 from hpinet.networks.names import WITHOUT_GPA
+from lam.batch.comparison import ordered
 from lam.figures.comparison import comparison_files
 from ui.compute.attribution import explained
 from ui.compute.network_maps import NetworkMaps
@@ -58,10 +59,11 @@ def archive(work: NetworkMaps) -> dict[str, bytes]:
     record, window = work.record, work.record.inner_window
     done = [c for c in work.chosen if work.record.done(c.kind)]
     networks = [work.network(c) for c in done]
-    found = [
+    answers = [
         replace(record.found[c.kind], weights_sha256=network_digest(explained(*n)))
         for c, n in zip(done, networks, strict=True)
     ]
+    found = ordered(answers)  # as the command does
     lr_name, lr_bytes = saving.lossless(record.crop)
     words = ["python", "-m", "lam", "compare", lr_name, "--window"]
     words += [str(v) for v in (window.left, window.top, window.size)]

@@ -71,7 +71,7 @@ export class Networks extends Scene {
   }
   cell([name, , digits, times, unit], numbers) {
     const value = numbers?.[name];
-    return value == null ? "none" : `${(times * value).toFixed(digits)}${unit}`;
+    return value == null ? "none" : `${(times * value).toFixed(digits).replace(/^-(?=[0.]+$)/, "")}${unit}`;
   }
   paint() {
     const [, , height, width] = this.value.region, known = this.all.filter((one) => one.map);
