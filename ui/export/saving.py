@@ -82,7 +82,7 @@ HOW_TO_REPEAT = (
 
 
 def model_name(network: NetworkInfo, way: str | None) -> str:
-    """What commands call a network; ``way`` as in `ui.compute.attribution.Maps`."""
+    """What commands call a network; ``way`` as in `Attribution.attributed`."""
     if way == BICUBIC:
         return BICUBIC
     path = network.twin_path if way == TWIN else network.path

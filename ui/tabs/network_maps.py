@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from hpinet.errors import UserError
 from lam.batch.comparison import MOST
 from ui.compute.network_maps import NetworkMaps
 from ui.compute.opening import current
@@ -94,7 +95,10 @@ class ManyNetworks:
             def ready(session: Session, chosen: Sequence[str], steps: float) -> bool:
                 if mend or session.opened is None:
                     return False
-                work = self.asked(session, chosen, steps)
+                try:
+                    work = self.asked(session, chosen, steps)
+                except UserError:  # which is told when the maps are computed
+                    return False
                 return all(map(work.known, work.chosen))
 
             return queued(
