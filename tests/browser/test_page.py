@@ -28,7 +28,10 @@ from ui.state.examples import EXAMPLES
 pytestmark = pytest.mark.browser
 
 
-PAGES = ("Super-resolve", "Receptive field", "Matched patches", "Your model", "About")
+PAGES = (
+    *("Super-resolve", "Receptive field", "Many networks", "Matched patches"),
+    *("Your model", "About"),
+)
 
 
 def scored(page):
@@ -349,7 +352,9 @@ def test_two_visitors_have_their_own_images_and_wait_in_line(page, browser, url,
 def test_all_pages_are_photographed_and_none_overflows(page, view):
     width, _, theme = view
     scored(page)
-    for name, query in zip(PAGES, ("sr", "lam", "matches", "model", "about"), strict=True):
+    for name, query in zip(
+        PAGES, ("sr", "lam", "networks", "matches", "model", "about"), strict=True
+    ):
         if width < 600:  # where gradio puts tabs into a menu
             page.goto(page.url.split("?")[0] + f"?__theme={theme}&tab={query}")
             page.wait_for_timeout(2500)

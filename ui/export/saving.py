@@ -92,12 +92,8 @@ def model_name(network: NetworkInfo, way: str | None) -> str:
 def model_arguments(network: NetworkInfo, way: str | None) -> list[str]:
     """Which network a command of a single one is to take, as `model_name`."""
     more = ["--scale", str(network.scale)] if way == BICUBIC else []
-    return [
-        "--model",
-        model_name(network, way),
-        *more,
-        *(["--no-gpa"] if way == SWITCHED_OFF else []),
-    ]
+    more += ["--no-gpa"] if way == SWITCHED_OFF else []
+    return ["--model", model_name(network, way), *more]
 
 
 def weights(network: NetworkInfo) -> dict[str, bytes]:
