@@ -12,6 +12,7 @@ SCRIPTS = {
     "training": "a training step beside the paper's formulas written out plainly",
     "attribution": "maps beside the LAM authors' procedure: accuracy, time, attention, memory",
     "completeness": "how far maps account for the detector's change, on a folder of originals",
+    "windows": "how much diffusion indices differ between neighbouring windows of the examples",
     "exploration": "exploring all matches, and changing them in each block, in passes",
     "checkouts": "other commits: a pass, a training step or a step of a map in each checkout",
 }

@@ -10,6 +10,7 @@ from ui.compute.opening import open_image
 from ui.compute.runtime import Runtime
 from ui.export import maps as export_maps
 from ui.export import matches as export_matches
+from ui.export import network_maps as export_networks
 from ui.shared_events import Shared, SharedEvents
 from ui.state.examples import EXAMPLES
 from ui.state.inputs import ENLARGE, LIMITS, MIDDLE, RESTORE, from_example
@@ -17,6 +18,7 @@ from ui.state.session import Session
 from ui.tabs import about
 from ui.tabs.components import html
 from ui.tabs.matches import MatchedPatches
+from ui.tabs.network_maps import ManyNetworks
 from ui.tabs.receptive_field import ReceptiveField
 from ui.tabs.released import ReleasedNetworks, choices
 from ui.tabs.super_resolve import SuperResolve, of_opened
@@ -62,6 +64,8 @@ def build(runtime: Runtime) -> gr.Blocks:
                     sr = SuperResolve(runtime, session)
                 with gr.Tab("Receptive field", id="lam"):
                     lam = ReceptiveField(runtime, session)
+                with gr.Tab("Many networks", id="networks") as networks_tab:
+                    many = ManyNetworks(runtime, session, networks_tab)
                 with gr.Tab("Matched patches", id="matches") as matches_tab:
                     matches = MatchedPatches(runtime, session, matches_tab)
                 with gr.Tab("Your model", id="model"):
@@ -70,9 +74,11 @@ def build(runtime: Runtime) -> gr.Blocks:
                     about.build(runtime, about_tab)
         export_maps.connect(runtime, session, lam.page)
         export_matches.connect(runtime, session, matches.page)
-        SharedEvents(runtime, session, shared, tabs, sr, lam, matches).connect(demo, models, sr_tab)
+        export_networks.connect(runtime, session, many.page)
+        pages = SharedEvents(runtime, session, shared, tabs, sr, lam, many, matches)
+        pages.connect(demo, models, sr_tab)
         endpoints.connect(runtime, session)
-        map_endpoints.connect(runtime, session, lam)
+        map_endpoints.connect(runtime, session, lam, many)
         match_endpoints.connect(runtime, session)
     return demo
 
@@ -92,7 +98,11 @@ def _shared_controls(labels: list[str]) -> Shared:
     shared = Shared()
     # Not gr.Image: that decodes the file first, which loses orientation, depth and transparency
     # and answers a damaged file with a path of the server.
-    shared.upload = gr.File(label="Your image", file_types=["image"], height=122, elem_id="upload")
+    shared.upload = gr.File(
+        label="Your images", file_types=["image"], file_count="multiple", height=122,
+        elem_id="upload",
+    )  # fmt: skip
+    shared.own = gr.Dropdown([], label="Switch between yours", visible=False, elem_id="own-images")
     shared.middle = gr.Checkbox(
         label=MIDDLE,
         info=f"Limits: {LIMITS[RESTORE] / 1e6:g} million pixels to restore, "

@@ -6,6 +6,7 @@ import html
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -21,6 +22,7 @@ from ui.state.session import Session, clamped_window
 from ui.tabs import receptive_field
 from ui.tabs.components import Page
 from ui.tabs.matches import MatchedPatches
+from ui.tabs.network_maps import ManyNetworks
 from ui.tabs.receptive_field import ReceptiveField
 from ui.tabs.released import ReleasedNetworks
 from ui.tabs.super_resolve import SuperResolve
@@ -29,6 +31,8 @@ from ui.viewer.component import said
 from ui.views import text
 from ui.views.html import prompt, render, status_bar
 from ui.visitors.current import current_owner
+from ui.window_events import address_says
+from ui.window_events import connect as connect_window
 
 _NONE = -1  # no example is chosen; gradio's gallery keeps the old one when it is told None
 _OPENING = "Opening what was chosen…"
@@ -38,6 +42,7 @@ class Shared(Page):
     """The controls that all pages share, and the line that says what is shown."""
 
     upload: gr.File
+    own: gr.Dropdown
     middle: gr.Checkbox
     gallery: gr.Gallery
     mode: gr.Radio
@@ -59,6 +64,7 @@ class SharedEvents:
         tabs: All pages.
         sr: A page.
         lam: A page.
+        many: A page.
         matches: A page.
     """
 
@@ -70,11 +76,12 @@ class SharedEvents:
         tabs: gr.Tabs,
         sr: SuperResolve,
         lam: ReceptiveField,
+        many: ManyNetworks,
         matches: MatchedPatches,
     ) -> None:
         self._runtime, self._session, self._shared = runtime, session, shared
         self._tabs = tabs
-        self._sr, self._lam, self._matches = sr, lam, matches
+        self._sr, self._lam, self._many, self._matches = sr, lam, many, matches
 
     def connect(self, demo: gr.Blocks, models: YourModelPage, sr_tab: gr.Tab) -> None:
         """Connect the events.
@@ -100,10 +107,19 @@ class SharedEvents:
 
         @spoken
         def uploaded(
-            session: Session, image: str, middle: bool, mode: str, network: str, region: str
+            session: Session, images: list[str], middle: bool, mode: str, network: str, region: str
         ) -> Iterator[dict[Any, Any]]:
-            session.refused = image
-            read = partial(from_file, image, mode, middle)
+            number = session.add_files(images or [])
+            yield {shared.own: _own(session, number)}
+            yield from switched(session, number, middle, mode, network, region)
+
+        @spoken
+        def switched(
+            session: Session, number: int, middle: bool, mode: str, network: str, region: str
+        ) -> Iterator[dict[Any, Any]]:
+            known = session.files and 0 <= int(number) < len(session.files)
+            session.refused = session.files[int(number)] if known else None
+            read = partial(from_file, session.refused, mode, middle)
             yield from self._show(session, read, mode, network, region)
 
         @spoken
@@ -128,27 +144,31 @@ class SharedEvents:
             yield from self._go(session, dict(request.query_params))
 
         @spoken
-        def gone(session: Session, event: gr.EventData) -> Iterator[dict[Any, Any]]:
-            yield from self._go(session, said(event))
+        def gone(when: float, session: Session, event: gr.EventData) -> Iterator[dict[Any, Any]]:
+            if not overtaken(session, "address", when):
+                yield from self._go(session, said(event))
 
         settings = [session, shared.mode, shared.network, lam.region]
         outputs = [
-            *shared.named("upload", "gallery", "mode", "network", "shown", "refusal", "cut"),
-            *sr.outputs, *lam.placed, self._matches.page.prompt,
+            *shared.named("address", "upload", "own", "gallery", "mode", "network"),
+            *shared.named("shown", "refusal", "cut"),
+            *sr.outputs, *lam.placed, *self._many.page.outputs, self._matches.page.prompt,
         ]  # fmt: skip
         options: dict[str, Any] = {
             **PRIVATE, "concurrency_id": "image", "concurrency_limit": 3,
             "show_progress": "minimal", "show_progress_on": shared.shown,
         }  # fmt: skip
         upload = [session, shared.upload, shared.middle, *settings[1:]]
+        switch = [session, shared.own, *upload[2:]]
         example, chosen = [clock(), *settings], [shared.mode.input, shared.network.input]
         everything = [*outputs, self._tabs, *lam.settings]
         for event in (
             demo.load(loaded, session, everything, **options),
-            shared.address.select(gone, session, everything, **options),
+            shared.address.select(gone, [clock(), session], everything, js=NOW, **options),
             shared.gallery.select(chosen_example, example, outputs, js=NOW, **options),
             gr.on(chosen, changed, settings, outputs, **options),
             shared.upload.upload(uploaded, upload, outputs, **options),
+            shared.own.input(switched, switch, outputs, **options),
             shared.cut.click(cut, settings, outputs, **options),
             *(
                 model.success(changed, settings, outputs, **options)
@@ -157,7 +177,7 @@ class SharedEvents:
             ),
         ):
             self._follow(event)
-        self._move_window(sr_tab)
+        connect_window(session, shared.address, self._sr, self._lam, self._many, sr_tab)
 
     def _show(
         self,
@@ -168,6 +188,8 @@ class SharedEvents:
         region: str,
         window: tuple[int, int, int] | None = None,
         settings: Sequence[Any] | None = None,
+        networks: Sequence[str] | None = None,
+        turn: Any = None,
     ) -> Iterator[dict[Any, Any]]:
         """Open an image with a network; what is shown before is named and dimmed until then."""
         shared = self._shared
@@ -181,19 +203,25 @@ class SharedEvents:
                 session.window = clamped_window(*window, *session.subject().size)
             values = self._sr.page.fill(self._sr.first(session))
         except UserError as error:
-            yield self._refused(session, html.unescape(sentence(error)), MIDDLE in str(error))
+            told = html.unescape(sentence(error))
+            yield self._refused(session, told, MIDDLE in str(error)) | address_says(
+                shared.address, session, turn
+            )
             raise
         except Exception:
-            yield self._refused(session)
+            yield self._refused(session) | address_says(shared.address, session, turn)
             raise
         yield {
             **values,
             **self._lam.start(session, region, settings),
+            **self._many.here(session, networks),
+            **address_says(shared.address, session, turn),
             **self._stale_matches(session),
             shared.shown: _line(session),
             shared.refusal: "",
             shared.cut: gr.update(visible=False),
             shared.upload: gr.skip() if source.file else None,
+            shared.own: gr.skip() if source.file else gr.update(value=None),
             shared.gallery: gr.update(selected_index=_NONE) if source.file else gr.skip(),
         }
 
@@ -215,7 +243,7 @@ class SharedEvents:
         }
         shown = self._show(
             session, lambda: source, wanted.mode, wanted.network, str(wanted.settings[1]),
-            wanted.window, wanted.settings,
+            wanted.window, wanted.settings, wanted.networks, given.get("turn"),
         )  # fmt: skip
         for values in shown:
             if wanted.told and shared.refusal in values:
@@ -234,6 +262,7 @@ class SharedEvents:
         values: dict[Any, Any] = {
             shared.shown: _line(session),
             shared.upload: None,
+            shared.own: gr.update(value=None),
             shared.refusal: told and _told(told),
             shared.cut: gr.update(visible=too_large and session.refused is not None),
         }
@@ -268,26 +297,11 @@ class SharedEvents:
         # Not beside the scores, whose times and limits would suffer; but whatever they say.
         self._lam.follow(scored.then, session)
 
-    def _move_window(self, sr_tab: gr.Tab) -> None:
-        """One window for all pages: a click on one shows in the others."""
-        session, sr, lam = self._session, self._sr.page, self._lam.page
 
-        @spoken
-        def clicked(when: float, session: Session, region: str, event: gr.EventData) -> Any:
-            if overtaken(session, "window", when):
-                return gr.skip()
-            values = self._lam.centred(session, region, said(event))
-            return {**values, **sr.fill(self._sr.moved(session))}
-
-        @spoken
-        def window_moved(session: Session) -> Any:
-            return sr.fill(self._sr.moved(session))
-
-        quick = {**PRIVATE, "concurrency_id": "closer"}
-        inputs = [clock(), session, lam.region]
-        moved = sr.viewer.select(clicked, inputs, [sr.viewer, *lam.placed], js=NOW, **quick)
-        self._lam.follow(moved.success, session)
-        sr_tab.select(window_moved, session, sr.viewer, **quick)
+def _own(session: Session, number: int) -> Any:
+    """The list of a visitor's own images, once there are several."""
+    choices = [(f"{n + 1}: {Path(file).name}", n) for n, file in enumerate(session.files)]
+    return gr.update(choices=choices, value=number, visible=len(choices) > 1)
 
 
 def _told(sentence: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from hpinet.imaging.files import file_name
 
 from . import options as shared
 from .networks import open_all
@@ -86,8 +87,3 @@ def _write(
         f"{place}: {image.size[1]}x{image.size[0]} -> {result.size[1]}x{result.size[0]} pixels"
         + (f", {seconds:.2f} s" if timed else "")
     )
-
-
-def file_name(label: str) -> str:
-    """A network's label as the name of a file."""
-    return re.sub(r"[^\w.-]+", "_", label)

@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import secrets
 import stat
-from collections.abc import Iterable
+import zipfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from hpinet.errors import UserError
+
+
+def file_name(label: str) -> str:
+    """A label, as of a network, as the name of a file."""
+    return re.sub(r"[^\w.-]+", "_", label)
+
+
+def npz_bytes(arrays: Mapping[str, ArrayLike]) -> bytes:
+    """Arrays by name as NPZ."""
+    file, named = io.BytesIO(), {name: np.asarray(array) for name, array in arrays.items()}
+    np.savez(file, **dict[str, Any](named))
+    return file.getvalue()
+
+
+def zip_bytes(files: Mapping[str, bytes]) -> bytes:
+    """Files by name as a ZIP."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
+        for file, data in sorted(files.items()):
+            target.writestr(file, data)
+    return packed.getvalue()
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from hpinet.checkpoints.fingerprints import network_digest
 from hpinet.errors import UserError
 from hpinet.imaging.value_range import INPUT_SLACK, check_value_range
-from hpinet.networks.adapter import AdaptedNetwork
+from hpinet.networks.adapter import AdaptedNetwork, warn_of_range
 from hpinet.networks.bicubic import Bicubic
 from lam.window import Window
 
@@ -61,6 +61,8 @@ class Target:
         self.forward_func = forward_func = unwrapped(forward_func)
         self.image = check_image(inputs, forward_func)
         check_value_range(self.image, slack=slack)
+        if isinstance(forward_func, nn.Module):
+            warn_of_range(forward_func)
         self.params: dict[str, Any] = {
             "window": asdict(window),
             "detector": describe_detector(detector),

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hpinet import HPINet, upscale
+from hpinet import HPINet, Matches, upscale
 from hpinet.errors import UserError
 from hpinet.imaging.images import to_uint8
 from hpinet.metrics.psnr_ssim import psnr_y
@@ -29,8 +29,11 @@ MOST = 8
 UNEXPLAINED = 0.02
 """Share of the detector's change from which a residual is said."""
 
-SORTS = ("diffusion_index", "psnr", "given")
-"""What networks are sorted by, the largest first; or as they were given."""
+SORTS = (
+    *("diffusion_index", "psnr", "area_50", "area_80", "area_95", "mean_distance"),
+    *("relative_residual", "given"),
+)
+"""What networks are sorted by, the largest size first; or as they were given."""
 
 _ORDER = 1.5  # a residual falls about so fast with the steps, as measured on RLFN: 3.2% to 0.4%
 _NUMBERS = (
@@ -52,6 +55,7 @@ class Compared:
         psnr: PSNR-Y of the window against the original in dB; None without one or where they are
             equal.
         weights_sha256: The network's fingerprint.
+        tried: Steps, and shares of the change left unexplained, of maps that this one mends.
     """
 
     label: str
@@ -60,20 +64,27 @@ class Compared:
     result: LocalAttributionResult
     areas: dict[str, Any]
     psnr: float | None
-    weights_sha256: str
+    weights_sha256: str = ""
+    tried: tuple[tuple[int, float], ...] = ()
 
     @property
     def note(self) -> str:
-        """What is to be said where the map leaves too much unexplained; empty otherwise."""
-        share = self.result.relative_residual
-        if not math.isfinite(share) or abs(share) <= UNEXPLAINED:
+        """What is to be said where the map leaves, or left, too much unexplained; else empty.
+
+        The steps that would mend it are an estimate until they have been taken.
+        """
+        share, steps = self.result.relative_residual, self.result.n_steps
+        if not self.result.finished:
             return ""
-        steps = self.result.n_steps
-        wanted = steps * 2 ** math.ceil(math.log2(abs(share) / UNEXPLAINED) / _ORDER)
-        return (
-            f"{self.label}: {100 * share:+.1f}% of the change is unexplained at {steps} steps; "
-            f"about {wanted} should do (--steps {wanted})"
-        )
+        before = ", ".join(f"{100 * s:+.1f}% at {n}" for n, s in self.tried)
+        if not needs_mending(self.result):
+            told = f"{self.label}: mended, {100 * share:+.1f}% unexplained at {steps} steps"
+            return f"{told} ({before})" if before else ""
+        told = f"{self.label}: {100 * share:+.1f}% of the change is unexplained at {steps} steps"
+        if before:
+            return f"{told} ({before}): doubling did not mend it"
+        doublings = max(1, math.ceil(math.log2(abs(share) / UNEXPLAINED) / _ORDER))
+        return f"{told}; about {steps * 2**doublings} should do"
 
     def row(self) -> dict[str, Any]:
         """The numbers, for a table."""
@@ -86,11 +97,23 @@ class Compared:
             "psnr": self.psnr,
             "residual": result.residual,
             "relative_residual": result.relative_residual if finite else None,
+            "steps": result.n_steps,
             "match_jumps": result.match_jumps,
             "non_finite": result.non_finite,
             "seconds": result.seconds,
             "weights_sha256": self.weights_sha256,
         }
+
+
+def needs_mending(result: LocalAttributionResult) -> bool:
+    """Whether a finished map leaves more than `UNEXPLAINED` of the change unexplained."""
+    share = result.relative_residual
+    return math.isfinite(share) and abs(share) > UNEXPLAINED
+
+
+def steps_after(result: LocalAttributionResult, most: int) -> int:
+    """How many steps are to be taken next to mend a map: twice as many; 0 where that is the end."""
+    return 2 * result.n_steps if needs_mending(result) and 2 * result.n_steps <= most else 0
 
 
 def compared(
@@ -103,6 +126,7 @@ def compared(
     hr: Tensor | None = None,
     matches: str = "live",
     progress: Callable[[float], Any] = lambda share: None,
+    mend: int = 0,
     **options: Any,
 ) -> Compared:
     """One network's map of a window, its SR image and their numbers.
@@ -116,6 +140,8 @@ def compared(
         hr: The original, (1, 3, sh, sw).
         matches: ``"live"`` or ``"frozen"``, for networks that have matches.
         progress: Takes shares of the work from 0 to 1.
+        mend: The steps up to which they are doubled while more than `UNEXPLAINED` of the change is
+            left unexplained; 0 leaves it at that.
         **options: ``n_steps``, ``detector``, ``method``, ``path``, ``memory`` and others of
             `LocalAttribution.attribute`.
 
@@ -130,27 +156,56 @@ def compared(
             f"{size[1]}x{size[0]} from this image"
         )
     gpa = isinstance(network, HPINet) and network.config.gpa
+    options["matches"] = matches if gpa else "live"
 
     def steps() -> Any:
-        for found in LocalAttribution(network).attribute_progressively(
-            lr, window, matches=matches if gpa else "live", **options
-        ):
+        for found in LocalAttribution(network).attribute_progressively(lr, window, **options):
             progress(found.progress)
             yield found
 
-    result = last(steps())
+    result, tried = last(steps()), []
+    while more := steps_after(result, mend):
+        tried.append((result.n_steps, result.relative_residual))
+        options["n_steps"] = more
+        result = last(steps())
     sr = to_uint8(upscale(network, lr).rgb)
     with torch.no_grad():
         patches = patches_in(network, lr)
-    return Compared(
-        label=label,
-        scale=scale,
-        sr=sr,
-        result=result,
-        areas=area_report(result.importance, window, scale, patches),
-        psnr=None if hr is None else _window_psnr(sr, to_uint8(hr), window),
-        weights_sha256=weights_sha256,
-    )
+    return judged(
+        label, sr, result, window, scale,
+        hr=None if hr is None else to_uint8(hr),
+        patches=patches, weights_sha256=weights_sha256, tried=tuple(tried),
+    )  # fmt: skip
+
+
+def judged(
+    label: str,
+    sr: NDArray[np.uint8],
+    result: LocalAttributionResult,
+    window: Window,
+    scale: int,
+    *,
+    hr: NDArray[np.uint8] | None = None,
+    patches: Matches | None = None,
+    weights_sha256: str = "",
+    tried: tuple[tuple[int, float], ...] = (),
+) -> Compared:
+    """A network's answer with its numbers.
+
+    Args:
+        label: What it is called.
+        sr: Its SR image, (sh, sw, 3).
+        result: The map of the window, maybe an estimate.
+        window: In SR pixels.
+        scale: SR pixels per LR pixel.
+        hr: The original, (sh, sw, 3).
+        patches: The network's matches, where it has them.
+        weights_sha256: The network's fingerprint.
+        tried: See `Compared`.
+    """
+    areas = area_report(result.importance, window, scale, patches)
+    psnr = None if hr is None else _window_psnr(sr, hr, window)
+    return Compared(label, scale, sr, result, areas, psnr, weights_sha256, tried)
 
 
 def _window_psnr(sr: NDArray[np.uint8], hr: NDArray[np.uint8], window: Window) -> float | None:
@@ -173,7 +228,7 @@ def ordered(found: Sequence[Compared], by: str = "diffusion_index") -> list[Comp
 
     def key(one: Compared) -> tuple[bool, float]:
         value = one.row()[by]
-        return value is None, -(value or 0.0)
+        return value is None, -abs(value or 0.0)
 
     return sorted(found, key=key)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import sys
 from collections.abc import Sequence
@@ -95,7 +94,7 @@ def _several(options: argparse.Namespace) -> int:
         raise UserError(f"--method {options.method} is for one network: name one --model")
     options.steps = 50 if options.steps is None else options.steps
     options.quadrature = options.quadrature or "gausslegendre"
-    options.hr, options.sort = None, "diffusion_index"
+    options.hr, options.sort, options.mend = None, "diffusion_index", 0
     return compare(options)
 
 
@@ -120,15 +119,10 @@ def _write(
     curves: FaithfulnessResult | None,
     asked: dict[str, Any],
 ) -> None:
-    import numpy as np
+    from .output import write_arrays, write_json, write_png
 
-    from hpinet.imaging.files import write_bytes
-
-    from .output import write_json, write_png
-
-    arrays = io.BytesIO()
-    np.savez(arrays, attribution=result.attribution, importance=result.importance)
-    write_bytes(folder / "map.npz", arrays.getvalue())
+    arrays = {"attribution": result.attribution, "importance": result.importance}
+    write_arrays(folder / "map.npz", arrays)
     write_png(folder / "map.png", _drawn(image, window, result))
     write_json(folder / "params.json", {**asked, **result.params, "result": result.summary()})
     if curves is not None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from hpinet.cli import options as shared
 from hpinet.cli.errors import SKIPPED, parse_and_run
 from hpinet.cli.networks import open_all
-from hpinet.cli.upscale import file_name
 from hpinet.errors import UserError
+from hpinet.imaging.files import file_name
 
 from .networks import LATER_HELP, add_network, with_matches
 

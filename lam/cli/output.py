@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from hpinet.data.tables import csv_text
-from hpinet.imaging.files import write_bytes
+from hpinet.imaging.files import npz_bytes, write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,10 +50,7 @@ def write_figure(path: Path, figure: Figure) -> None:
 
 def write_arrays(path: Path, arrays: Mapping[str, ArrayLike]) -> None:
     """Arrays by name as NPZ."""
-    file = io.BytesIO()
-    named: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
-    np.savez(file, **named)
-    write_bytes(path, file.getvalue())
+    write_bytes(path, npz_bytes(arrays))
 
 
 @contextmanager

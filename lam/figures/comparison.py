@@ -5,6 +5,7 @@ Arrays, rows and numbers in, image or figure out, as in `lam.figures.heatmaps`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -13,7 +14,10 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from PIL import Image
 
+from hpinet.data.tables import csv_text
 from hpinet.errors import UserError
+from hpinet.imaging.files import file_name, npz_bytes
+from hpinet.imaging.images import png_bytes
 from hpinet.metrics.confidence import interval
 
 from .composition import joined, new_figure, side_by_side, stacked, text_cell
@@ -37,6 +41,7 @@ class Answer(Protocol):
     def areas(self) -> Mapping[str, Any]: ...  # noqa: D102
     @property
     def psnr(self) -> float | None: ...  # noqa: D102
+    def row(self) -> dict[str, Any]: ...  # noqa: D102
 
 
 def crop_comparison(
@@ -205,6 +210,32 @@ def network_maps(
         cells.append(joined(parts, axis=0, gap=4))
     lines = [side_by_side(cells[i : i + columns]) for i in range(0, len(cells), columns)]
     return stacked(lines, gap=20)
+
+
+def comparison_files(
+    lr: ArrayLike, found: Sequence[Answer], window: Square, about: Mapping[str, Any]
+) -> dict[str, bytes]:
+    """The files of a comparison: a table, its parameters, `network_maps`, arrays and SR images.
+
+    Args:
+        lr: uint8 (h, w, 3), the LR image.
+        found: A network each, in the order of the table.
+        window: In SR pixels.
+        about: What was asked, as plain values.
+    """
+    rows = [one.row() for one in found]
+    report = {"parameters": about, "networks": rows}
+    files = {
+        "compare.csv": csv_text(rows).encode(),
+        "compare.json": (json.dumps(report, indent=2, allow_nan=False) + "\n").encode(),
+        "compare.png": png_bytes(Image.fromarray(network_maps(lr, found, window))),
+    }
+    for one in found:
+        folder, result = file_name(one.label), one.result
+        arrays = {"attribution": result.attribution, "importance": result.importance}
+        files[f"{folder}/map.npz"] = npz_bytes(arrays)
+        files[f"{folder}/sr.png"] = png_bytes(Image.fromarray(one.sr))
+    return files
 
 
 def diffusion_figure(

@@ -13,6 +13,24 @@ from PIL import Image
 pytestmark = pytest.mark.browser
 
 
+def test_several_uploads_are_switched_between(page, tmp_path):
+    paths = []
+    for number, side in enumerate((96, 128, 160)):
+        paths.append(str(tmp_path / f"own{number}.png"))
+        Image.new("RGB", (side, side), (40 * number, 90, 140)).save(paths[-1])
+    page.locator("#upload input[type=file]").set_input_files(paths)
+    says(page, "shown", "own0, 24x24 LR pixels")
+    page.locator("#own-images input").click()
+    page.get_by_role("option", name="3: own2.png").click()
+    says(page, "shown", "own2, 40x40 LR pixels")
+    assert "The original of 160x160" in page.locator("#notes").inner_text()
+    page.locator("#examples button.thumbnail-item").nth(0).click()
+    says(page, "shown", "Facade")
+    page.locator("#own-images input").click()
+    page.get_by_role("option", name="2: own1.png").click()
+    says(page, "shown", "own1, 32x32 LR pixels")
+
+
 def test_no_example_stays_chosen_beside_an_upload(page, tmp_path):
     chosen = "#examples .selected"
     examples = page.locator("#examples button.thumbnail-item")

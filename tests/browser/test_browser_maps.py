@@ -104,10 +104,15 @@ def test_another_method_is_computed_and_named(page):
 
 def test_the_zip_is_saved_by_one_click(page, tmp_path):
     opened(page)
+    control(page, "maps", "colours").select_option("viridis")
+    control(page, "maps", "root").click()
     page.get_by_role("button", name="All figures").click()
     download, packed = exported(page, "export", tmp_path / "maps.zip")
     assert {"lr.png", "with_gpa.npz", "without_gpa.npz"} <= set(packed.namelist())
-    commands = json.loads(packed.read("parameters.json"))["commands"]
+    parameters = json.loads(packed.read("parameters.json"))
+    seen = [parameters["drawing"][name] for name in ("palette", "colours", "end")]
+    assert seen == ["viridis", "linear", 99.5]  # as on the screen
+    commands = parameters["commands"]
     assert "--window 88 80 16 --model Tiny-x4.safetensors" in commands["with_gpa"]
     Path(unquote(download.url.split("file=")[1])).unlink()  # as happens after an hour
     _, again = exported(page, "export", tmp_path / "again.zip")

@@ -28,7 +28,10 @@ from ui.state.examples import EXAMPLES
 pytestmark = pytest.mark.browser
 
 
-PAGES = ("Super-resolve", "Receptive field", "Matched patches", "Your model", "About")
+PAGES = (
+    *("Super-resolve", "Receptive field", "Many networks", "Matched patches"),
+    *("Your model", "About"),
+)
 
 
 def scored(page):
@@ -211,6 +214,30 @@ def test_an_address_opens_the_same_view(page, browser, url):
         says(found, "shown", "Shown: Cat, 64x64 LR pixels, Without-a-twin")
 
 
+def test_back_twice_at_once_lands_two_places_back(browser, url):
+    with visitor(browser, url) as found:
+        for number, name in ((1, "Astronaut"), (2, "Coffee"), (3, "Cat")):
+            found.locator("#examples button.thumbnail-item").nth(number).click()
+            says(found, "shown", f"Shown: {name}")
+            # Whatever tab is open, the address says what is shown.
+            found.wait_for_function(f"location.search.includes('example={name}')")
+        for name in ("Receptive field", "Matched patches"):
+            tab(found, name)
+        found.wait_for_function("location.search.includes('tab=matches')")
+        twice = "(far) => { history.back(); setTimeout(() => history.go(far), 60); }"
+        found.evaluate(twice, -1)  # over two tabs
+        found.wait_for_function("!location.search.includes('tab=')")
+        says(found, "shown", "Shown: Cat")
+        found.get_by_role("tab", name="Super-resolve", selected=True).wait_for()
+        found.evaluate(twice, -1)  # over two examples
+        says(found, "shown", "Shown: Astronaut")
+        found.wait_for_timeout(1500)  # nothing that comes late may move it on
+        assert "example=Astronaut" in found.url and "tab=" not in found.url
+        assert "Shown: Astronaut" in found.locator("#shown").inner_text()
+        found.go_forward()
+        says(found, "shown", "Shown: Coffee")
+
+
 def test_a_preset_is_one_click(page):
     scored(page)
     page.get_by_role("link", name="matches collapse on a hub").click()
@@ -325,7 +352,9 @@ def test_two_visitors_have_their_own_images_and_wait_in_line(page, browser, url,
 def test_all_pages_are_photographed_and_none_overflows(page, view):
     width, _, theme = view
     scored(page)
-    for name, query in zip(PAGES, ("sr", "lam", "matches", "model", "about"), strict=True):
+    for name, query in zip(
+        PAGES, ("sr", "lam", "networks", "matches", "model", "about"), strict=True
+    ):
         if width < 600:  # where gradio puts tabs into a menu
             page.goto(page.url.split("?")[0] + f"?__theme={theme}&tab={query}")
             page.wait_for_timeout(2500)

@@ -125,6 +125,16 @@ def test_windows_are_put_inside():
             clamped_window(wrong, 0, 16, 10, 10)
 
 
+def test_uploads_are_kept_to_switch_between():
+    session = Session()
+    assert session.add_files(["a", "b", "a"]) == 0
+    assert session.files == ("a", "b")
+    assert session.add_files(["a", "b", "c"]) == 2  # the first that is new is shown
+    assert session.add_files(["b"]) == 1
+    session.add_files([str(n) for n in range(100)])
+    assert len(session.files) == 24
+
+
 def test_an_uploads_first_window_is_where_the_detail_is():
     sr = np.full((64, 64, 3), 90, np.uint8)
     sr[40:50:2, 20:30] = 255

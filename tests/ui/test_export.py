@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shlex
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +18,7 @@ import torch
 from helpers.catalogue import without_networks
 from PIL import Image
 
-from hpinet import HPINet, HPINetConfig, Picture, read_picture
+from hpinet import HPINet, HPINetConfig, Picture, UserError, read_picture
 from hpinet.checkpoints.loading import save_checkpoint
 from lam import Window
 from lam.cli.main import main as lam_main
@@ -25,7 +29,7 @@ from ui.export import matches, saving
 from ui.state.inputs import ENLARGE, RESTORE, Source, make_study
 from ui.state.model_catalogue import Catalogue
 from ui.state.network import SWITCHED_OFF, TWIN
-from ui.state.options import ELSEWHERE, EVERYWHERE, FORCED, Change, How
+from ui.state.options import ELSEWHERE, EVERYWHERE, FORCED, Change, How, look_of
 from ui.state.record import MapsRecord, MatchesRecord
 from ui.views import maps
 
@@ -136,6 +140,56 @@ def test_the_command_line_makes_the_same_change(runtime, change, tmp_path, monke
     assert len(rows) == 1 + 12 + 6 and rows != (tmp_path / "matches_normal.csv").read_text()
     sr = [np.asarray(Image.open(tmp_path / p)) for p in ("sr_changed.png", "again/sr.png")]
     np.testing.assert_array_equal(*sr)
+
+
+@pytest.mark.slow
+def test_the_commands_run_as_they_stand_where_the_zip_is_unpacked(runtime, tmp_path):
+    record, network = attributed(runtime, TWIN, How(4))
+    with pytest.MonkeyPatch.context() as patch:  # as of the networks that come with the project
+        patch.setattr("ui.export.saving.BUNDLED", network.path.parent)
+        data = export.archive(record)
+    with zipfile.ZipFile(io.BytesIO(data)) as packed:
+        packed.extractall(tmp_path)
+    folder = Path(sys.executable).parent
+    there = {
+        **os.environ,
+        "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
+    commands = json.loads((tmp_path / "parameters.json").read_text())["commands"]
+    assert len(commands) == 3
+    for name, command in commands.items():
+        subprocess.run(command, shell=True, cwd=tmp_path, env=there, check=True)
+        with (
+            np.load(tmp_path / f"{name}/map.npz") as again,
+            np.load(tmp_path / f"{name}.npz") as old,
+        ):
+            scale = np.abs(old["attribution"]).max()
+            np.testing.assert_allclose(
+                again["attribution"], old["attribution"], atol=1e-6 * max(1, scale)
+            )
+
+
+def test_the_zip_is_drawn_as_the_screen_is(runtime):
+    record, _ = attributed(runtime, TWIN, How(4))
+    seen = {"view": "signed", "colours": "viridis", "root": False, "strength": 1, "end": 95}
+    files = []
+    for look in (look_of(seen), look_of({}), look_of(None)):
+        with zipfile.ZipFile(io.BytesIO(export.archive(replace(record, look=look)))) as packed:
+            drawing = json.loads(packed.read("parameters.json"))["drawing"]
+            files.append((packed.read("with_gpa.png"), packed.read("with_gpa_signed.png"), drawing))
+    assert files[0][0] != files[1][0] and files[0][1] != files[1][1]
+    assert files[1] == files[2]
+    assert files[0][2] == {
+        "strength": 1.0, "colours": "linear", "palette": "viridis", "scale": "percentile",
+        "end": 95.0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("seen", [{"end": "x"}, {"colours": "jet"}, {"view": "x"}, {"end": 0}])
+def test_a_look_that_is_none_is_a_sentence(seen):
+    with pytest.raises(UserError):
+        look_of(seen)
 
 
 def test_nothing_finished_is_a_sentence(runtime):

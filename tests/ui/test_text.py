@@ -37,6 +37,8 @@ def test_nothing_to_explain_is_said_so():
         (20.0, 10.0, "uses a wider area"),
         (10.0, 20.0, "uses a narrower area"),
         (1.9, 1.8, "about as wide"),
+        (11.7, 10.0, "about as wide"),  # as neighbouring windows differ
+        (11.8, 10.0, "uses a wider area"),
     ],
 )
 def test_a_difference_is_claimed_only_where_there_is_one(a, b, said):

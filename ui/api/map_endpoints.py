@@ -16,16 +16,18 @@ from ui.state.network import TWIN
 from ui.state.options import BICUBIC, Look
 from ui.state.record import MapsRecord
 from ui.state.session import Session
+from ui.tabs.network_maps import ManyNetworks
 from ui.tabs.receptive_field import STEPS, ReceptiveField
 from ui.views import maps
 
 from .registering import image, register
 
 
-def connect(runtime: Runtime, session: gr.State, lam: ReceptiveField) -> None:
+def connect(runtime: Runtime, session: gr.State, lam: ReceptiveField, many: ManyNetworks) -> None:
     """Register the endpoints."""
     _attribute(runtime, session, lam)
     _path(session, lam)
+    _networks(session, lam, many)
 
 
 def _attribute(runtime: Runtime, session: gr.State, lam: ReceptiveField) -> None:
@@ -133,6 +135,46 @@ def _path(session: gr.State, lam: ReceptiveField) -> None:
         "and the share of patches whose match differs from the sharp image's, block by block.",
         concurrency_id="path",
         concurrency_limit=1,
+    )
+
+
+def _networks(session: gr.State, lam: ReceptiveField, many: ManyNetworks) -> None:
+    page = lam.page
+
+    @spoken
+    def compare_networks(
+        session: Session,
+        networks: list[str],
+        left: float,
+        top: float,
+        size: float,
+        steps: float = STEPS,
+        region: str = "auto",
+    ) -> Any:
+        session.subject()
+        lam.place(session, region, (left, top, size), (steps, region))
+        for _ in many.compute(session, networks, steps):
+            pass
+        record = session.networks
+        if record is None or not all(map(record.done, record.chosen)):
+            raise UserError("This comparison was stopped, or another was asked for: ask once more.")
+        return {"networks": [{"kind": k, **record.found[k].row()} for k in record.chosen]}
+
+    register(
+        compare_networks,
+        [
+            session,
+            gr.Dropdown(
+                [], multiselect=True, allow_custom_value=True, label="Kinds", visible=False
+            ),
+            *page.window,
+            *page.named("steps", "region"),
+        ],
+        [gr.JSON(label="A row a network", visible=False)],
+        "compare_networks",
+        "Maps of 2 to 8 contenders of the current image, by kind, on one window (SR pixels), in "
+        "numbers; /export_networks then gives all as files.",
+        **HEAVY,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,12 @@ from ui.state.inputs import Study
 from ui.state.network import Network, NetworkInfo
 from ui.state.options import BICUBIC, LAM, How
 from ui.state.record import MapsRecord, Region, Result
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+Asked = tuple[Study, Network, str | None, Window, Region, How]
+"""What a map is asked for by, as `Attribution.attributed` takes it."""
 
 LAM_PIXELS = 160 * 160
 """The most LR pixels that are attributed at once: memory and time both grow with them."""
@@ -112,7 +118,7 @@ class Attribution:
             how: By which method.
         """
         how = how or How()
-        model, options = _explained(network, way), _options(network, way, how)
+        model, options = explained(network, way), _options(network, way, how)
         left, top, height, width = region
         scale = network.scale
         inner = Window(window.left - left * scale, window.top - top * scale, window.size)
@@ -135,30 +141,14 @@ class Attribution:
                     self._films.put(key, film)  # whose size is known only now
             yield result
 
-    def finished(
-        self,
-        study: Study,
-        network: Network,
-        way: str | None,
-        window: Window,
-        region: Region,
-        how: How,
-    ) -> bool:
+    def finished(self, *asked: Unpack[Asked]) -> bool:
         """Whether a map, as of `attributed`, is there at once."""
-        return _key(study, network, way, window, region, how) in self._kept
+        return _key(*asked) in self._kept
 
-    def film(
-        self,
-        study: Study,
-        network: Network,
-        way: str | None,
-        window: Window,
-        region: Region,
-        how: How,
-    ) -> Film | None:
+    def film(self, *asked: Unpack[Asked]) -> Film | None:
         """The steps of a finished map, as of `attributed`; None where there are none any more."""
-        film = self._films.get(_key(study, network, way, window, region, how))
-        return film if film is not None and len(film.steps) == how.steps else None
+        film = self._films.get(_key(*asked))
+        return film if film is not None and len(film.steps) == asked[-1].steps else None
 
     def followed(self, key: Any, start: Callable[[], Iterator[Result]]) -> Iterator[Result]:
         """Results of a computation, a step at a time; at once where the last one is known.
@@ -245,7 +235,7 @@ class Attribution:
             with self._step:
                 if self._closed:
                     return {}
-                model = _explained(network, way)
+                model = explained(network, way)
                 effect = blurring_effect(model, record.crop, record.inner_window, mask)
             found[way] = share, effect
         return found
@@ -258,13 +248,13 @@ class Attribution:
         with self._step:
             if self._closed:
                 return None
-            found = LocalAttribution(_explained(network, way)).attribute(crop, window, n_steps=1)
+            found = LocalAttribution(explained(network, way)).attribute(crop, window, n_steps=1)
         how, region = How(steps=1), (0, 0, height, width)
         speed = found.seconds / (_passes(how, region, found) * height * width)
         return self._speeds.put(_who(network, way), speed)
 
 
-def _explained(network: Network, way: str | None) -> nn.Module:
+def explained(network: Network, way: str | None) -> nn.Module:
     """The network to explain: the one chosen, itself without GPA, or bicubic interpolation."""
     if way == BICUBIC:
         return Bicubic(network.scale)
@@ -299,9 +289,9 @@ def _mask(record: MapsRecord, cells: Sequence[int]) -> NDArray[np.bool_]:
 
 
 def _key(
-    study: Study, network: Network, way: str | None, window: Window, region: Region, how: How
+    study: Study, network: Network, way: str | None, *rest: Window | Region | How
 ) -> tuple[Any, ...]:
-    return study.key, _who(network, way), window, region, how
+    return study.key, _who(network, way), *rest
 
 
 def _who(network: Network, way: str | None) -> tuple[Any, ...]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shlex
 from dataclasses import replace
 
 import gradio as gr
-import numpy as np
 
 from hpinet.errors import UserError
+from hpinet.imaging.files import npz_bytes, zip_bytes
 from lam import LocalAttributionResult
 from ui.compute.attribution import matches_rule
 from ui.compute.runtime import Runtime
-from ui.state.options import AREAS, BICUBIC, IMPORTANCE, LAM, SIGNED
+from ui.state.options import AREAS, BICUBIC, IMPORTANCE, LAM, SIGNED, look_of
 from ui.state.record import MapsRecord, Result
 from ui.state.session import Session
 from ui.tabs.receptive_field_layout import ReceptiveFieldPage
@@ -27,10 +26,11 @@ from . import saving
 def connect(runtime: Runtime, session: gr.State, page: ReceptiveFieldPage) -> None:
     """Connect the button of *Receptive field*, and the endpoint ``/export``."""
 
-    def make(session: Session) -> saving.Made:
+    def make(session: Session, seen: object = None) -> saving.Made:
         if session.maps is None:
             raise UserError(_NOTHING)
-        return session.maps, archive(session.maps)
+        record = replace(session.maps, look=look_of(seen))
+        return record, archive(record)
 
     saving.connect(
         runtime,
@@ -41,8 +41,19 @@ def connect(runtime: Runtime, session: gr.State, page: ReceptiveFieldPage) -> No
         "export",
         "The finished maps as one ZIP: PNG, NPZ and parameters.json with the commands that "
         "compute the same maps again.",
+        seen=_SEEN,
     )
 
+
+_LOOK = ("strength", "colours", "palette", "scale", "end")
+"""What is said of the drawing."""
+
+_SEEN = """(session) => {
+  const scene = document.querySelector("#maps .viewer")?.viewer?.scene;
+  const names = ["view", "colours", "root", "strength", "end", "last"];
+  return [session, scene ? Object.fromEntries(names.map((name) => [name, scene.look(name)])) : {}];
+}"""
+"""JavaScript that says how the maps are drawn on the screen, which it tells nobody by itself."""
 
 _NOTHING = "There is nothing to export yet: compute the maps first."
 
@@ -78,7 +89,7 @@ def archive(record: MapsRecord) -> bytes:
     if difference is not None:
         files["difference.png"] = saving.png(difference)
     files["parameters.json"] = _parameters(record, lr_name, commands)
-    return saving.zipped(files)
+    return zip_bytes(files)
 
 
 def command(record: MapsRecord, way: str | None, lr_name: str, folder: str) -> list[str]:
@@ -100,9 +111,8 @@ def command(record: MapsRecord, way: str | None, lr_name: str, folder: str) -> l
 
 
 def _of_map(record: MapsRecord, name: str, result: Result) -> dict[str, bytes]:
-    arrays = io.BytesIO()
-    np.savez(arrays, attribution=result.attribution, importance=result.importance)
-    files = {f"{name}.npz": arrays.getvalue()}
+    arrays = {"attribution": result.attribution, "importance": result.importance}
+    files = {f"{name}.npz": npz_bytes(arrays)}
     limit = maps.shared_limit(record)
     for view, ending in ((IMPORTANCE, ""), (SIGNED, "_signed"), (AREAS, "_areas")):
         drawn = replace(record, look=replace(record.look, view=view))
@@ -115,15 +125,11 @@ def _of_map(record: MapsRecord, name: str, result: Result) -> dict[str, bytes]:
 def _parameters(record: MapsRecord, lr_name: str, commands: dict[str, list[str]]) -> bytes:
     window = record.window
     content = {
-        "how_to_repeat": "Run these commands in the folder of the ZIP's files, with HPINet Lens "
-        "installed: each writes map.npz, which holds the same map. A weights file that is not the "
-        "project's own has to be put there.",
+        "how_to_repeat": f"{saving.HOW_TO_REPEAT} Each command writes map.npz: the same map.",
         "commands": {name: shlex.join(words) for name, words in commands.items()},
         "lr": lr_name,
         "window_in_sr_pixels": [window.left, window.top, window.size],
-        "drawing": {
-            name: getattr(record.look, name) for name in ("strength", "colours", "scale", "end")
-        },
+        "drawing": {name: getattr(record.look, name) for name in _LOOK},
         **maps.numbers(record),
     }
     return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()

@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from hpinet.analysis.match_statistics import image_statistics
+from hpinet.imaging.files import zip_bytes
 from hpinet.imaging.images import from_uint8
 from ui.compute.interventions import RUNNERS_UP, Outcome
 from ui.compute.opening import network_of
@@ -77,7 +78,7 @@ def archive(runtime: Runtime, record: MatchesRecord, network: Network) -> bytes:
         **effect_facts(runtime, record, network),
     }
     files["effect.json"] = (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode()
-    return saving.zipped(files)
+    return zip_bytes(files)
 
 
 def command(record: MatchesRecord, lr_name: str, blocks: int) -> list[str]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -17,17 +16,18 @@ from torch import Tensor
 from hpinet.checkpoints.loading import BUNDLED
 from hpinet.errors import UserError
 from hpinet.imaging.images import from_uint8, png_bytes, to_uint8
+from ui.api.registering import register
 from ui.compute.runtime import Runtime
 from ui.events.handlers import HEAVY, spoken
 from ui.state.inputs import Pixels
 from ui.state.network import SWITCHED_OFF, TWIN, NetworkInfo
 from ui.state.options import BICUBIC
-from ui.state.record import MapsRecord, MatchesRecord
+from ui.state.record import MapsRecord, MatchesRecord, NetworksRecord
 from ui.state.session import Session
 from ui.tabs.components import press_when_made
 
-Made = tuple[MapsRecord | MatchesRecord, bytes]
-"""A record and the ZIP of it."""
+Made = tuple[MapsRecord | MatchesRecord | NetworksRecord, bytes]
+"""A record and the file of it."""
 
 
 def connect(
@@ -35,56 +35,65 @@ def connect(
     session: gr.State,
     button: gr.Button,
     file: gr.DownloadButton,
-    make: Callable[[Session], Made],
+    make: Callable[..., Made],
     name: str,
     told: str,
+    kind: str = "zip",
+    seen: str = "",
 ) -> None:
-    """Connect the button that makes a ZIP with the link that saves it.
+    """Connect the button that makes a file with the link that saves it.
 
     Args:
         runtime: Keeps the file.
         session: The visitor's.
-        button: Makes the ZIP.
+        button: Makes the file.
         file: Saves it, from `ui.tabs.components.saver`.
-        make: Makes the ZIP of what the visitor is shown.
-        name: Of the endpoint.
-        told: What the endpoint does.
+        make: Makes the file of what the visitor is shown.
+        name: What the endpoint is called; files end so, too.
+        told: What the endpoint does; empty for none.
+        kind: The file's ending.
+        seen: JavaScript from the session to that and what the browser shows, which ``make`` is then
+            told, too.
     """
 
     @spoken
-    def to_file(session: Session) -> str:
-        record, data = make(session)
+    def to_file(session: Session, *shown: object) -> str:
+        record, data = make(session, *shown)
         window, label = record.window, record.network.label
         place = f"{window.left}-{window.top}-{window.size}"
         stem = re.sub(r"[^\w.-]+", "_", f"{record.study.name[:60]}-{label}-{place}-{name}")
         folder = hashlib.sha256(data).hexdigest()[:16]
-        return str(runtime.downloads.write(f"{folder}/{stem}.zip", data))
+        return str(runtime.downloads.write(f"{folder}/{stem}.{kind}", data))
 
     options: dict[str, Any] = {**HEAVY, "concurrency_id": "export"}
-    made = button.click(to_file, session, file, api_visibility="private", **options)
-    gr.Button(visible=False).click(
-        to_file,
-        session,
-        gr.File(label="ZIP", visible=False),
-        api_name=name,
-        api_description=told,
-        **options,
-    )
+    inputs = [session, *([gr.JSON(visible=False)] if seen else [])]
+    private = {**options, "api_visibility": "private", "js": seen or None}
+    made = button.click(to_file, inputs, file, **private)
+    if told:
+        zipped = gr.File(label="ZIP", visible=False)
+        register(to_file, [session], [zipped], name, told, **options)
     press_when_made(made, file)
 
 
-def model_arguments(network: NetworkInfo, way: str | None) -> list[str]:
-    """Which network a command is to take.
+HOW_TO_REPEAT = (
+    "Run this in the folder of the ZIP's files, with HPINet Lens installed. A weights file that is "
+    "not the project's own has to be put there."
+)
 
-    Args:
-        network: The network.
-        way: As in `ui.compute.attribution.Attribution.attributed`.
-    """
+
+def model_name(network: NetworkInfo, way: str | None) -> str:
+    """What commands call a network; ``way`` as in `Attribution.attributed`."""
     if way == BICUBIC:
-        return ["--model", "bicubic", "--scale", str(network.scale)]
+        return BICUBIC
     path = network.twin_path if way == TWIN else network.path
-    file = network.label if path is None else path.name
-    return ["--model", file, *(["--no-gpa"] if way == SWITCHED_OFF else [])]
+    return network.label if path is None else path.name
+
+
+def model_arguments(network: NetworkInfo, way: str | None) -> list[str]:
+    """Which network a command of a single one is to take, as `model_name`."""
+    more = ["--scale", str(network.scale)] if way == BICUBIC else []
+    more += ["--no-gpa"] if way == SWITCHED_OFF else []
+    return ["--model", model_name(network, way), *more]
 
 
 def weights(network: NetworkInfo) -> dict[str, bytes]:
@@ -94,15 +103,6 @@ def weights(network: NetworkInfo) -> dict[str, bytes]:
     """
     paths = [path for path in (network.path, network.twin_path) if path is not None]
     return {path.name: path.read_bytes() for path in paths if path.parent == BUNDLED}
-
-
-def zipped(files: Mapping[str, bytes]) -> bytes:
-    """Files by name as a ZIP."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
-        for file, data in sorted(files.items()):
-            target.writestr(file, data)
-    return packed.getvalue()
 
 
 def png(pixels: Pixels) -> bytes:

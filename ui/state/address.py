@@ -17,8 +17,10 @@ from .network import BOTH, SWITCHED_OFF, TWIN
 from .options import LAM, STEPS, How
 from .record import MapsRequest, Opened
 
-TABS = ("sr", "lam", "matches", "model", "about")
+TABS = ("sr", "lam", "networks", "matches", "model", "about")
 UPLOADED = "upload"
+NETWORKS = ("network", "without", "bicubic")
+"""Contenders that are compared on *Many networks* unless others are chosen."""
 _REGIONS = ("auto", "64", "96", "128", "whole")
 
 
@@ -33,6 +35,7 @@ class Wanted:
         tab: One of `TABS`.
         window: (left, top, size) in SR pixels, or None.
         settings: Steps, region, "without GPA means", method and the matches' rule.
+        networks: Kinds of the contenders whose maps are compared.
         told: What of it could not be followed, in a sentence.
     """
 
@@ -42,6 +45,7 @@ class Wanted:
     tab: str
     window: tuple[int, int, int] | None = None
     settings: tuple[Any, ...] = (STEPS, "auto", TWIN, LAM, "live")
+    networks: tuple[str, ...] = NETWORKS
     told: str = field(default="")
 
 
@@ -76,6 +80,7 @@ def read(given: Mapping[str, str], labels: Sequence[str], steps: int = STEPS) ->
             _one(given.get("method"), _methods(), LAM),
             _one(given.get("rule"), ("live", "frozen"), "live"),
         ),
+        tuple(given.get("networks", "").split("|")) if given.get("networks") else NETWORKS,
         " ".join(told),
     )
 

@@ -19,8 +19,12 @@ THIRDS = (BICUBIC, DIFFERENCE)
 PERCENTILE, ABSOLUTE = "percentile", "fixed value"
 SCALES = (PERCENTILE, ABSOLUTE)
 
+PALETTES = ("inferno", "viridis", "grey")
+"""Of importance, as in `ui/viewer/static/colour.js`."""
+
 LAM = "lam"
 STEPS = 32  # of Gauss-Legendre: nearer to the limit than the LAM demo's 50
+MOST_STEPS = 200
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Look:
         third: What the third image shows, one of `THIRDS`.
         scale: What the end of the colour scale is, one of `SCALES`.
         end: That end: a percentile in (0, 100], or a value in units of the detector.
+        palette: One of `PALETTES`.
     """
 
     strength: float = 0.6
@@ -42,6 +47,7 @@ class Look:
     third: str = BICUBIC
     scale: str = PERCENTILE
     end: float = 99.5
+    palette: str = "inferno"
 
     def __post_init__(self) -> None:
         for value, known, what in (
@@ -49,6 +55,7 @@ class Look:
             (self.view, VIEWS, "view"),
             (self.third, THIRDS, "third image"),
             (self.scale, SCALES, "scale"),
+            (self.palette, PALETTES, "palette"),
         ):
             _check_one(value, known, what)
         if not self.end or self.end <= 0 or (self.scale == PERCENTILE and self.end > 100):
@@ -56,6 +63,33 @@ class Look:
                 "The colour scale ends at a percentile above 0 and up to 100, or at a value above "
                 f"0, not at {self.end}."
             )
+
+
+def look_of(seen: object) -> Look:
+    """The look of maps as the viewer names it, by default where nothing is said.
+
+    Args:
+        seen: ``view``, ``colours``, ``root``, ``strength``, ``end`` and ``last`` of
+            `ui/viewer/static/maps.js`, each of which may be missing.
+
+    Raises:
+        ValueError: One of them is none.
+    """
+    given = {k: v for k, v in dict(seen).items() if v is not None} if isinstance(seen, dict) else {}
+    plain = Look()
+    view = given.get("view", plain.view)
+    try:
+        strength, end = (float(given.get(n, getattr(plain, n))) for n in ("strength", "end"))
+    except (TypeError, ValueError):
+        raise UserError("The overlay and the end of the scale are numbers.") from None
+    return Look(
+        strength=strength,
+        colours=ROOT if given.get("root", True) else LINEAR,
+        view=AREAS if view == "areas" else view,
+        third=given.get("last", plain.third),
+        end=end,
+        palette=given.get("colours", plain.palette),
+    )
 
 
 @dataclass(frozen=True)
@@ -77,8 +111,8 @@ class How:
 
         _check_one(self.method, METHODS, "method")
         _check_one(self.matches, ("live", "frozen"), "matches")
-        if not 1 <= self.steps <= 200:
-            raise UserError(f"The number of steps must be 1 to 200, not {self.steps:g}.")
+        if not 1 <= self.steps <= MOST_STEPS:
+            raise UserError(f"The number of steps must be 1 to {MOST_STEPS}, not {self.steps:g}.")
 
 
 NORMAL, FORCED = "none", "forced"

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hpinet import Matches
 from lam import LocalAttributionResult, MethodResult, Window
+from lam.batch.comparison import Compared
 
 from .inputs import Pixels, Source, Study
 from .network import NetworkInfo
@@ -84,8 +85,34 @@ class MapsRequest:
     without: tuple[str, ...]
 
 
+class Attributed:
+    """What results of a part of an image have in common."""
+
+    study: Study
+    network: NetworkInfo
+    window: Window
+    region: Region
+
+    @property
+    def inner_window(self) -> Window:
+        """The window in SR pixels of the attributed region."""
+        left, top = (v * self.network.scale for v in self.region[:2])
+        return Window(self.window.left - left, self.window.top - top, self.window.size)
+
+    @property
+    def crop(self) -> Tensor:
+        """The attributed LR pixels, (1, 3, h, w) in [0, 1]."""
+        left, top, height, width = self.region
+        return self.study.lr.rgb[..., top : top + height, left : left + width]
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the LR image is attributed."""
+        return self.region[2:] == self.study.size
+
+
 @dataclass(frozen=True, eq=False)
-class MapsRecord(Subject):
+class MapsRecord(Attributed, Subject):
     """Attribution maps of one window.
 
     Attributes:
@@ -115,28 +142,40 @@ class MapsRecord(Subject):
         return (None, *self.without[:1], BICUBIC, *self.without[1:])
 
     @property
-    def inner_window(self) -> Window:
-        """The window in SR pixels of the attributed region."""
-        left, top = (v * self.network.scale for v in self.region[:2])
-        return Window(self.window.left - left, self.window.top - top, self.window.size)
-
-    @property
-    def crop(self) -> Tensor:
-        """The attributed LR pixels, (1, 3, h, w) in [0, 1]."""
-        left, top, height, width = self.region
-        return self.study.lr.rgb[..., top : top + height, left : left + width]
-
-    @property
-    def whole(self) -> bool:
-        """Whether all of the LR image is attributed."""
-        return self.region[2:] == self.study.size
-
-    @property
     def request(self) -> MapsRequest:
         """What these maps answer."""
         return MapsRequest(
             self.study.key, self.network.label, self.window, self.region, self.how, self.without
         )
+
+
+@dataclass(frozen=True, eq=False)
+class NetworksRecord(Attributed, Subject):
+    """Maps of several networks of one window.
+
+    Attributes:
+        window: The window, in SR pixels of the whole image.
+        region: The attributed LR pixels.
+        how: By how many steps, and who decides matches.
+        chosen: The networks, by the kinds of `ui.compute.contenders.Contender`.
+        found: Their answers so far.
+    """
+
+    window: Window
+    region: Region
+    how: How
+    chosen: tuple[str, ...]
+    found: Mapping[str, Compared] = field(default_factory=dict)
+
+    def done(self, kind: str) -> bool:
+        """Whether a network's map is finished."""
+        return kind in self.found and self.found[kind].result.finished
+
+    def of(self, other: NetworksRecord | None) -> bool:
+        """Whether another's answers are answers to this, whatever networks it is of."""
+        if other is None or not self.same(other):
+            return False
+        return all(getattr(self, n) == getattr(other, n) for n in ("window", "region", "how"))
 
 
 @dataclass(frozen=True, eq=False)

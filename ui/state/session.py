@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +15,17 @@ from ui.visitors.current import farewell
 
 from .inputs import RESTORE, Pixels, Source, Study
 from .options import Look
-from .record import ComparisonRecord, MapsRecord, MapsRequest, MatchesRecord, Opened
+from .record import (
+    ComparisonRecord,
+    MapsRecord,
+    MapsRequest,
+    MatchesRecord,
+    NetworksRecord,
+    Opened,
+)
+
+MOST_FILES = 24
+"""Uploaded images of one visitor that can be switched between."""
 
 
 @dataclass
@@ -36,6 +47,11 @@ class Job:
         self.run, self.stopped = self.run + 1, False
         return self.run
 
+    @property
+    def running(self) -> bool:
+        """Whether the latest was neither stopped nor has ended."""
+        return 0 < self.run != self.ended and not self.stopped
+
     def stop(self) -> bool:
         """Ask the latest to stop; returns whether it had not ended yet."""
         running = 0 < self.run != self.ended
@@ -48,7 +64,7 @@ class Session:
     """One visitor: changed in place, so that running work sees that it is out of date.
 
     Chosen: `opened`, `uploaded`, `window`, `look`, `wanted`.
-    Shown: `comparison`, `maps`, `matches`, `measured`.
+    Shown: `comparison`, `maps`, `networks`, `matches`, `measured`.
 
     Attributes:
         opened: The image and the network.
@@ -60,11 +76,14 @@ class Session:
         maps: What *Receptive field* shows.
         matches: What *Matched patches* shows.
         measured: The matches whose diffusion index is told beside them.
+        networks: What *Many networks* shows.
         maps_job: Attributions.
+        networks_job: Maps of many networks.
         change_job: Measurements of the diffusion index of a change.
         asked: Counts the images asked for; one that was overtaken is not shown.
         clicks: When each thing was last clicked, in the browser's milliseconds.
         refused: The file that was uploaded last: of one that is too large the middle is offered.
+        files: The images that the visitor uploaded, to switch between.
         identity: Whom `ui.server.guard` takes the visitor for.
         key: The visitor's secret, from `owner`.
     """
@@ -78,11 +97,14 @@ class Session:
     maps: MapsRecord | None = None
     matches: MatchesRecord | None = None
     measured: MatchesRecord | None = None
+    networks: NetworksRecord | None = None
     maps_job: Job = field(default_factory=Job)
+    networks_job: Job = field(default_factory=Job)
     change_job: Job = field(default_factory=Job)
     asked: int = 0
     clicks: dict[str, float] = field(default_factory=dict)
     refused: str | None = None
+    files: tuple[str, ...] = ()
     identity: str = ""
     key: str = ""
 
@@ -94,6 +116,12 @@ class Session:
         """
         self.key = self.key or secrets.token_urlsafe(24)
         return Owner(self.key, self.identity)
+
+    def add_files(self, paths: Sequence[str]) -> int:
+        """Keep uploaded images to switch between; the number of the one to show, the first new."""
+        new = [path for path in dict.fromkeys(paths) if path not in self.files]
+        self.files = (*self.files, *new)[-MOST_FILES:]
+        return next((self.files.index(p) for p in (*new, *paths) if p in self.files), 0)
 
     def subject(self) -> Opened:
         """What is opened.

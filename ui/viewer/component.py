@@ -54,10 +54,16 @@ def viewer(name: str, label: str) -> gr.HTML:
 
 
 def address_bar() -> gr.HTML:
-    """Nothing to be seen: its ``select`` tells that the visitor went back or forward, and where."""
+    """Nothing to be seen: its value is what the page's address is to say (`ui.state.address`).
+
+    Its ``select`` tells that the visitor went back or forward, and where; the value that answers
+    has the same ``turn``.
+    """
+    follow = "(m) => m.follow(trigger, props, watch)"
     return gr.HTML(
-        "",
-        js_on_load=f'{_ROOT}import(root + "{CODE}/address.js").then((m) => m.follow(trigger));',
+        None,
+        html_template="<i></i>",
+        js_on_load=f'{_ROOT}import(root + "{CODE}/address.js").then({follow});',
         elem_id="address",
         elem_classes=["unseen"],
     )

@@ -282,7 +282,10 @@ def draw(record: MapsRecord, result: Result, limit: float) -> Pixels:
     large, strength = enlarge(crop, factor), float(np.clip(look.strength, 0, 1))
     if look.view == IMPORTANCE:
         root = look.colours == ROOT
-        drawn = heatmap_overlay(large, result.importance, strength, limit, root=root)
+        palette = "gray" if look.palette == "grey" else look.palette
+        drawn = heatmap_overlay(
+            large, result.importance, strength, limit, root=root, colours=palette
+        )
     elif look.view == AREAS:
         drawn = draw_area_of_interest(large, area_of_interest(result.importance), legend=False)
     else:

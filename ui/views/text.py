@@ -43,9 +43,10 @@ BICUBIC = "It uses the 2 nearest LR pixels on each side: a network should use mo
 
 DETECTOR = "The strength of the window's detail along the path"
 
-NOTABLE = 0.1
-"""Logarithm of the quotient of two diffusion indices below which neither is called wider: a tenth
-either way."""
+NOTABLE = 0.16
+"""Logarithm of the quotient of two diffusion indices below which neither is called wider: twice the
+standard deviation of ln(DI with GPA / DI without) among neighbouring windows of one image, S x4
+and its twin on the five examples, by `benchmarks/windows.py` (docs/lam.md)."""
 
 
 def explained(
@@ -164,7 +165,10 @@ def comparison(with_gpa: Result, *without: Result | None) -> str:
     if len(indices) > 2:
         against += f" trained without it and {indices[2]:.1f} switched off"
     if abs(math.log(max(a, 1e-9) / max(b, 1e-9))) < NOTABLE:
-        return f"With and without GPA, it uses an area about as wide: {against}."
+        return (
+            f"With and without GPA, it uses an area about as wide: {against}. Neighbouring windows "
+            "differ by as much."
+        )
     return f"With GPA the network uses a {relation} area: {against}."
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import warnings
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from torch import nn
 
 from hpinet import HPINet, HPINetConfig, OwnPatches, upscale
 from hpinet.metrics.psnr_ssim import psnr_y
+from hpinet.networks import adapter
+from hpinet.networks.adapter import DoubtfulRange, adapt
 from lam import GaussianBlurPath, LocalAttribution, Window, explain
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
@@ -210,3 +213,42 @@ def test_one_thread_and_many_agree(image, network):
 def test_paths_stay_in_float32_on_the_image_s_device():
     image = torch.rand(1, 3, 8, 8)
     assert GaussianBlurPath().at(image, np.array([0.5])).dtype == torch.float32
+
+
+class Lookup(nn.Module):
+    """Enlarges what lies between 0 and ``top``, and cuts off what is brighter than an image is."""
+
+    def __init__(self, top, least):
+        super().__init__()
+        self.top, self.least = top, least
+
+    def forward(self, x):
+        # Pixels of the wrong range lie under the floor.
+        return F.interpolate(x.clamp(self.least, self.top), scale_factor=2, mode="bicubic")
+
+
+def test_a_module_of_0_to_255_is_warned_of_once(image):
+    network = Lookup(255, 2)
+    with pytest.warns(DoubtfulRange, match="seems to expect pixels of 0 to 255.*lam.adapt"):
+        LocalAttribution(network).attribute(image, WINDOW, n_steps=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LocalAttribution(network).attribute(image, WINDOW, n_steps=1)  # it was said
+        LocalAttribution(adapt(network)).attribute(image, WINDOW, n_steps=1)
+
+
+@pytest.mark.parametrize("made", [lambda: Lookup(1, 0), lambda: nn.Upsample(scale_factor=2)])
+def test_a_module_of_0_to_1_or_of_any_range_is_taken_as_it_is(image, made):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LocalAttribution(made()).attribute(image, WINDOW, n_steps=1)
+
+
+def test_looking_at_the_range_changes_nothing(image):
+    network = nn.Sequential(nn.BatchNorm2d(3, momentum=None), nn.Upsample(scale_factor=2)).train()
+    before = copy.deepcopy(network.state_dict())
+    torch.manual_seed(3)
+    adapter.warn_of_range(network)
+    assert float(torch.rand(())) == float(torch.rand((), generator=torch.manual_seed(3)))
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name]), name

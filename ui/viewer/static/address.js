@@ -1,9 +1,11 @@
 // What is looked at stands in the address, so that a reload, Back and a link show the same.
 const now = () => new URL(window.location.href);
 // As ui.state.address.TABS.
-const TABS = { "Super-resolve": "sr", "Receptive field": "lam", "Matched patches": "matches", "Your model": "model", About: "about" };
+const TABS = { "Super-resolve": "sr", "Receptive field": "lam", "Many networks": "networks", "Matched patches": "matches", "Your model": "model", About: "about" };
 const SUBJECT = ["example", "mode", "network"]; // changes of these are places to come back to
-let awaited = null; // where the visitor went back to, until the server shows that
+let last = null; // what the server showed last
+let turn = 0; // counts where the visitor went back to
+let awaited = 0; // that turn, until the server has answered it
 
 export const read = (name) => now().searchParams.get(name);
 
@@ -17,12 +19,14 @@ export const write = (values, step = false) => {
   if (url.search !== before) history[step ? "pushState" : "replaceState"](history.state, "", url);
 };
 
-// What the server shows; what it showed before the visitor went elsewhere comes too late.
-export const shown = (values, before) => {
-  if (awaited && SUBJECT.some((name) => awaited.get(name) && awaited.get(name) !== values[name])) return;
-  const back = awaited !== null;
-  awaited = null;
-  write(values, !back && Boolean(before) && SUBJECT.some((name) => before[name] !== values[name]));
+// What the server shows. While a turn is awaited, nothing but its answer counts: whatever else
+// arrives is of where the visitor was before.
+export const shown = ({ turn: answered = null, ...values }) => {
+  if (awaited && answered !== awaited) return;
+  const moved = !awaited && last && SUBJECT.some((name) => name in values && last[name] !== values[name]);
+  awaited = 0;
+  last = { ...last, ...values };
+  write(values, Boolean(moved));
 };
 
 // The tab that is open: a place to come back to, unless the address says so already.
@@ -35,12 +39,13 @@ export const tab = () => {
 const listeners = new Set();
 export const listen = (f) => listeners.add(f);
 
-export const follow = (trigger) => {
+export const follow = (trigger, props, watch) => {
+  watch("value", () => props.value && shown(props.value));
   const go = () => {
-    const mine = (awaited = now().searchParams);
-    setTimeout(() => { if (awaited === mine) awaited = null; }, 30000); // an address that asks for nothing that there is
+    const mine = (awaited = ++turn);
+    setTimeout(() => { if (awaited === mine) awaited = 0; }, 30000); // no answer at all
     for (const f of listeners) f();
-    trigger("select", Object.fromEntries(now().searchParams));
+    trigger("select", { ...Object.fromEntries(now().searchParams), turn });
   };
   window.addEventListener("popstate", go);
   // Links to places of this page need no other page.

@@ -38,7 +38,7 @@ export class Compare extends Scene {
       ...(this.value.saves && mode !== "side" ? ["a", "b"].map((side) => ({
         name: `save-${side}`, type: "button", label: `Save ${short(this[side].label)} (PNG)`,
         act: () => this.viewer.trigger("download", { contender: this[side].name }) })) : []),
-      this.figureButton(),
+      ...this.figureButtons(),
     ];
   }
   chosen(name) {

@@ -6,11 +6,12 @@ import { save } from "./figure.js";
 import { Compare } from "./compare.js";
 import { Maps } from "./maps.js";
 import { Matches } from "./matches.js";
+import { Networks } from "./networks.js";
 import { Pane } from "./pane.js";
 import { figure, sentences } from "./text.js";
 import { View } from "./view.js";
 
-const SCENES = { compare: Compare, maps: Maps, matches: Matches };
+const SCENES = { compare: Compare, maps: Maps, matches: Matches, networks: Networks };
 const KEYS = "plus and minus zoom, arrows move, 0 shows all, Enter picks";
 
 class Viewer {
@@ -38,7 +39,6 @@ class Viewer {
       }
       const data = await this.scene.load(value);
       if (mine !== this.wanted) return;
-      const before = this.value?.address;
       this.value = value;
       this.message("");
       this.view.shape(...value.size, value.home ?? undefined);
@@ -46,7 +46,7 @@ class Viewer {
       this.scene.show(value, data);
       this.refresh();
       this.host.dataset.shown = value.stamp ?? "";
-      if (value.address) shown(value.address, before);
+      if (value.address) shown(value.address);
     } catch (error) {
       if (mine === this.wanted) this.message(`This cannot be shown: ${error.message}.`);
     } finally {
@@ -114,7 +114,9 @@ class Viewer {
     }));
     this.scale = lines;
   }
-  save() { save(this); }
+  save(kind) {
+    save(this, kind).catch((error) => this.message(`This figure cannot be saved: ${error.message}.`));
+  }
 }
 
 export const mount = (element, props, trigger, watch) => {

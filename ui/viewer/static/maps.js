@@ -62,7 +62,7 @@ export class Maps extends Scene {
       { name: "brush", type: "select", label: "Brush", options: [["0", "off"], ["1", "1 LR pixel"], ["3", "3x3"], ["5", "5x5"], ["9", "9x9"]], value: "0", title: "Paint LR pixels on any pane to see what blurring them does to the window" },
       { name: "clear", type: "button", label: "Clear painting", disabled: !this.painted.size, act: () => { this.painted.clear(); this.viewer.refresh(); } },
       ...(has ? this.film.controls() : []),
-      this.figureButton(),
+      ...this.figureButtons(),
     ];
   }
   chosen(name) { this.film.chosen(name); }

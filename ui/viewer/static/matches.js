@@ -74,7 +74,7 @@ export class Matches extends Scene {
       ...(this.value.changes ? [
         { name: "force", type: "button", label: this.forcing === null ? "Force a match…" : "Cancel", pressed: this.forcing !== null, title: "f: choose the patch that this one shall attend to", act: () => this.force() },
         { name: "reset", type: "button", label: "Reset", disabled: change.kind === "none", act: () => this.viewer.trigger("apply", { kind: "none" }) }] : []),
-      this.figureButton(),
+      ...this.figureButtons(),
     ];
   }
   force() {

@@ -25,7 +25,8 @@ export class Scene {
     const { window: [left, top, side] } = this.value;
     box(c, z, [left, top, side, side], "#ffb000");
   }
-  figureButton() {
-    return { name: "figure", type: "button", label: "Save figure", title: "What is seen, with titles and scale, as PNG", act: () => this.viewer.save() };
+  figureButtons() {
+    const button = (name, label, kind) => ({ name, type: "button", label, title: `What is seen, with titles, scale and caption, as ${kind.toUpperCase()}`, act: () => this.viewer.save(kind) });
+    return [button("figure", "Save figure", "png"), button("figure-pdf", "as PDF", "pdf")];
   }
 }

@@ -1,0 +1,97 @@
+"""The comparison of many networks as files: the table, the figure, and everything in one ZIP."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+
+import gradio as gr
+
+from hpinet.checkpoints.fingerprints import network_digest
+from hpinet.errors import UserError
+from hpinet.imaging.files import file_name, zip_bytes
+from hpinet.imaging.images import from_uint8, to_uint8
+from hpinet.networks.names import WITHOUT_GPA
+from lam.batch.comparison import ordered
+from lam.figures.comparison import comparison_files
+from ui.compute.attribution import explained
+from ui.compute.network_maps import NetworkMaps
+from ui.compute.runtime import Runtime
+from ui.state.network import SWITCHED_OFF
+from ui.state.options import MOST_STEPS
+from ui.state.session import Session
+from ui.tabs.network_maps import NetworkMapsPage
+
+from . import saving
+
+
+def connect(runtime: Runtime, session: gr.State, page: NetworkMapsPage) -> None:
+    """Connect the buttons of *Many networks*, and the endpoint ``/export_networks``."""
+    for button, kind in ((page.csv, "csv"), (page.png, "png"), (page.zip, "zip")):
+
+        def make(session: Session, kind: str = kind) -> saving.Made:
+            record = session.networks
+            if record is None or not any(map(record.done, record.chosen)):
+                raise UserError("There is nothing to save yet: compute the maps first.")
+            files = archive(NetworkMaps(runtime, record, session.uploaded))
+            return record, zip_bytes(files) if kind == "zip" else files[f"compare.{kind}"]
+
+        saving.connect(
+            runtime,
+            session,
+            button,
+            page.file,
+            make,
+            "export_networks",
+            "The maps of many networks as one ZIP, with the command that computes them again."
+            if kind == "zip"
+            else "",
+            kind,
+        )
+
+
+def archive(work: NetworkMaps) -> dict[str, bytes]:
+    """The files by name: those of `comparison_files`, the pixels, and the command.
+
+    Raises:
+        ValueError: If the pixels cannot be written as a file.
+    """
+    record, window = work.record, work.record.inner_window
+    done = [c for c in work.chosen if work.record.done(c.kind)]
+    networks = [work.network(c) for c in done]
+    answers = [
+        replace(record.found[c.kind], weights_sha256=network_digest(explained(*n)))
+        for c, n in zip(done, networks, strict=True)
+    ]
+    found = ordered(answers)  # as the command does
+    lr_name, lr_bytes = saving.lossless(record.crop)
+    words = ["python", "-m", "lam", "compare", lr_name, "--window"]
+    words += [str(v) for v in (window.left, window.top, window.size)]
+    for network, way in networks:
+        off = WITHOUT_GPA if way == SWITCHED_OFF else ""
+        words += ["--model", saving.model_name(network.info, way) + off]
+    words += ["--steps", str(record.how.steps), "--matches", record.how.matches]
+    files = {lr_name: lr_bytes}
+    if record.study.hr is not None:
+        left, top, height, width = (v * record.network.scale for v in record.region)
+        hr = record.study.hr[top : top + height, left : left + width]
+        files["hr.png"] = saving.lossless(from_uint8(hr))[1]
+        words += ["--hr", "hr.png"]
+    if any(one.tried for one in found):
+        words += ["--mend", str(MOST_STEPS)]
+    about = {
+        "how_to_repeat": saving.HOW_TO_REPEAT,
+        "command": shlex.join([*words, "-o", "again"]),
+        "image": record.study.name,
+        "window": [window.left, window.top, window.size],
+        "window_in_the_whole_image": [record.window.left, record.window.top, record.window.size],
+        "region": dict(zip(("left", "top", "height", "width"), record.region, strict=True)),
+        "networks": {
+            one.label: {**one.result.params, "folder": file_name(one.label)} for one in found
+        },
+    }
+    if not record.whole:
+        about["psnr"] = "Of the image super-resolved whole; the command sees the attributed part."
+    for network, _ in networks:
+        files |= saving.weights(network.info)
+    return {**files, **comparison_files(to_uint8(record.crop), found, window, about)}
