@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from torch import nn
 
 from hpinet.errors import UserError
 from hpinet.networks.bicubic import Bicubic
-from lam import LocalAttribution, Window, explain_progressively
+from lam import CausalEffectResult, LocalAttribution, Window, explain_progressively
 from lam.attribution.film import Film
 from lam.validation.blurring import BlurringEffect, blurring_effect
 from ui.state.cache import Cache
@@ -20,6 +20,8 @@ from ui.state.inputs import Study
 from ui.state.network import Network, NetworkInfo
 from ui.state.options import BICUBIC, LAM, How
 from ui.state.record import MapsRecord, Region, Result
+
+Kind = TypeVar("Kind", bound=Result | CausalEffectResult)
 
 LAM_PIXELS = 160 * 160
 """The most LR pixels that are attributed at once: memory and time both grow with them."""
@@ -74,10 +76,10 @@ class Attribution:
     """Computes maps and keeps them; one step at a time, whoever asks."""
 
     def __init__(self) -> None:
-        self._kept: Cache[Result] = Cache(192, limit=128 * 2**20)
+        self._kept: Cache[Any] = Cache(192, limit=128 * 2**20)
         self._films: Cache[Film] = Cache(48, limit=96 * 2**20)
         # Work that was stopped: it goes on from where it was.
-        self._paused: Cache[tuple[Iterator[Result], Result]] = Cache(6)
+        self._paused: Cache[tuple[Iterator[Any], Any]] = Cache(6)
         self._speeds: Cache[float] = Cache(64)  # seconds per forward pass and LR pixel
         self._step = threading.Lock()  # held while a step is computed
         self._closed = False
@@ -112,13 +114,13 @@ class Attribution:
             how: By which method.
         """
         how = how or How()
-        model, options = _explained(network, way), _options(network, way, how)
+        model, options = explained(network, way), _options(network, way, how)
         left, top, height, width = region
         scale = network.scale
         inner = Window(window.left - left * scale, window.top - top * scale, window.size)
         crop = study.lr.rgb[..., top : top + height, left : left + width].contiguous()
-        key = _key(study, network, way, window, region, how)
-        new = key not in self._kept
+        key = key_of(study, network, way, window, region, how)
+        new = not self.known(key)
 
         def start() -> Iterator[Result]:
             if how.method == LAM:
@@ -145,7 +147,7 @@ class Attribution:
         how: How,
     ) -> bool:
         """Whether a map, as of `attributed`, is there at once."""
-        return _key(study, network, way, window, region, how) in self._kept
+        return self.known(key_of(study, network, way, window, region, how))
 
     def film(
         self,
@@ -157,17 +159,21 @@ class Attribution:
         how: How,
     ) -> Film | None:
         """The steps of a finished map, as of `attributed`; None where there are none any more."""
-        film = self._films.get(_key(study, network, way, window, region, how))
+        film = self._films.get(key_of(study, network, way, window, region, how))
         return film if film is not None and len(film.steps) == how.steps else None
 
-    def followed(self, key: Any, start: Callable[[], Iterator[Result]]) -> Iterator[Result]:
+    def known(self, key: Any) -> bool:
+        """Whether the last result of a computation, as of `followed`, is there at once."""
+        return key in self._kept
+
+    def followed(self, key: Any, start: Callable[[], Iterator[Kind]]) -> Iterator[Kind]:
         """Results of a computation, a step at a time; at once where the last one is known.
 
         One that is closed before its end goes on from there when it is asked for again.
 
         Args:
             key: Stands for the content.
-            start: Begins the computation.
+            start: Begins the computation, whose results say whether they are ``finished``.
         """
         known = self._kept.get(key)
         if known is not None:
@@ -200,6 +206,7 @@ class Attribution:
         region: Region,
         how: How,
         study: Study | None = None,
+        beside: float = 0,
     ) -> float | None:
         """How long the maps will take, by the speed measured so far.
 
@@ -210,8 +217,9 @@ class Attribution:
             how: By which method.
             study: Where a speed is unknown, measure one step on a part of this image; without,
                 such estimates are None.
+            beside: Forward passes that are made for each map beside its own.
         """
-        total, work = 0.0, _passes(how, region) * region[2] * region[3]
+        total, work = 0.0, (_passes(how, region) + beside) * region[2] * region[3]
         for way in ways:
             speed = self._speeds.get(_who(network, way))
             if speed is None and study is not None:
@@ -245,7 +253,7 @@ class Attribution:
             with self._step:
                 if self._closed:
                     return {}
-                model = _explained(network, way)
+                model = explained(network, way)
                 effect = blurring_effect(model, record.crop, record.inner_window, mask)
             found[way] = share, effect
         return found
@@ -258,13 +266,13 @@ class Attribution:
         with self._step:
             if self._closed:
                 return None
-            found = LocalAttribution(_explained(network, way)).attribute(crop, window, n_steps=1)
+            found = LocalAttribution(explained(network, way)).attribute(crop, window, n_steps=1)
         how, region = How(steps=1), (0, 0, height, width)
         speed = found.seconds / (_passes(how, region, found) * height * width)
         return self._speeds.put(_who(network, way), speed)
 
 
-def _explained(network: Network, way: str | None) -> nn.Module:
+def explained(network: Network, way: str | None) -> nn.Module:
     """The network to explain: the one chosen, itself without GPA, or bicubic interpolation."""
     if way == BICUBIC:
         return Bicubic(network.scale)
@@ -298,9 +306,10 @@ def _mask(record: MapsRecord, cells: Sequence[int]) -> NDArray[np.bool_]:
     return mask
 
 
-def _key(
+def key_of(
     study: Study, network: Network, way: str | None, window: Window, region: Region, how: How
 ) -> tuple[Any, ...]:
+    """What the map of these arguments, as of `Attribution.attributed`, is kept by."""
     return study.key, _who(network, way), window, region, how
 
 
