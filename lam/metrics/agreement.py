@@ -27,7 +27,7 @@ class Agreement:
         helpful: Share of the importance in blocks of positive effect, in [0, 1]; where effects have
             no sign, in blocks that change the window. NaN, as are all of these, without importance.
         harmful: Share of the importance in blocks of negative effect.
-        null: Share of the importance in blocks whose effect counts as zero.
+        neither: Share of the importance in blocks whose effect counts as zero.
         rank_correlation: Spearman's, of importance and size of the effect, in [-1, 1]; NaN where
             either is the same everywhere.
         looked_at: How many blocks hold `LOOKED_AT` of the importance, the most important first.
@@ -37,7 +37,7 @@ class Agreement:
 
     helpful: float
     harmful: float
-    null: float
+    neither: float
     rank_correlation: float
     looked_at: int
     disagreement: float
@@ -94,7 +94,7 @@ def agreement(importance: ArrayLike, effect: ArrayLike, block: int) -> Agreement
     return Agreement(
         helpful=float(weights[effects > 0].sum() / total),
         harmful=float(weights[effects < 0].sum() / total),
-        null=float(weights[effects == 0].sum() / total),
+        neither=float(weights[effects == 0].sum() / total),
         rank_correlation=_spearman(weights, np.abs(effects)),
         looked_at=count,
         disagreement=float((effects[seen] <= 0).mean()),

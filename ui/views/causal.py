@@ -76,7 +76,7 @@ def explained(record: MapsRecord, way: str | None) -> list[str]:
 def _advantage(found: CausalEffectResult, beside: Agreement) -> str:
     if not np.isfinite(beside.helpful):
         return "It looked at nothing outside the window."
-    share, rest = (words.percent(v) for v in (beside.helpful, beside.null))
+    share, rest = (words.percent(v) for v in (beside.helpful, beside.neither))
     if not found.signed:
         return (
             f"**{share} of what it looked at changes the window**, {rest} does not (importance "

@@ -22,7 +22,7 @@ def test_agreement_by_hand():
     importance = [[50.0, 30.0, 10.0, 6.0, 4.0, 99.0]]
     effect = [[-0.2, 0.5, 0.0, 0.1, 0.0, NAN]]  # the last one lies inside the window
     found = agreement(importance, effect, 1)
-    assert (found.helpful, found.harmful, found.null) == pytest.approx((0.36, 0.5, 0.14))
+    assert (found.helpful, found.harmful, found.neither) == pytest.approx((0.36, 0.5, 0.14))
     # The first two blocks hold 80%: one of them harms, the other has 0.5 of a gain of 0.6.
     assert (found.looked_at, found.disagreement) == (2, 0.5)
     assert found.unseen == pytest.approx(0.1 / 0.6)
@@ -36,7 +36,7 @@ def test_what_is_undefined_is_no_number():
     assert math.isnan(nothing.helpful)
     assert nothing.row()["disagreement"] is None
     flat = agreement(np.ones((2, 2)), np.zeros((2, 2)), 1)
-    assert (flat.null, flat.disagreement) == (1, 1)
+    assert (flat.neither, flat.disagreement) == (1, 1)
     assert math.isnan(flat.rank_correlation) and math.isnan(flat.unseen)
 
 
