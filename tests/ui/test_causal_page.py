@@ -54,10 +54,9 @@ def lam(runtime):
 
 
 def opened(runtime, mode=RESTORE):
-    """A visitor with an image of 16x14 LR pixels, whose lower right is flat."""
+    """A visitor with an image of 10x8 LR pixels."""
     torch.manual_seed(1)
-    rgb = torch.rand(1, 3, 14, 16)
-    rgb[..., 8:, 8:] = 0.5
+    rgb = torch.rand(1, 3, 8, 10)
     if mode == RESTORE:
         rgb = rgb.repeat_interleave(4, 2).repeat_interleave(4, 3)
     found = Session()
@@ -70,7 +69,7 @@ def opened(runtime, mode=RESTORE):
 def session(runtime, lam):
     """A visitor who sees finished maps and effects."""
     found = opened(runtime)
-    list(lam.attribute(found, 16, 12, 12, 3, method=CAUSE))
+    list(lam.attribute(found, 4, 8, 8, 2, method=CAUSE))
     return found
 
 
@@ -81,7 +80,7 @@ def test_effects_stand_beside_the_maps_of_every_network(session):
     assert record.how.method == "lam" and record.causal
     assert record.request == session.wanted
     # Bicubic reaches two LR pixels: what lies farther away has no effect.
-    far = record.effects[BICUBIC].effect[:, 6:]
+    far = record.effects[BICUBIC].effect[:, 3:]
     assert not np.nan_to_num(far).any()
 
 
@@ -92,14 +91,14 @@ def test_the_sentence_says_how_much_of_what_it_looked_at_helped(session):
 
 
 def test_the_viewer_gets_the_blocks(runtime, lam, session):
-    values = list(lam.attribute(session, 16, 12, 12, 3, method=CAUSE))[-1]
+    values = list(lam.attribute(session, 4, 8, 8, 2, method=CAUSE))[-1]
     scene = values[lam.page.viewer]
     assert scene["address"]["method"] == CAUSE
     data, _ = STORE.get(scene["pack"]["address"].split("/")[-1], session.owner)
     arrays = {a["name"]: a for a in scene["pack"]["arrays"]}
     for name, way in zip(("with", "without", "bicubic"), WAYS, strict=True):
         about = arrays[f"effect_{name}"]
-        sent = np.frombuffer(data, np.float16, 7 * 8, about["start"]).reshape(7, 8) * about["unit"]
+        sent = np.frombuffer(data, np.float16, 4 * 5, about["start"]).reshape(4, 5) * about["unit"]
         found = session.maps.effects[way].effect
         np.testing.assert_allclose(sent, found, atol=1e-3 * max(about["unit"], 1e-3))
     entries = [entry["effect"] for entry in scene["maps"]]
@@ -107,17 +106,17 @@ def test_the_viewer_gets_the_blocks(runtime, lam, session):
 
 
 def test_known_effects_are_there_at_once_and_lams_maps_are_shared(runtime, lam, session):
-    assert len(list(lam.attribute(session, 16, 12, 12, 3, method=CAUSE))) == 1
+    assert len(list(lam.attribute(session, 4, 8, 8, 2, method=CAUSE))) == 1
     maps = dict(session.maps.results)
-    assert len(list(lam.attribute(session, 16, 12, 12, 3))) == 1
+    assert len(list(lam.attribute(session, 4, 8, 8, 2))) == 1
     assert all(session.maps.results[way] is maps[way] for way in WAYS)
     assert not session.maps.effects
-    list(lam.attribute(session, 16, 12, 12, 3, method=CAUSE))
+    list(lam.attribute(session, 4, 8, 8, 2, method=CAUSE))
 
 
 def test_stopped_effects_stay_and_go_on(runtime, lam):
     found = opened(runtime)
-    job = lam.attribute(found, 20, 16, 12, 3, method=CAUSE)
+    job = lam.attribute(found, 12, 8, 8, 2, method=CAUSE)
     for _ in job:
         if found.maps and found.maps.effects and found.maps.effects[None].passes > 8:
             break
@@ -126,7 +125,7 @@ def test_stopped_effects_stay_and_go_on(runtime, lam):
     assert "Stopped after" in last[lam.page.status]
     before = found.maps.effects[None].passes
     assert not found.maps.effects[None].finished
-    again = lam.attribute(found, 20, 16, 12, 3, method=CAUSE)
+    again = lam.attribute(found, 12, 8, 8, 2, method=CAUSE)
     values = next(values for values in again if lam.page.viewer in values)
     assert found.maps.effects[None].passes >= before
     assert "Estimates until the end" in str(values[lam.page.viewer])
@@ -136,7 +135,7 @@ def test_stopped_effects_stay_and_go_on(runtime, lam):
 
 def test_without_an_original_it_is_the_unsigned_change(runtime, lam):
     found = opened(runtime, ENLARGE)
-    list(lam.attribute(found, 16, 12, 12, 2, method=CAUSE))
+    list(lam.attribute(found, 4, 8, 8, 2, method=CAUSE))
     effects = found.maps.effects[None]
     assert effects.unit == "grey levels" and not effects.signed
     said = " ".join(causal.explained(found.maps, None))
@@ -191,7 +190,7 @@ def test_the_endpoint_draws_effects(runtime, lam, session):
         state = gr.State(Session())
         map_endpoints.connect(runtime, state, lam)
     attribute = next(f.fn for f in demo.fns.values() if f.api_name == "attribute")
-    answer = attribute(session, 16, 12, 12, 3, view=EFFECT, method=CAUSE)
+    answer = attribute(session, 4, 8, 8, 2, view=EFFECT, method=CAUSE)
     drawn = np.asarray(Image.open(answer[0])).astype(int)
     assert (drawn[..., 0] - drawn[..., 2]).max() > 30  # red somewhere
     assert "Red helps, blue harms" in answer[6] and "advantage" in answer[3]

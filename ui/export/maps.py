@@ -6,15 +6,14 @@ import io
 import json
 import shlex
 from dataclasses import replace
-from typing import Any
 
 import gradio as gr
 import numpy as np
 
-from hpinet.data.tables import csv_text
 from hpinet.errors import UserError
 from hpinet.imaging.images import to_uint8
 from lam import CausalEffectResult, LocalAttributionResult
+from lam.figures.effects import effect_files
 from ui.compute.attribution import matches_rule
 from ui.compute.runtime import Runtime
 from ui.state.options import AREAS, BICUBIC, IMPORTANCE, LAM, SIGNED
@@ -125,14 +124,12 @@ def _of_window(record: MapsRecord, way: str | None) -> list[str]:
 def _of_effects(
     record: MapsRecord, way: str | None, name: str, effects: CausalEffectResult
 ) -> dict[str, bytes]:
-    arrays = io.BytesIO()
-    named: dict[str, Any] = {**effects.arrays(), "map": effects.map}
-    np.savez(arrays, **named)
     drawn = causal.draw(record, effects, causal.limit(record))
+    files = effect_files(record.results[way].importance, effects)
     return {
-        f"{name}_effect.npz": arrays.getvalue(),
+        f"{name}_effect.npz": files["effect.npz"],
+        f"{name}_blocks.csv": files["blocks.csv"],
         f"{name}_effect.png": saving.png(drawn),
-        f"{name}_blocks.csv": csv_text(causal.table(record, way)).encode(),
     }
 
 

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hpinet.errors import UserError
 from hpinet.imaging.images import to_uint8
 from lam import CausalEffectResult
-from lam.figures.heatmaps import (
-    colour_limit,
-    draw_window,
-    enlarge,
-    enlarging_factor,
-    heatmap_overlay,
-    signed_overlay,
-)
-from lam.metrics.agreement import Agreement, agreement, block_rows
+from lam.figures.effects import effect_limit, effect_overlay
+from lam.figures.heatmaps import draw_window, enlarge, enlarging_factor
+from lam.metrics.agreement import Agreement, agreement
 from ui.state.inputs import Pixels
 from ui.state.options import CAUSE, EFFECT, PERCENTILE, ROOT
 from ui.state.record import MapsRecord
@@ -154,7 +146,7 @@ def limit(record: MapsRecord) -> float:
     """The value at the ends of the colour scale, one for the effects of all maps."""
     if record.look.scale != PERCENTILE:
         return record.look.end
-    return colour_limit([np.abs(e.map) for e in record.effects.values()], record.look.end)
+    return effect_limit([found.map for found in record.effects.values()], record.look.end)
 
 
 def draw(record: MapsRecord, found: CausalEffectResult, end: float) -> Pixels:
@@ -162,17 +154,8 @@ def draw(record: MapsRecord, found: CausalEffectResult, end: float) -> Pixels:
     look, crop = record.look, to_uint8(record.crop)
     factor = enlarging_factor(*crop.shape[:2])
     large, strength = enlarge(crop, factor), float(np.clip(look.strength, 0, 1))
-    root, values = look.colours == ROOT, found.map
-    if found.signed:
-        drawn = signed_overlay(large, _rooted(values, end) if root else values, strength, end)
-    else:
-        drawn = heatmap_overlay(large, values, strength, end, root=root)
+    drawn = effect_overlay(large, found.map, end, found.signed, strength, look.colours == ROOT)
     return draw_window(drawn, record.inner_window, factor / record.network.scale)
-
-
-def _rooted(values: NDArray[np.float64], end: float) -> NDArray[np.float64]:
-    """Values whose linear colours are those of the square root."""
-    return np.sign(values) * np.sqrt(np.abs(values) * end)
 
 
 def scale_words(record: MapsRecord, end: float) -> str:
@@ -197,9 +180,3 @@ def numbers(record: MapsRecord, way: str | None) -> dict[str, Any] | None:
         "beside_attribution": None if beside is None else beside.row(),
         "params": found.params,
     }
-
-
-def table(record: MapsRecord, way: str | None) -> Sequence[dict[str, Any]]:
-    """A row for every block outside the window: importance and effect, with their ranks."""
-    found, result = record.effects[way], record.results[way]
-    return block_rows(result.importance, found.effect, found.standard_error, found.block)
