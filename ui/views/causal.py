@@ -112,7 +112,9 @@ def _figures(record: MapsRecord, way: str | None) -> list[tuple[str, float | Non
     if beside is not None:
         row = beside.row()
         shown |= {
-            "importance in the first": row["helpful"],
+            "importance in blocks that help" if found.signed else "importance in them": row[
+                "helpful"
+            ],
             "rank correlation": row["rank_correlation"],
         }
     return list(shown.items())
