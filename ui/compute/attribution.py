@@ -79,7 +79,7 @@ class Attribution:
         self._kept: Cache[Any] = Cache(192, limit=128 * 2**20)
         self._films: Cache[Film] = Cache(48, limit=96 * 2**20)
         # Work that was stopped: it goes on from where it was.
-        self._paused: Cache[tuple[Iterator[Any], Any]] = Cache(6)
+        self._paused: Cache[tuple[Iterator[Any], Any]] = Cache(12)
         self._speeds: Cache[float] = Cache(64)  # seconds per forward pass and LR pixel
         self._step = threading.Lock()  # held while a step is computed
         self._closed = False

@@ -25,7 +25,7 @@ export class Effects {
     this.ready = maps.some((map) => map.effect);
     this.signed = maps.find((map) => map.effect)?.effect.signed ?? true;
   }
-  get name() { return this.signed ? "causal effect" : "change of the window (unsigned)"; }
+  get name() { return this.signed ? "causal effect" : "unsigned change"; }
   get on() { return this.ready && this.scene.look("view") === "effect"; }
   block(x, y, block, columns) { return Math.floor(y / block) * columns + Math.floor(x / block); }
   paint(map, how) {
