@@ -18,9 +18,12 @@ from hpinet.imaging.images import to_uint8
 from hpinet.metrics.psnr_ssim import psnr_y
 from lam.attribution.local_attribution import LocalAttribution
 from lam.attribution.results import LocalAttributionResult, last
+from lam.cause.results import CausalEffectResult
+from lam.metrics.agreement import Agreement, agreement
 from lam.metrics.areas import area_report
 from lam.window import Window
 
+from .compared_effects import effect_row, format_effects
 from .runner import patches_in
 
 MOST = 8
@@ -56,6 +59,7 @@ class Compared:
             equal.
         weights_sha256: The network's fingerprint.
         tried: Steps, and shares of the change left unexplained, of maps that this one mends.
+        effects: The causal effects of its blocks, where they are asked for.
     """
 
     label: str
@@ -66,6 +70,14 @@ class Compared:
     psnr: float | None
     weights_sha256: str = ""
     tried: tuple[tuple[int, float], ...] = ()
+    effects: CausalEffectResult | None = None
+
+    @property
+    def agreement(self) -> Agreement | None:
+        """How attribution and effect agree; None without effects."""
+        if self.effects is None:
+            return None
+        return agreement(self.result.importance, self.effects.effect, self.effects.block)
 
     @property
     def note(self) -> str:
@@ -102,6 +114,7 @@ class Compared:
             "non_finite": result.non_finite,
             "seconds": result.seconds,
             "weights_sha256": self.weights_sha256,
+            **effect_row(self),
         }
 
 
@@ -252,7 +265,7 @@ def format_comparison(found: Sequence[Compared]) -> str:
     bad = [one.label for one in found if one.result.non_finite]
     if bad:
         lines.append(f"not to be trusted, gradients are not finite: {', '.join(bad)}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *format_effects(found)])
 
 
 def _cell(value: float | None, layout: str, width: int) -> str:

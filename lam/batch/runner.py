@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,7 +24,8 @@ from lam.metrics.patch_shares import patches_of
 from lam.window import Window
 
 from .sources import Source
-from .table import row_of
+from .summary import format_summary, summarise
+from .table import map_store, row_of
 from .window_choice import WindowChoice
 
 METHOD = "gausslegendre"
@@ -67,6 +69,43 @@ class Settings:
             "path": GaussianBlurPath().describe(),
             "scale": self.scale,
         }
+
+    def store(self, path: str | Path) -> ResultStore:
+        """The table of such rows, read if it exists.
+
+        Raises:
+            ValueError: If the file is no such table, or one of other parameters.
+            OSError: If it cannot be read.
+        """
+        return map_store(path, self.parameters())
+
+    def content(self, lr: Tensor, hr: Tensor | None) -> dict[str, str]:
+        """What the images are, for the columns that say what a row is about."""
+        return {"lr_sha256": image_digest(lr)}
+
+    def measure(
+        self, network: nn.Module, lr: Tensor, hr: Tensor | None, window: Window
+    ) -> dict[str, Any]:
+        """One window in numbers: the columns of a row that depend on the network.
+
+        Args:
+            network: In evaluation mode, with ``.scale``.
+            lr: The LR image, (1, 3, h, w) RGB in [0, 1].
+            hr: The original, (1, 3, sh, sw), where there is one.
+            window: In SR pixels.
+
+        Raises:
+            ValueError: If the window or a setting does not fit.
+        """
+        return measure(network, lr, window, self)
+
+    def summarise(self, rows: Iterable[Row], models: Sequence[str]) -> dict[str, Any]:
+        """See `lam.batch.summary.summarise`."""
+        return summarise(rows, models)
+
+    def format_summary(self, summary: Mapping[str, Any]) -> str:
+        """See `lam.batch.summary.format_summary`."""
+        return format_summary(summary)
 
 
 def share_of_work(
@@ -124,11 +163,12 @@ class Survey:
 
     def _rows(self, source: Source, candidate: Candidate) -> Iterator[Row]:
         options = self.settings
-        lr = source.read(options.scale, options.size)
+        lr, hr = source.read_pair(options.scale, options.size)
+        images = options.content(lr, hr)
         for window in options.choice.choose(lr, options.scale, options.window_size):
             about = {
                 "picture": source.name,
-                "lr_sha256": _image_digest(lr),
+                **images,
                 "model": candidate.label,
                 "weights_sha256": candidate.weights_sha256,
                 "left": str(window.left),
@@ -137,8 +177,9 @@ class Survey:
             }
             found = self.known.find(about)
             if found is None:
-                values = measure(candidate.network, lr, window, options)
-                found = row_of({**about, **values, "parameters": self.table.parameters})
+                values = options.measure(candidate.network, lr, hr, window)
+                row = {**about, **values, "parameters": self.table.parameters}
+                found = row_of(row, self.table.layout.columns)
             yield found
 
     def _skip(self, name: str, error: Exception) -> None:
@@ -148,7 +189,8 @@ class Survey:
             tqdm.write(f"lam: {name} is skipped: {self.skipped[name]}", file=sys.stderr)
 
 
-def _image_digest(lr: Tensor) -> str:
+def image_digest(lr: Tensor) -> str:
+    """What an image (1, 3, h, w) is known again by."""
     pixels = repr(tuple(lr.shape)).encode() + lr.numpy().tobytes()
     return hashlib.sha256(pixels).hexdigest()[:16]
 

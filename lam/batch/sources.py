@@ -24,23 +24,36 @@ class Source:
     hr: Path | None = None
 
     def read(self, scale: int, size: int | None) -> Tensor:
+        """The LR image alone, as `read_pair`."""
+        return self.read_pair(scale, size)[0]
+
+    def read_pair(self, scale: int, size: int | None) -> tuple[Tensor, Tensor | None]:
         """The LR image (1, 3, h, w) in [0, 1], whole or its middle ``size`` pixels a side.
+
+        And the original of these pixels, (1, 3, sh, sw), where there is one.
 
         Raises:
             ValueError: If it cannot be read, or is smaller.
         """
+        hr = None
         if self.hr is not None:
-            lr = load_pair(Pair(self.name, self.hr, self.lr), scale)[0].rgb
+            picture, hr = load_pair(Pair(self.name, self.hr, self.lr), scale)
+            lr = picture.rgb
         else:
             assert self.lr is not None
             lr = read_picture(self.lr).filled
         if size is None:
-            return lr
+            return lr, hr
         height, width = lr.shape[-2:]
         if size > min(height, width):
             raise UserError(f"{width}x{height} LR pixels are fewer than --size {size}")
         top, left = (height - size) // 2, (width - size) // 2
-        return lr[..., top : top + size, left : left + size].contiguous()
+        crops = (
+            image[..., k * top : k * (top + size), k * left : k * (left + size)].contiguous()
+            for image, k in ((lr, 1), (hr, scale))
+            if image is not None
+        )
+        return next(crops), next(crops, None)
 
 
 def say_pairing(text: str) -> None:

@@ -56,15 +56,15 @@ def _of_size(
     for model in models:
         size = (model, str(width), str(height))
         mine = [r for r in rows if (r["model"], r["lr_width"], r["lr_height"]) == size]
-        index = _by_image(mine, "diffusion_index")
+        index = by_image(mine, "diffusion_index")
         found.append(
             {
                 "model": model,
                 "n": len(index),
-                "diffusion_index": _mean(index),
+                "diffusion_index": mean(index),
                 "interval": interval(index),
-                "area_80": _mean(_by_image(mine, "area_80")),
-                "residual": _mean(_by_image(mine, "relative_residual")),
+                "area_80": mean(by_image(mine, "area_80")),
+                "residual": mean(by_image(mine, "relative_residual")),
             }
         )
     return found
@@ -83,7 +83,7 @@ def _difference(rows: Sequence[Mapping[str, str]], pair: tuple[str, str]) -> dic
     return {
         "models": list(pair),
         "n": len(values),
-        "diffusion_index": _mean(values),
+        "diffusion_index": mean(values),
         "interval": interval(values),
     }
 
@@ -92,7 +92,7 @@ def _place(row: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(row[n] for n in ("picture", "lr_sha256", "left", "top", "window_size"))
 
 
-def _by_image(rows: Iterable[Mapping[str, str]], column: str) -> list[float]:
+def by_image(rows: Iterable[Mapping[str, str]], column: str) -> list[float]:
     """A number for each image: the mean over its windows, sizes of signed ones."""
     values = defaultdict(list)
     for row in rows:
@@ -101,7 +101,8 @@ def _by_image(rows: Iterable[Mapping[str, str]], column: str) -> list[float]:
     return [float(np.mean(found)) for found in values.values()]
 
 
-def _mean(values: Sequence[float]) -> float | None:
+def mean(values: Sequence[float]) -> float | None:
+    """The mean; None of nothing."""
     return float(np.mean(values)) if values else None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +39,9 @@ def map_store(path: str | Path, parameters: Mapping[str, Any]) -> ResultStore:
     return ResultStore(path, _LAYOUT, parameters)
 
 
-def row_of(values: Mapping[str, Any]) -> Row:
+def row_of(values: Mapping[str, Any], columns: Sequence[str] = COLUMNS) -> Row:
     """A row as text: numbers in full precision, lists as JSON, nothing for None and NaN."""
-    return {name: _cell(values[name]) for name in COLUMNS}
+    return {name: _cell(values[name]) for name in columns}
 
 
 def _cell(value: Any) -> str:
@@ -57,11 +57,16 @@ def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return (row["picture"], row["lr_sha256"], *numbers, row["model"], row["weights_sha256"])
 
 
-_LAYOUT = StoreLayout(
-    columns=COLUMNS,
-    content=CONTENT,
-    names=("picture",),
-    order=_order,
-    is_sound=lambda row: all(row[n].isdecimal() for n in ("left", "top", "window_size")),
-    what="table of `lam dataset`: choose another file with -o",
-)
+def layout(columns: tuple[str, ...], content: tuple[str, ...]) -> StoreLayout:
+    """A table of `lam dataset` with these columns, of which some say what a row is about."""
+    return StoreLayout(
+        columns=columns,
+        content=content,
+        names=("picture",),
+        order=_order,
+        is_sound=lambda row: all(row[n].isdecimal() for n in ("left", "top", "window_size")),
+        what="table of `lam dataset`: choose another file with -o",
+    )
+
+
+_LAYOUT = layout(COLUMNS, CONTENT)

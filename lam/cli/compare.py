@@ -46,7 +46,8 @@ def _parser() -> argparse.ArgumentParser:
         description="The maps of two to eight networks of one window, in one colour scale: each "
         "network's SR crop, map, diffusion index, areas and PSNR of the window.",
         epilog="Files written with -o: compare.csv, compare.json, compare.png, and compare.zip, "
-        "which holds these and each network's map.npz and sr.png.",
+        "which holds these and each network's map.npz and sr.png; with --cause also effect.npz and "
+        "blocks.csv.",
     )
     add = parser.add_argument
     add("image", metavar="IMAGE", help="the low-resolution image")
@@ -58,6 +59,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--detector", default="gradient", metavar="NAME", help="as in python -m lam IMAGE")
     shared.add_matches(parser)
     shared.add_memory(parser, "what a map may use beside the weights (half of what is free)")
+    add(
+        "--cause",
+        action="store_true",
+        help="also each network's causal effects, beside its map: does what it looks at help? "
+        "They need --hr to have a sign",
+    )
     add("--sort", choices=_SORTS, default=_SORTS[0], help=f"of the table ({_SORTS[0]})")
     add(
         "--mend", type=int, nargs="?", const=_MOST_STEPS, default=0, metavar="N",
@@ -86,6 +93,7 @@ def compare(options: argparse.Namespace) -> int:
     from hpinet.imaging.images import to_uint8
     from lam.attribution.detectors import get_detector
     from lam.attribution.quadrature import quadrature
+    from lam.batch.compared_effects import effect_params
     from lam.batch.comparison import MOST, format_comparison, ordered
     from lam.figures.comparison import comparison_files
     from lam.window import Window
@@ -107,6 +115,7 @@ def compare(options: argparse.Namespace) -> int:
         "hr": options.hr,
         "window": [window.left, window.top, window.size],
         "networks": {one.label: one.result.params for one in found},
+        **effect_params(found),
     }
     report = {"parameters": about, "networks": [one.row() for one in found]}
     if out is not None:
@@ -140,6 +149,7 @@ def _computed(
 ) -> list[Compared]:
     from tqdm import tqdm
 
+    from lam.batch.compared_effects import with_effects
     from lam.batch.comparison import compared
 
     found = []
@@ -161,6 +171,13 @@ def _computed(
                     detector=options.detector, memory=options.memory,
                 )
             )  # fmt: skip
+            if getattr(options, "cause", False):
+                bar.reset()
+                bar.set_description(f"effects of {about}")
+                found[-1] = with_effects(
+                    found[-1], one.network, image.rgb, None if hr is None else hr.rgb, window,
+                    matches=options.matches, progress=_shown(bar),
+                )  # fmt: skip
     return found
 
 

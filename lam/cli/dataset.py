@@ -27,7 +27,7 @@ from .compare import check_scales
 
 if TYPE_CHECKING:  # the heavy imports wait until the arguments are known to be good
     from hpinet.data.result_store import Row
-    from lam.batch.runner import Survey
+    from lam.batch.runner import Settings, Survey
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,6 +68,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--size", type=int, metavar="N", help="crop every LR image to its middle N x N pixels")
     add("--steps", type=int, default=50, metavar="N", help="gradients a map (50)")
     add("--detector", default="gradient", help="what is asked about the window (gradient)")
+    add(
+        "--method",
+        choices=("lam", "cause"),
+        default="lam",
+        help="LAM's maps, or causal effects beside them: does what is looked at help? They need "
+        "--hr to have a sign (lam)",
+    )
+    add("--protocol", choices=("adaptive", "cem"), help="of --method cause (adaptive)")
+    add("--passes", type=int, metavar="N", help="of --method cause: the most that adaptive makes")
     shared.add_matches(parser)
     shared.add_json(parser, "print the summary as one JSON object")
     shared.add_output(parser, "the table", metavar="OUT.csv", required=True)
@@ -79,9 +88,8 @@ def _run(options: argparse.Namespace) -> int:
 
     from lam.attribution.detectors import get_detector
     from lam.attribution.quadrature import quadrature
-    from lam.batch.runner import METHOD, Settings, Survey, share_of_work
+    from lam.batch.runner import METHOD, Survey, share_of_work
     from lam.batch.sources import find_sources
-    from lam.batch.table import map_store
 
     quadrature(METHOD, options.steps)
     get_detector(options.detector)
@@ -90,19 +98,16 @@ def _run(options: argparse.Namespace) -> int:
     # Rows are known again by the names that were given, paths included.
     candidates = [replace(one, label=one.spec) for one in open_all(options, labels, "lam")]
     check_scales(candidates)
-    settings = Settings(
-        candidates[0].scale, choice, options.window_size, options.size,
-        options.steps, options.detector, options.matches,
-    )  # fmt: skip
+    settings = _settings(options, candidates[0].scale, choice)
     sources = find_sources(options.folder, settings.scale, options.hr)
     if team.is_first:
-        map_store(out, settings.parameters()).absorb(parts(out))
+        settings.store(out).absorb(parts(out))
     team.wait()
-    known = map_store(out, settings.parameters())
+    known = settings.store(out)
     team.wait()  # nobody writes before all have read
     table = known
     if team.count > 1:
-        table = map_store(team.part(out), settings.parameters())
+        table = settings.store(team.part(out))
     survey = Survey(settings, known, table)
     mine = list(share_of_work(sources, candidates, team.number, team.count))
     survey.do(mine, show=team.is_first)
@@ -119,33 +124,53 @@ def _checked(options: argparse.Namespace) -> tuple[WindowChoice, Path, list[str]
         value = getattr(options, name)
         if value is not None and value < 1:
             raise UserError(f"--{name.replace('_', '-')} must be at least 1 pixel, not {value}")
+    for name in ("protocol", "passes"):
+        if options.method == "lam" and getattr(options, name) is not None:
+            raise UserError(f"--{name} is for --method cause, not for LAM's maps: leave it out")
+    if options.protocol == "cem" and options.passes is not None:
+        raise UserError("--passes limits --protocol adaptive: leave it out, cem makes what it must")
     return choice, out, labels
+
+
+def _settings(options: argparse.Namespace, scale: int, choice: WindowChoice) -> Settings:
+    from lam.batch.effects import EffectSettings
+    from lam.batch.runner import Settings
+    from lam.cause.quadtree import Sampling
+
+    shared_by_all = (
+        scale, choice, options.window_size, options.size,
+        options.steps, options.detector, options.matches,
+    )  # fmt: skip
+    if options.method == "lam":
+        return Settings(*shared_by_all)
+    protocol = options.protocol or "adaptive"
+    Sampling(protocol=protocol, passes=options.passes)  # told at once if they do not fit
+    return EffectSettings(*shared_by_all, protocol=protocol, passes=options.passes)
 
 
 def _conclude(team: Team, survey: Survey, out: Path, labels: list[str], as_json: bool) -> int:
     """Merge what all processes did and let the first say what came of it."""
-    from lam.batch.table import map_store
-
     team.wait()
     places = team.gather(survey.places)
     skipped = dict(team.gather(list(survey.skipped.items())))
     if team.is_first:
-        table = map_store(out, survey.settings.parameters())
+        table = survey.settings.store(out)
         table.absorb(parts(out))
-        _report([table.rows[place] for place in places], labels, sorted(skipped), as_json)
+        rows = [table.rows[place] for place in places]
+        _report(survey.settings, rows, labels, sorted(skipped), as_json)
     team.end()
     # A launcher would take any other code for a crash, and say so at length.
     return SKIPPED if skipped and team.count == 1 else 0
 
 
-def _report(rows: list[Row], labels: list[str], skipped: list[str], as_json: bool) -> None:
-    from lam.batch.summary import format_summary, summarise
-
-    summary = summarise(rows, labels)
+def _report(
+    settings: Settings, rows: list[Row], labels: list[str], skipped: list[str], as_json: bool
+) -> None:
+    summary = settings.summarise(rows, labels)
     if as_json:
         print(json.dumps({**summary, "skipped": skipped}, allow_nan=False))
     elif rows:
-        print(format_summary(summary))
+        print(settings.format_summary(summary))
     sys.stdout.flush()
     if skipped:
         count = "1 image was" if len(skipped) == 1 else f"{len(skipped)} images were"

@@ -22,6 +22,7 @@ from hpinet.metrics.confidence import interval
 
 from .composition import joined, new_figure, side_by_side, stacked, text_cell
 from .drawing import checked
+from .effects import effect_files, effect_limit, effect_overlay
 from .heatmaps import Square, colour_limit, draw_window, enlarge, heatmap_overlay
 from .palette import BLUE, GREEN, VERMILION, Pixels, hexadecimal, series
 
@@ -42,6 +43,10 @@ class Answer(Protocol):
     @property
     def psnr(self) -> float | None: ...  # noqa: D102
     def row(self) -> dict[str, Any]: ...  # noqa: D102
+    @property
+    def effects(self) -> Any: ...  # noqa: D102
+    @property
+    def agreement(self) -> Any: ...  # noqa: D102
 
 
 def crop_comparison(
@@ -180,7 +185,8 @@ def network_maps(
 ) -> Pixels:
     """Each network's crop of the window above its map: the figure that LAM's paper is known for.
 
-    All maps share one colour scale, as shares of each map's own sum, by their square root.
+    All maps share one colour scale, as shares of each map's own sum, by their square root. Below
+    the map its causal effects where there are any, red for what helps, in one scale for all.
 
     Args:
         lr: uint8 (h, w, 3), the LR image.
@@ -195,6 +201,8 @@ def network_maps(
     image, maps = checked(lr), [np.asarray(one.result.importance, np.float64) for one in found]
     maps = [one / one.sum() if one.any() else one for one in maps]
     limit, cells = colour_limit(maps), []
+    known = [one.effects.map for one in found if one.effects is not None]
+    end = effect_limit(known) if known else 1.0
     for one, shares in zip(found, maps, strict=True):
         wide = enlarge(image, one.scale)
         drawn = draw_window(heatmap_overlay(wide, shares, vmax=limit, root=True), window)
@@ -207,6 +215,14 @@ def network_maps(
         said = "no map" if index is None else f"DI {index:.2f}, 80% in {one.areas['area_80']:.1%}"
         label = f"{one.label}\n{said}{'' if psnr is None else f', {psnr:.2f} dB'}"
         parts = [text_cell(label, (side, 42)), np.asarray(sharp), np.asarray(small)]
+        if one.effects is not None:
+            overlay = effect_overlay(wide, one.effects.map, end, one.effects.signed)
+            effects = Image.fromarray(draw_window(overlay, window))
+            told = _agreement(one.agreement.helpful, one.agreement.harmful, one.effects.signed)
+            parts += [
+                np.asarray(effects.resize((side, height), Image.Resampling.LANCZOS)),
+                text_cell(told, (side, 24)),
+            ]
         cells.append(joined(parts, axis=0, gap=4))
     lines = [side_by_side(cells[i : i + columns]) for i in range(0, len(cells), columns)]
     return stacked(lines, gap=20)
@@ -235,7 +251,18 @@ def comparison_files(
         arrays = {"attribution": result.attribution, "importance": result.importance}
         files[f"{folder}/map.npz"] = npz_bytes(arrays)
         files[f"{folder}/sr.png"] = png_bytes(Image.fromarray(one.sr))
+        if one.effects is not None:
+            drawn = effect_files(result.importance, one.effects)
+            files |= {f"{folder}/{name}": content for name, content in drawn.items()}
     return files
+
+
+def _agreement(helpful: float, harmful: float, signed: bool) -> str:
+    if not np.isfinite(helpful):
+        return "nothing looked at outside"
+    if not signed:
+        return f"{helpful:.0%} of the importance matters"
+    return f"{helpful:.0%} of the importance helps, {harmful:.0%} harms"
 
 
 def diffusion_figure(

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
 from helpers.browser import (
     choose,
@@ -22,8 +23,10 @@ from helpers.browser import (
     shown,
     status,
     tab,
+    upload,
     visitor,
 )
+from PIL import Image
 
 pytestmark = pytest.mark.browser
 
@@ -66,6 +69,31 @@ def test_three_maps_and_their_figures(page):
     assert "50 / 80 / 95% of the importance" in found[0]
     assert "Of 100 parts of the change" in found[0] and "lies in matched patches" in found[0]
     says(page, "costs", "64x64 about")
+
+
+def test_effects_stand_beside_attribution(page, tmp_path):
+    rng = np.random.default_rng(0)
+    small = Image.fromarray(rng.integers(0, 256, (10, 12, 3), dtype=np.uint8))
+    small.resize((48, 40), Image.Resampling.BICUBIC).save(tmp_path / "small.png")
+    upload(page, "upload", tmp_path / "small.png")
+    says(page, "shown", "Shown: small")
+    tab(page, "Receptive field")
+    choose(page, "method", "Causal effect beside LAM: does it help?")
+    page.wait_for_function(
+        "/Done: .* replacements of blocks/.test(document.querySelector('#lam-status').innerText)"
+    )
+    view = control(page, "maps", "view")
+    assert view.input_value() == "effect"
+    assert "was to its advantage" in words(page, "bicubic")
+    assert page.locator("#maps .scatters canvas").count() == 3
+    left, top, size = (number(page, f"lam-{name}") for name in ("left", "top", "size"))
+    hover_at(page, "maps", min(left + size + 1, 47), top + size // 2)
+    said = page.locator("#maps .read").inner_text()
+    assert re.search(r"bicubic: this block (adds|takes|has no effect).* dB.*rank \d+ by attr", said)
+    assert "helps" in page.locator("#maps .legend").inner_text()
+    view.select_option("importance")
+    assert "Diffusion index" in words(page, "bicubic")
+    assert not page.locator("#maps .scatters").count()
 
 
 def test_both_ways_to_be_without_gpa_side_by_side(page, tmp_path):

@@ -18,8 +18,18 @@ from conftest import missing
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-FIGURES = {"01_receptive_fields": 14, "02_patch_matches": 12, "03_quality_and_cost": 3}
-TABLES = {"01_receptive_fields": 2, "02_patch_matches": 0, "03_quality_and_cost": 9}
+FIGURES = {
+    "01_receptive_fields": 14,
+    "02_patch_matches": 12,
+    "03_quality_and_cost": 3,
+    "04_cause_and_attribution": 3,
+}
+TABLES = {
+    "01_receptive_fields": 2,
+    "02_patch_matches": 0,
+    "03_quality_and_cost": 9,
+    "04_cause_and_attribution": 4,
+}
 
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 

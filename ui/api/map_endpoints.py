@@ -18,7 +18,7 @@ from ui.state.record import MapsRecord
 from ui.state.session import Session
 from ui.tabs.network_maps import ManyNetworks
 from ui.tabs.receptive_field import STEPS, ReceptiveField
-from ui.views import maps
+from ui.views import causal, maps
 
 from .registering import image, register
 
@@ -52,6 +52,7 @@ def _attribute(runtime: Runtime, session: gr.State, lam: ReceptiveField) -> None
         matches: str = "live",
     ) -> tuple[Any, ...]:
         look = Look(strength, colours, view, third, scale, end)
+        causal.check(method, view)
         last: dict[Any, Any] = {}
         for values in lam.attribute(
             session, left, top, size, steps, region, without, method, matches
@@ -102,12 +103,15 @@ def _files(runtime: Runtime, record: MapsRecord, costs: str, status: str) -> tup
         return None if pixels is None else runtime.images.shown(pixels)
 
     def said(way: str | None) -> str:
-        return "\n\n".join(maps.map_words(record, way)) if way in record.results else ""
+        told = [*maps.map_words(record, way), *causal.explained(record, way)]
+        return "\n\n".join(told) if way in record.results else ""
 
     return (
         *(file(way) for way in (None, first or "", BICUBIC)),
         *(said(way) for way in (None, first or "", BICUBIC)),
-        maps.scale_words(record.look, limit, shares),
+        causal.scale_words(record, limit)
+        if record.look.view == options.EFFECT
+        else maps.scale_words(record.look, limit, shares),
         maps.numbers(record),
         costs,
         file(second or ""),

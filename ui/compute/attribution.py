@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from torch import nn
 
 from hpinet.errors import UserError
 from hpinet.networks.bicubic import Bicubic
-from lam import LocalAttribution, Window, explain_progressively
+from lam import CausalEffectResult, LocalAttribution, Window, explain_progressively
 from lam.attribution.film import Film
 from lam.validation.blurring import BlurringEffect, blurring_effect
 from ui.state.cache import Cache
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Asked = tuple[Study, Network, str | None, Window, Region, How]
 """What a map is asked for by, as `Attribution.attributed` takes it."""
+Kind = TypeVar("Kind", bound=Result | CausalEffectResult)
 
 LAM_PIXELS = 160 * 160
 """The most LR pixels that are attributed at once: memory and time both grow with them."""
@@ -80,10 +81,10 @@ class Attribution:
     """Computes maps and keeps them; one step at a time, whoever asks."""
 
     def __init__(self) -> None:
-        self._kept: Cache[Result] = Cache(192, limit=128 * 2**20)
+        self._kept: Cache[Any] = Cache(192, limit=128 * 2**20)
         self._films: Cache[Film] = Cache(48, limit=96 * 2**20)
         # Work that was stopped: it goes on from where it was.
-        self._paused: Cache[tuple[Iterator[Result], Result]] = Cache(6)
+        self._paused: Cache[tuple[Iterator[Any], Any]] = Cache(12)
         self._speeds: Cache[float] = Cache(64)  # seconds per forward pass and LR pixel
         self._step = threading.Lock()  # held while a step is computed
         self._closed = False
@@ -123,8 +124,8 @@ class Attribution:
         scale = network.scale
         inner = Window(window.left - left * scale, window.top - top * scale, window.size)
         crop = study.lr.rgb[..., top : top + height, left : left + width].contiguous()
-        key = _key(study, network, way, window, region, how)
-        new = key not in self._kept
+        key = key_of(study, network, way, window, region, how)
+        new = not self.known(key)
 
         def start() -> Iterator[Result]:
             if how.method == LAM:
@@ -143,21 +144,25 @@ class Attribution:
 
     def finished(self, *asked: Unpack[Asked]) -> bool:
         """Whether a map, as of `attributed`, is there at once."""
-        return _key(*asked) in self._kept
+        return self.known(key_of(*asked))
 
     def film(self, *asked: Unpack[Asked]) -> Film | None:
         """The steps of a finished map, as of `attributed`; None where there are none any more."""
-        film = self._films.get(_key(*asked))
+        film = self._films.get(key_of(*asked))
         return film if film is not None and len(film.steps) == asked[-1].steps else None
 
-    def followed(self, key: Any, start: Callable[[], Iterator[Result]]) -> Iterator[Result]:
+    def known(self, key: Any) -> bool:
+        """Whether the last result of a computation, as of `followed`, is there at once."""
+        return key in self._kept
+
+    def followed(self, key: Any, start: Callable[[], Iterator[Kind]]) -> Iterator[Kind]:
         """Results of a computation, a step at a time; at once where the last one is known.
 
         One that is closed before its end goes on from there when it is asked for again.
 
         Args:
             key: Stands for the content.
-            start: Begins the computation.
+            start: Begins the computation, whose results say whether they are ``finished``.
         """
         known = self._kept.get(key)
         if known is not None:
@@ -190,6 +195,7 @@ class Attribution:
         region: Region,
         how: How,
         study: Study | None = None,
+        beside: float = 0,
     ) -> float | None:
         """How long the maps will take, by the speed measured so far.
 
@@ -200,8 +206,9 @@ class Attribution:
             how: By which method.
             study: Where a speed is unknown, measure one step on a part of this image; without,
                 such estimates are None.
+            beside: Forward passes that are made for each map beside its own.
         """
-        total, work = 0.0, _passes(how, region) * region[2] * region[3]
+        total, work = 0.0, (_passes(how, region) + beside) * region[2] * region[3]
         for way in ways:
             speed = self._speeds.get(_who(network, way))
             if speed is None and study is not None:
@@ -288,9 +295,10 @@ def _mask(record: MapsRecord, cells: Sequence[int]) -> NDArray[np.bool_]:
     return mask
 
 
-def _key(
+def key_of(
     study: Study, network: Network, way: str | None, *rest: Window | Region | How
 ) -> tuple[Any, ...]:
+    """What the map of these arguments, as of `Attribution.attributed`, is kept by."""
     return study.key, _who(network, way), *rest
 
 

@@ -11,6 +11,7 @@ from ui.state.model_catalogue import Catalogue
 
 from .ahead import Ahead
 from .attribution import Attribution
+from .causal import CausalEffects
 from .contenders import Contenders
 from .interventions import MatchChanges
 from .job_queue import JobQueue
@@ -36,6 +37,7 @@ class Runtime:
         contenders: What is compared.
         scorer: PSNR, SSIM, LPIPS.
         attribution: Attribution maps.
+        causal: Causal effects beside them.
         matches: Matches, and images with changed ones.
         path: The network along LAM's path.
         ahead: Computes the examples' maps while nobody asks for anything, once it is started.
@@ -50,6 +52,7 @@ class Runtime:
         self.contenders = Contenders(catalogue, self.super_resolved)
         self.scorer = Scorer(self.contenders)
         self.attribution = Attribution()
+        self.causal = CausalEffects(self.attribution)
         self.matches = MatchChanges(self.attribution)
         self.path = PathStations()
         self.ahead = Ahead(self)

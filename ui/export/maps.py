@@ -10,14 +10,16 @@ import gradio as gr
 
 from hpinet.errors import UserError
 from hpinet.imaging.files import npz_bytes, zip_bytes
-from lam import LocalAttributionResult
+from hpinet.imaging.images import to_uint8
+from lam import CausalEffectResult, LocalAttributionResult
+from lam.figures.effects import effect_files
 from ui.compute.attribution import matches_rule
 from ui.compute.runtime import Runtime
 from ui.state.options import AREAS, BICUBIC, IMPORTANCE, LAM, SIGNED, look_of
 from ui.state.record import MapsRecord, Result
 from ui.state.session import Session
 from ui.tabs.receptive_field_layout import ReceptiveFieldPage
-from ui.views import maps
+from ui.views import causal, maps
 from ui.views.path import figure_pixels
 
 from . import saving
@@ -55,6 +57,7 @@ _SEEN = """(session) => {
 }"""
 """JavaScript that says how the maps are drawn on the screen, which it tells nobody by itself."""
 
+_ORIGINAL = "hr.png"
 _NOTHING = "There is nothing to export yet: compute the maps first."
 
 
@@ -85,6 +88,13 @@ def archive(record: MapsRecord) -> bytes:
     for name, (way, result) in done.items():
         files |= _of_map(record, name, result)
         commands[name] = command(record, way, lr_name, name)
+        effects = record.effects.get(way)
+        if effects is not None and effects.finished:
+            files |= _of_effects(record, way, name, effects)
+            commands[f"{name}_effect"] = effect_command(record, way, lr_name, f"{name}_effect")
+    hr = record.study.original(record.region, record.network.scale)
+    if record.causal and hr is not None:
+        files[_ORIGINAL] = saving.png(to_uint8(hr))
     difference, _ = maps.draw_difference(record)
     if difference is not None:
         files["difference.png"] = saving.png(difference)
@@ -101,13 +111,37 @@ def command(record: MapsRecord, way: str | None, lr_name: str, folder: str) -> l
         lr_name: The file of low-resolution pixels.
         folder: Where the command is to write.
     """
-    window, how = record.inner_window, record.how
-    words = ["python", "-m", "lam", lr_name, "--window"]
-    words += [str(v) for v in (window.left, window.top, window.size)]
-    words += [*saving.model_arguments(record.network, way), "--method", how.method]
+    how = record.how
+    words = ["python", "-m", "lam", lr_name, *_of_window(record, way), "--method", how.method]
     if how.method == LAM:
         words += ["--steps", str(how.steps)]
     return [*words, "--matches", matches_rule(record.network, way, how), "-o", folder]
+
+
+def effect_command(record: MapsRecord, way: str | None, lr_name: str, folder: str) -> list[str]:
+    """The same for the causal effects beside a map; arguments as of `command`."""
+    words = ["python", "-m", "lam", "cause", lr_name, *_of_window(record, way)]
+    if record.study.hr is not None:
+        words += ["--hr", _ORIGINAL]
+    return [*words, "--matches", matches_rule(record.network, way, record.how), "-o", folder]
+
+
+def _of_window(record: MapsRecord, way: str | None) -> list[str]:
+    window = record.inner_window
+    words = ["--window", *(str(v) for v in (window.left, window.top, window.size))]
+    return words + saving.model_arguments(record.network, way)
+
+
+def _of_effects(
+    record: MapsRecord, way: str | None, name: str, effects: CausalEffectResult
+) -> dict[str, bytes]:
+    drawn = causal.draw(record, effects, causal.limit(record))
+    files = effect_files(record.results[way].importance, effects)
+    return {
+        f"{name}_effect.npz": files["effect.npz"],
+        f"{name}_blocks.csv": files["blocks.csv"],
+        f"{name}_effect.png": saving.png(drawn),
+    }
 
 
 def _of_map(record: MapsRecord, name: str, result: Result) -> dict[str, bytes]:

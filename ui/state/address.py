@@ -14,7 +14,7 @@ from typing import Any
 from .examples import EXAMPLES, Example
 from .inputs import LIMITS, RESTORE
 from .network import BOTH, SWITCHED_OFF, TWIN
-from .options import LAM, STEPS, How
+from .options import CAUSE, LAM, STEPS, How, methods
 from .record import MapsRequest, Opened
 
 TABS = ("sr", "lam", "networks", "matches", "model", "about")
@@ -77,7 +77,7 @@ def read(given: Mapping[str, str], labels: Sequence[str], steps: int = STEPS) ->
             _steps(given.get("steps"), steps),
             _one(given.get("area"), _REGIONS, "auto"),
             _one(given.get("without"), (TWIN, SWITCHED_OFF, BOTH), TWIN),
-            _one(given.get("method"), _methods(), LAM),
+            _one(given.get("method"), methods(), LAM),
             _one(given.get("rule"), ("live", "frozen"), "live"),
         ),
         tuple(given.get("networks", "").split("|")) if given.get("networks") else NETWORKS,
@@ -114,7 +114,7 @@ def options(
         "steps": (how.steps, steps),
         "area": (region, "auto"),
         "without": (without, TWIN if twin else without),
-        "method": (how.method, LAM),
+        "method": (CAUSE if request.causal else how.method, LAM),
         "rule": (how.matches, "live"),
     }
     return {name: None if value == plain else str(value) for name, (value, plain) in pairs.items()}
@@ -137,9 +137,3 @@ def _steps(value: str | None, default: int) -> int:
         return How(int(value or default)).steps
     except ValueError:
         return default
-
-
-def _methods() -> tuple[str, ...]:
-    from lam.cli.arguments import METHODS
-
-    return tuple(METHODS)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from hpinet import Picture, PictureError, read_picture
 from hpinet.errors import UserError
@@ -76,6 +77,18 @@ class Study:
     def size(self) -> tuple[int, int]:
         """Height and width of the LR image."""
         return self.lr.size
+
+    def original(self, region: tuple[int, int, int, int], scale: int) -> Tensor | None:
+        """A part of the original, (1, 3, sh, sw) in [0, 1], where it is known.
+
+        Args:
+            region: (left, top, height, width) in LR pixels.
+            scale: SR pixels per LR pixel.
+        """
+        if self.hr is None:
+            return None
+        left, top, height, width = (scale * v for v in region)
+        return from_uint8(self.hr[top : top + height, left : left + width])
 
 
 def from_example(example: Example) -> Source:

@@ -11,7 +11,8 @@ LINEAR, ROOT = "linear", "square root"
 COLOURS = (ROOT, LINEAR)
 
 IMPORTANCE, SIGNED, AREAS = "importance", "signed", "areas of interest"
-VIEWS = (IMPORTANCE, SIGNED, AREAS)
+EFFECT = "causal effect"
+VIEWS = (IMPORTANCE, SIGNED, AREAS, EFFECT)
 
 BICUBIC, DIFFERENCE = "bicubic", "difference"
 THIRDS = (BICUBIC, DIFFERENCE)
@@ -23,6 +24,9 @@ PALETTES = ("inferno", "viridis", "grey")
 """Of importance, as in `ui/viewer/static/colour.js`."""
 
 LAM = "lam"
+CAUSE = "cause"
+"""Asks for causal effects beside the maps of LAM: what is looked at, and whether that helps."""
+
 STEPS = 32  # of Gauss-Legendre: nearer to the limit than the LAM demo's 50
 MOST_STEPS = 200
 
@@ -113,6 +117,23 @@ class How:
         _check_one(self.matches, ("live", "frozen"), "matches")
         if not 1 <= self.steps <= MOST_STEPS:
             raise UserError(f"The number of steps must be 1 to {MOST_STEPS}, not {self.steps:g}.")
+
+
+def methods() -> tuple[str, ...]:
+    """What maps can be asked for by: the methods of attribution, and `CAUSE`."""
+    from lam.cli.arguments import METHODS
+
+    return (*METHODS, CAUSE)
+
+
+def asked(steps: float, method: str, matches: str) -> tuple[How, bool]:
+    """How attribution maps are to be computed, and whether with causal effects beside them.
+
+    Raises:
+        ValueError: No such method, rule or number of steps.
+    """
+    _check_one(method, methods(), "method")
+    return How(int(steps), LAM if method == CAUSE else method, matches), method == CAUSE
 
 
 NORMAL, FORCED = "none", "forced"

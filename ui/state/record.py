@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from hpinet import Matches
-from lam import LocalAttributionResult, MethodResult, Window
+from lam import CausalEffectResult, LocalAttributionResult, MethodResult, Window
 from lam.batch.comparison import Compared
 
 from .inputs import Pixels, Source, Study
@@ -83,6 +83,7 @@ class MapsRequest:
     region: Region
     how: How
     without: tuple[str, ...]
+    causal: bool = False
 
 
 class Attributed:
@@ -125,6 +126,8 @@ class MapsRecord(Attributed, Subject):
         look: How the maps were drawn last.
         results: The maps so far: None stands for the network with GPA, then the ways ``without``,
             and `BICUBIC`.
+        causal: Whether causal effects are asked for, too.
+        effects: Those so far, by the same keys.
     """
 
     sr: Pixels
@@ -135,6 +138,8 @@ class MapsRecord(Attributed, Subject):
     matches: Matches | None = None
     look: Look = field(default_factory=Look)
     results: Mapping[str | None, Result] = field(default_factory=dict)
+    causal: bool = False
+    effects: Mapping[str | None, CausalEffectResult] = field(default_factory=dict)
 
     @property
     def ways(self) -> tuple[str | None, ...]:
@@ -145,8 +150,9 @@ class MapsRecord(Attributed, Subject):
     def request(self) -> MapsRequest:
         """What these maps answer."""
         return MapsRequest(
-            self.study.key, self.network.label, self.window, self.region, self.how, self.without
-        )
+            self.study.key, self.network.label, self.window, self.region, self.how, self.without,
+            self.causal,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,17 +10,23 @@ from hpinet.errors import UserError
 from lam import Window
 from lam.attribution.film import Frames
 from ui.compute.attribution import region_around
+from ui.compute.causal import passes
 from ui.compute.opening import current, network_of
 from ui.compute.runtime import Runtime
 from ui.state import address, options
 from ui.state.network import TWIN, Network
-from ui.state.options import BICUBIC, How
-from ui.state.record import MapsRecord, MapsRequest, Opened, Result
+from ui.state.options import BICUBIC
+from ui.state.record import MapsRecord, MapsRequest, Opened
 from ui.state.session import Session
 from ui.views import maps, text
 from ui.views.html import render, status_bar
 
 from .receptive_field_layout import ReceptiveFieldPage
+
+MAP, EFFECTS = "map", "effects"
+
+Part = tuple[str, str | None]
+"""What is computed of a record: `MAP` or `EFFECTS`, and the way."""
 
 
 class MapsJob:
@@ -54,6 +60,7 @@ class MapsJob:
             asked.without,
             matches,
             session.look,
+            causal=asked.causal,
         )
 
     def ready(self, session: Session, *settings: Any) -> bool:
@@ -65,10 +72,10 @@ class MapsJob:
             asked = request_of(opened, network, session.window or Window(0, 0), *settings)
         except UserError:  # which is told when the maps are computed
             return False
+        computing = (self._runtime.attribution, self._runtime.causal)[: 1 + asked.causal]
         return all(
-            self._runtime.attribution.finished(
-                opened.study, network, way, asked.window, asked.region, asked.how
-            )
+            one.finished(opened.study, network, way, asked.window, asked.region, asked.how)
+            for one in computing
             for way in (None, *asked.without, BICUBIC)
         )
 
@@ -95,44 +102,44 @@ class MapsJob:
         guess = None
         if not known:
             estimated = runtime.attribution.estimated_seconds
-            guess = estimated(network, costly, region, how)
+            beside = passes(region) if record.causal else 0
+            guess = estimated(network, costly, region, how, beside=beside)
             if guess is None:
                 told = "Measuring one step, to say how long it will take…"
                 yield {page.status: status_bar(told, 0, stale(session))}
-                guess = estimated(network, costly, region, how, record.study)
+                guess = estimated(network, costly, region, how, record.study, beside)
             costs = {page.costs: self._costs(record, network, costly)}
-            if guess is not None and guess > patience:
-                told = status_bar(_warning(record, guess), stale=stale(session))
+            # Effects are not counted: a first map of them is there at once, and Stop works.
+            alone = estimated(network, costly, region, how)
+            if alone is not None and alone > patience:
+                told = status_bar(_warning(record, alone), stale=stale(session))
                 yield {**costs, page.status: told}
                 return
-            told = maps.announcement(how, guess)
+            told = maps.announcement(how, guess, record.causal)
             yield {**costs, page.status: status_bar(told, 0, stale(session))}
-        # Bicubic first: it is there at once.
-        ways = sorted(record.ways, key=lambda way: way != BICUBIC)
-        jobs = {
-            way: runtime.attribution.attributed(
-                record.study, network, way, record.window, region, how
-            )
-            for way in ways
-        }
-        results: dict[str | None, Result] = {}
+        jobs = self._jobs(record, network)
+        found: dict[Part, Any] = {}
         while jobs:
-            for way in tuple(jobs):
-                result = next(jobs[way], None)
+            for part in tuple(jobs):
+                result = next(jobs[part], None)
                 if job.run != run:
                     if job.stopped:
                         yield self._stopped(session, record)
                     return
                 if result is None:
-                    del jobs[way]
+                    del jobs[part]
                 else:
-                    results[way] = result
+                    found[part] = result
             if not jobs:
                 job.ended = run
-            if not results:
+            if not found:
                 return  # the server ends
             # From here on these are the maps that are shown.
-            record = replace(record, results=dict(results))
+            results, effects = (
+                {way: result for (kind, way), result in found.items() if kind == wanted}
+                for wanted in (MAP, EFFECTS)
+            )
+            record = replace(record, results=results, effects=effects)
             session.maps = record
             if jobs and known:
                 continue
@@ -144,6 +151,21 @@ class MapsJob:
                 page.status: maps.status(record, None if jobs else "Done", guess),
                 page.asked: "",
             }
+
+    def _jobs(self, record: MapsRecord, network: Network) -> dict[Part, Iterator[Any]]:
+        """What is computed: the maps, and the effects where they are asked for."""
+        computing: dict[str, Callable[..., Iterator[Any]]]
+        computing = {MAP: self._runtime.attribution.attributed}
+        if record.causal:
+            computing[EFFECTS] = self._runtime.causal.measured
+        asked = record.window, record.region, record.how
+        # Bicubic first: it is there at once.
+        ways = sorted(record.ways, key=lambda way: way != BICUBIC)
+        return {
+            (kind, way): compute(record.study, network, way, *asked)
+            for kind, compute in computing.items()
+            for way in ways
+        }
 
     def scene(self, session: Session, area: str = "auto") -> dict[str, Any]:
         """The viewer's value: what is chosen, with the maps that there are.
@@ -196,7 +218,9 @@ class MapsJob:
                 region = region_around(record.window, choice, record.study.size, network.scale)
             except UserError:
                 continue  # too large to be attributed whole
-            guess = self._runtime.attribution.estimated_seconds(network, ways, region, record.how)
+            guess = self._runtime.attribution.estimated_seconds(
+                network, ways, region, record.how, beside=passes(region) if record.causal else 0
+            )
             if guess is None or region[2:] in seen:
                 continue
             seen.add(region[2:])
@@ -228,8 +252,9 @@ def request_of(
         ValueError: No such region, method or number of steps.
     """
     area = region_around(window, region, opened.study.size, network.scale)
-    how = How(int(steps), method, matches)
-    return MapsRequest(opened.study.key, network.label, window, area, how, network.ways(without))
+    how, causal = options.asked(steps, method, matches)
+    without_gpa = network.ways(without)
+    return MapsRequest(opened.study.key, network.label, window, area, how, without_gpa, causal)
 
 
 def _warning(record: MapsRecord, guess: float) -> str:

@@ -188,7 +188,7 @@ class ReceptiveField:
         @spoken
         def applicable(session: Session, method: str) -> list[Any]:
             """Steps and the matches' rule are LAM's; the rule needs matches, too."""
-            lam = method == options.LAM
+            lam = method in (options.LAM, options.CAUSE)
             gpa = session.opened is None or session.opened.network.has_gpa
             return [gr.update(interactive=lam), gr.update(interactive=lam and gpa)]
 

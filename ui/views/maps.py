@@ -31,6 +31,7 @@ from ui.state.options import (
     AREAS,
     BICUBIC,
     DIFFERENCE,
+    EFFECT,
     IMPORTANCE,
     LAM,
     PERCENTILE,
@@ -41,13 +42,16 @@ from ui.state.options import (
 from ui.state.record import MapsRecord, Opened, Region, Result
 from ui.viewer.store import STORE, Owner
 
+from . import causal
 from . import text as words
 from .html import listing, status_bar
 
 
-def announcement(how: How, guess: float | None) -> str:
+def announcement(how: How, guess: float | None, effects: bool = False) -> str:
     """What is said before work begins."""
     known = "" if guess is None else f", about {words.seconds(guess)}"
+    if effects:
+        return f"Computing {how.steps} steps and the causal effects of each map{known}…"
     if how.method != LAM:
         return f"Computing the maps by {words.METHODS[how.method]}{known}…"
     return f"Computing {how.steps} steps for each map{known}…"
@@ -62,19 +66,23 @@ def status(record: MapsRecord, ended: str | None, guess: float | None = None) ->
         guess: Seconds that the whole was estimated to take.
     """
     found, steps = list(record.results.values()), record.how.steps
-    progress = sum(m.progress for m in found) / len(record.ways)
-    spent = sum(m.seconds for m in found)
+    everything = [*found, *record.effects.values()]
+    progress = sum(m.progress for m in everything) / len(record.ways) / (1 + record.causal)
+    spent, replacing = sum(m.seconds for m in everything), causal.doing(record)
     taken = min((getattr(m, "steps_done", 0) for m in found), default=0)
     is_lam = record.how.method == LAM
     if ended == "Done":
         counted = f"{taken} steps for each map, " if is_lam else ""
+        counted += f"{replacing}, " if replacing else ""
         return status_bar(f"Done: {counted}{words.seconds(spent)} of computing. {_area(record)}")
     if ended:
         counted = f"after {taken} of {steps} steps" if is_lam else "on the way"
+        counted = f"after {replacing}" if replacing else counted
         return status_bar(f"{ended} {counted}; the maps are estimates.", progress)
     doing = f"Step {taken} of {steps}" if is_lam else "Computing"
     if is_lam and found and taken >= steps:
         doing = "Computing the jumps where matches switched"
+    doing = f"{replacing} so far" if replacing else doing
     left = spent * (1 / progress - 1) if progress > 0.02 else guess
     known = "" if left is None else f", about {words.seconds(left)} left"
     return status_bar(f"{doing}{known}; the maps are estimates until the end.", progress)
@@ -151,11 +159,13 @@ def scene(
         if areas is not None:
             mask[areas.coarse], mask[areas.fine] = 1, 2
         arrays[f"areas_{name}"] = mask
+        effects, entry = causal.layer(record, way, name)
+        arrays |= effects
         maps.append(
             {
                 "name": name, "title": title, "short": _SHORT[name],
                 "words": map_words(record, way), "di": words.spread(result),
-                "box": None if areas is None else areas.box,
+                "box": None if areas is None else areas.box, **entry,
             }
         )  # fmt: skip
     value |= {
@@ -167,9 +177,13 @@ def scene(
             for name, way, _ in panes(record)
             if (frames := (films or {}).get(name)) is not None
         },
-        "stamp": f"{value['stamp']} {sum(m.progress for m in record.results.values()):.3f}",
+        "stamp": f"{value['stamp']} {_progress(record):.3f}",
     }
     return value
+
+
+def _progress(record: MapsRecord) -> float:
+    return sum(m.progress for m in (*record.results.values(), *record.effects.values()))
 
 
 def _place(window: Window, region: Region) -> dict[str, Any]:
@@ -246,6 +260,10 @@ def asked(
 
 def draw_all(record: MapsRecord) -> tuple[dict[str | None, Pixels | None], float, float | None]:
     """The images by way, the end of their scale, and that of the difference."""
+    if record.look.view == EFFECT:
+        end = causal.limit(record)
+        effects = record.effects.items()
+        return {way: causal.draw(record, found, end) for way, found in effects}, end, None
     limit = shared_limit(record)
     drawn: dict[str | None, Pixels | None] = {
         way: draw(record, result, limit) for way, result in record.results.items()
@@ -342,7 +360,8 @@ def numbers(record: MapsRecord) -> dict[str, Any]:
         if result.finished:
             scale = record.network.scale
             areas = area_report(result.importance, record.inner_window, scale, record.matches)
-        return {**result.summary(), "areas": areas, "params": result.params}
+        effect = {"effect": causal.numbers(record, way or None)} if record.causal else {}
+        return {**result.summary(), "areas": areas, "params": result.params, **effect}
 
     left, top, height, width = record.region
     without = record.without

@@ -13,6 +13,7 @@ from hpinet.analysis.match_statistics import in_degree
 from hpinet.checkpoints.loading import BUNDLED
 from lam import MethodResult, area_fractions
 from ui.state.network import BOTH, SWITCHED_OFF, TWIN, NetworkInfo
+from ui.state.options import CAUSE
 from ui.state.record import MapsRecord, MatchesRecord, Result, Subject
 
 WITHOUT = {
@@ -36,8 +37,9 @@ METHODS = {
     "saliency": "Saliency",
     "input_x_gradient": "Input x Gradient",
     "occlusion": "Occlusion",
+    CAUSE: "Causal effect beside LAM: does it help?",
 }
-"""The names of `lam.ATTRIBUTION_METHODS`."""
+"""The names of `ui.state.options.methods`."""
 
 BICUBIC = "It uses the 2 nearest LR pixels on each side: a network should use more."
 
@@ -108,6 +110,7 @@ def of_maps(record: MapsRecord | None) -> str:
         return ""
     window, (left, top, height, width), how = record.window, record.region, record.how
     by = f"{how.steps} steps" if how.method == "lam" else METHODS[how.method]
+    by += " and causal effects" if record.causal else ""
     return (
         f"Dimmed: maps of {record.study.name}, {record.network.label}, window of {window.size} "
         f"pixels at ({window.left}, {window.top}), {width}x{height} LR pixels from ({left}, {top})"

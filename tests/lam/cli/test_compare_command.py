@@ -62,6 +62,29 @@ def test_a_row_a_network_and_files(arguments, tmp_path, capsys):
         assert {"compare.csv", "compare.png", "mine.py_build/map.npz", "bicubic/sr.png"} <= {*names}
 
 
+def test_effects_stand_beside_the_maps(arguments, tmp_path, capsys):
+    out = tmp_path / "out"
+    two = [*arguments[:6], *arguments[8:]]  # not the tiny network: its passes are slow
+    hr = ["--hr", f"{tmp_path}/hr.png"]
+    assert main([*two, *hr, "--cause", "--json", "-o", str(out)]) == 0
+    report = json.loads(capsys.readouterr().out)
+    names = {row["model"] for row in report["networks"]}
+    assert names == {"mine.py:build", "bicubic"} == set(report["parameters"]["effects"])
+    for row in report["networks"]:
+        assert row["helpful"] + row["harmful"] + row["neither"] == pytest.approx(1)
+        assert row["effect_unit"] == "dB" and row["effect_positive"] > 0
+    with zipfile.ZipFile(out / "compare.zip") as archive:
+        names = {f"{one}/{file}" for one in ("mine.py_build", "bicubic")
+                 for file in ("effect.npz", "blocks.csv")}  # fmt: skip
+        assert names <= {*archive.namelist()}
+    tall = Image.open(out / "compare.png").size[1]
+    assert main([*two, *hr, "--cause"]) == 0
+    assert "causal effects" in capsys.readouterr().out
+    assert main([*two, *hr, "-o", str(out)]) == 0
+    assert Image.open(out / "compare.png").size[1] < tall
+    assert "causal effects" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -1,6 +1,8 @@
 // Receptive field: attribution maps over the LR image, the window, and pixels to be blurred.
 import { Layer, gradient, limit, luma, percentile, rank, sum } from "./colour.js";
 import { arrays, image } from "./data.js";
+import { read } from "./address.js";
+import { Effects } from "./effects.js";
 import { Film } from "./film.js";
 import { figure } from "./text.js";
 import { box, tag } from "./pane.js";
@@ -15,6 +17,7 @@ export class Maps extends Scene {
     super(viewer);
     this.painted = new Set();
     this.film = new Film(this);
+    this.effects = new Effects(this);
     this.maps = [];
   }
   look(name) { return super.look(name) ?? PLAIN[name]; }
@@ -32,11 +35,16 @@ export class Maps extends Scene {
       this.painted.clear();
     }
     Object.assign(this, { sr, lr });
+    const before = this.maps.length && !this.effects.ready;
     this.maps = numbers ? value.maps.map((map) => ({
       ...map, importance: numbers[`importance_${map.name}`], signed: numbers[`signed_${map.name}`],
       areas: numbers[`areas_${map.name}`],
     })) : [];
     this.crop = this.inRegion(this.grey);
+    const had = this.effects.ready;
+    this.effects.show(this.maps, numbers, this.region());
+    // Effects that were asked for are what is to be seen first.
+    if (this.effects.ready && !had && (before || !read(`${this.viewer.name}.view`))) this.viewer.controls.look.view = "effect";
     this.film.show(value);
   }
   // The attributed part of values of the whole LR image.
@@ -51,28 +59,32 @@ export class Maps extends Scene {
   // (left, top, height, width) of the maps in LR pixels.
   region() { return this.of.region; }
   controls() {
-    const scalar = this.look("view") !== "areas", has = this.maps.length > 0;
+    const { effects } = this, views = effects.ready ? [["effect", effects.name], ...VIEWS] : VIEWS;
+    const view = this.look("view"), scalar = view !== "areas", has = this.maps.length > 0;
     return [
-      { name: "view", type: "select", label: "Maps show", options: VIEWS, value: "importance" },
-      ...(this.look("view") === "importance" ? [{ name: "colours", type: "select", label: "Colours", options: [["inferno", "inferno"], ["viridis", "viridis"], ["grey", "grey"]], value: "inferno" }] : []),
+      { name: "view", type: "select", label: "Maps show", options: views, value: views[0][0] },
+      ...(view === "importance" || (effects.on && !effects.signed) ? [{ name: "colours", type: "select", label: "Colours", options: [["inferno", "inferno"], ["viridis", "viridis"], ["grey", "grey"]], value: "inferno" }] : []),
       ...(scalar ? [{ name: "root", type: "checkbox", label: "square root", value: true, title: "Lifts faint pixels" }] : []),
       { name: "strength", type: "range", label: "Overlay", min: 0, max: 1, step: 0.05, value: 0.6, title: "0: image alone, 1: map alone" },
       ...(scalar ? [{ name: "end", type: "range", label: "Scale ends at percentile", min: 90, max: 100, step: 0.1, value: 99.5 }] : []),
-      { name: "last", type: "select", label: "Last map", options: [["bicubic", "bicubic"], ["difference", "difference"]], value: "bicubic" },
+      ...(effects.on ? [] : [{ name: "last", type: "select", label: "Last map", options: [["bicubic", "bicubic"], ["difference", "difference"]], value: "bicubic" }]),
       { name: "brush", type: "select", label: "Brush", options: [["0", "off"], ["1", "1 LR pixel"], ["3", "3x3"], ["5", "5x5"], ["9", "9x9"]], value: "0", title: "Paint LR pixels on any pane to see what blurring them does to the window" },
       { name: "clear", type: "button", label: "Clear painting", disabled: !this.painted.size, act: () => { this.painted.clear(); this.viewer.refresh(); } },
-      ...(has ? this.film.controls() : []),
+      ...(has && !effects.on ? this.film.controls() : []),
       ...this.figureButtons(),
     ];
   }
-  chosen(name) { this.film.chosen(name); }
+  chosen(name) {
+    if (this.effects.on) Object.assign(this.film, { on: false, playing: false });
+    this.film.chosen(name);
+  }
   panes() {
     const first = { key: "image", title: "The image: click the detail to explain" };
-    const maps = this.maps.map((map) => ({ key: `map-${map.name}`, title: map.title, words: map.words, stale: this.now.stale }));
+    const maps = this.maps.map((map) => ({ key: `map-${map.name}`, title: map.title, words: (this.effects.on && map.effect?.words) || map.words, stale: this.now.stale }));
     if (this.differs()) maps[maps.length - 1] = { ...maps.at(-1), ...this.differenceWords() };
     return [first, ...maps];
   }
-  differs() { return this.look("last") === "difference" && this.maps.length > 2; }
+  differs() { return !this.effects.on && this.look("last") === "difference" && this.maps.length > 2; }
   differenceWords() {
     const [a, b] = this.maps, moved = this.moved();
     if (!moved) return { title: "Difference", words: ["One of the maps is zero everywhere: there is nothing to compare."] };
@@ -93,12 +105,14 @@ export class Maps extends Scene {
   paint() {
     const [, , height, width] = this.region(), strength = this.look("strength"), root = this.look("root");
     this.greyLayer.scalar(this.film.blurred(this.grey, this.lr) ?? this.grey, { colours: "grey", end: 255 });
-    const view = this.look("view"), end = this.maps.length ? limit(this.maps.map((m) => m.importance.data), this.look("end")) : 1;
+    const { on } = this.effects, view = this.look("view");
+    const end = on ? this.effects.end(this.look("end")) : this.maps.length ? limit(this.maps.map((m) => m.importance.data), this.look("end")) : 1;
     this.end = end;
     this.maps.forEach((map, i) => {
       map.layer = this.layerOf(map.name, width, height);
       map.alpha = 1;
-      if (this.differs() && i === this.maps.length - 1) {
+      if (on) this.effects.paint(map, { end, root, strength, colours: this.look("colours") });
+      else if (this.differs() && i === this.maps.length - 1) {
         const moved = this.moved();
         this.share = moved ? percentile(moved.values, 99.5) || 1e-9 : 1;
         map.layer.signed(moved?.values ?? new Float32Array(width * height), { end: this.share, strength, grey: this.crop });
@@ -112,6 +126,7 @@ export class Maps extends Scene {
     });
     this.viewer.legend(this.legendLines(view, end));
     this.film.paint();
+    this.effects.scatters();
   }
   layerOf(name, width, height) {
     this.layersKept ??= {};
@@ -131,6 +146,7 @@ export class Maps extends Scene {
   legendLines(view, end) {
     if (!this.maps.length) return [];
     const note = `one scale for all maps, ends at percentile ${this.look("end")}${this.look("root") ? ", by square root" : ""}`, lines = [];
+    if (this.effects.on) lines.push(this.effects.legend(end, note));
     if (view === "importance") lines.push(["importance of a pixel: 0", gradient(this.look("colours")), `${figure(end)} or more`, note]);
     if (view === "signed") lines.push([`takes away -${figure(end)}`, gradient("signed"), `+${figure(end)} adds to the detail`, note]);
     if (view === "areas") lines.push(["grey: up to 95% of the importance", "linear-gradient(90deg,#aaaaaa,#f0e442)", "yellow: the densest half of it", "blue box: the smallest square with 20%"]);
@@ -169,12 +185,17 @@ export class Maps extends Scene {
   // LR pixel under a place.
   cell([x, y]) { return [Math.floor(x / this.value.scale), Math.floor(y / this.value.scale)]; }
   hover(pane, place) {
-    if (!place || !this.lr) return this.viewer.say(this.maps.length ? "Point at a pixel for its importance and rank in every map." : "");
+    if (this.effects.on) this.effects.scatters();
+    if (!place || !this.lr) return this.viewer.say(this.maps.length ? `Point at a ${this.effects.on ? "block for its effect" : "pixel for its importance"} and rank in every map.` : "");
     const [x, y] = this.cell(place), [left, top, height, width] = this.region();
     const words = [`LR (${x}, ${y}) · SR (${Math.floor(place[0])}, ${Math.floor(place[1])})`];
     const inside = x >= left && y >= top && x < left + width && y < top + height;
     if (!inside) words.push("outside of what was attributed");
     else for (const map of this.maps) {
+      if (this.effects.on) {
+        words.push(`${map.short}: ${this.effects.said(map, x - left, y - top)}`);
+        continue;
+      }
       const i = (y - top) * width + x - left;
       words.push(`${map.short}: ${figure(map.importance.data[i])}, rank ${rank(map.importance.data, map.importance.data[i])} of ${width * height}`);
     }
@@ -205,16 +226,17 @@ export class Maps extends Scene {
     if (this.maps.length) this.viewer.trigger("submit", { cells: [...this.painted] });
   }
   key(pane, event) {
-    if (event.key === " " && this.film.ready) this.film.toggle();
+    if (event.key === " " && this.film.ready && !this.effects.on) this.film.toggle();
     else return false;
     return true;
   }
   table() {
+    if (this.effects.on) return this.effects.table();
     const rows = this.maps.map((map) => [map.title, ...[50, 99, 100].map((p) => percentile(map.importance.data, p)), map.di ?? ""]);
     return [["Map", "median importance", "99th percentile", "largest", "diffusion index"], rows];
   }
   caption() {
     const { name, network } = this.value, [left, top, size] = this.of.window;
-    return `${name}, ${network}: attribution of the window of ${size}x${size} SR pixels at (${left}, ${top})`;
+    return `${name}, ${network}: ${this.effects.on ? this.effects.name : "attribution"} of the window of ${size}x${size} SR pixels at (${left}, ${top})`;
   }
 }
