@@ -169,7 +169,8 @@ def to_pil(rgb: Tensor | Picture, alpha: Tensor | None = None) -> Image.Image:
         PictureError: wrong shape, empty, or not finite.
     """
     if isinstance(rgb, Picture):
-        rgb, alpha = rgb.rgb, rgb.alpha if alpha is None else alpha
+        alpha = rgb.alpha if alpha is None else alpha
+        rgb = rgb.rgb
     pixels = to_uint8(rgb)
     if alpha is None:
         return Image.fromarray(pixels)
@@ -235,8 +236,8 @@ def write_picture(
         OSError: the disk is full, or the folder may not be written.
     """
     path = check_png_path(path)
-    if isinstance(rgb, Picture) and metadata is None:
-        metadata = rgb.metadata
+    if isinstance(rgb, Picture):
+        metadata = rgb.metadata if metadata is None else metadata
     write_bytes(path, png_bytes(to_pil(rgb, alpha), metadata=metadata))
 
 
