@@ -28,6 +28,7 @@ from ui.state.inputs import ENLARGE, RESTORE, Source
 from ui.state.model_catalogue import Catalogue
 from ui.state.options import BICUBIC, CAUSE, EFFECT, asked
 from ui.state.session import Session
+from ui.tabs.network_maps import ManyNetworks
 from ui.tabs.receptive_field import ReceptiveField
 from ui.viewer.store import STORE
 from ui.views import causal
@@ -188,7 +189,9 @@ def test_methods_that_do_not_fit_are_sentences():
 def test_the_endpoint_draws_effects(runtime, lam, session):
     with gr.Blocks() as demo:
         state = gr.State(Session())
-        map_endpoints.connect(runtime, state, lam)
+        with gr.Tab() as tab:
+            many = ManyNetworks(runtime, state, tab)
+        map_endpoints.connect(runtime, state, lam, many)
     attribute = next(f.fn for f in demo.fns.values() if f.api_name == "attribute")
     answer = attribute(session, 4, 8, 8, 2, view=EFFECT, method=CAUSE)
     drawn = np.asarray(Image.open(answer[0])).astype(int)
