@@ -100,6 +100,7 @@ def _scene(options: argparse.Namespace) -> Scene:
     if options.model == CNN:
         from benchmarks.small_cnn import STEPS, trained_cnn
 
+        options.device = "cpu"  # where it is trained
         with progress("training", STEPS, "step") as tick:
             model: Any = trained_cnn(tick)
     else:
