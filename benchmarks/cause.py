@@ -54,6 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--draws", type=int, default=200, metavar="N", help=told)
     told = "blocks of the reference, a random choice, half near the window (all)"
     add("--blocks", type=int, metavar="N", help=told)
+    told = "the most passes of the adaptive map beside the published procedure (no limit)"
+    add("--passes", type=int, metavar="N", help=told)
     told = "leave the published procedure's 50 draws out; its passes are counted all the same"
     add("--no-published", dest="published", action="store_false", help=told)
     told = "keeps the reference in a file .npz, so that it is computed once and can be gone on with"
@@ -123,7 +125,7 @@ def _procedures(scene: Scene, blocks: Blocks, options: argparse.Namespace) -> Ro
     with progress("reference", total, "draw") as tick:
         drawn = changes(scene, blocks, total, options.reference, tick)
     with progress("map", 1, "map") as tick, counted(scene.model) as count:
-        found = effects(scene).estimate[tuple(blocks.T)]
+        found = effects(scene, passes=options.passes).estimate[tuple(blocks.T)]
         tick()
     coarse, reference, fine = drawn[:CEM_COARSE], drawn[CEM_COARSE:end], drawn[end:]
     mattered = np.abs(coarse).max(0) >= TOLERANCE
