@@ -11,6 +11,7 @@ SCRIPTS = {
     "forward": "a pass beside the paper's formulas written out plainly",
     "training": "a training step beside the paper's formulas written out plainly",
     "attribution": "maps beside the LAM authors' procedure: accuracy, time, attention, memory",
+    "cause": "causal effect maps beside the published procedure: passes, agreement, first map",
     "completeness": "how far maps account for the detector's change, on a folder of originals",
     "windows": "how much diffusion indices differ between neighbouring windows of the examples",
     "exploration": "exploring all matches, and changing them in each block, in passes",

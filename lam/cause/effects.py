@@ -19,23 +19,18 @@ from torch import Tensor
 from hpinet.errors import UserError
 from hpinet.imaging.value_range import INPUT_SLACK
 from hpinet.inference.memory_errors import is_out_of_memory
-from lam.attribution.inspection import check_repeatable, takes_matches, unwrapped
 from lam.attribution.memory_plan import batch_size
 from lam.attribution.results import last
-from lam.attribution.target import Target
 from lam.window import Window
 
 from .interventions import Interventions, Job, check_block
 from .quadtree import Sampling, share_out
+from .response import WindowResponse
 from .results import DECIBEL, GREY_LEVELS, BlockMap, CausalEffectResult, blocks_inside
 from .sampling import Array, Mask, Tally
-from .window_quality import WindowQuality, check_original
 
 TOLERANCE = {DECIBEL: 0.01, GREY_LEVELS: 0.05}
 """Effects below it count as zero: the authors' 0.01 dB, and a twentieth of a grey level."""
-
-MATCHES = ("live", "frozen", "own", "split")
-"""`lam.MATCHES`, and ``split``: live and frozen side by side, on the same interventions."""
 
 
 class CausalEffect:
@@ -101,7 +96,7 @@ class CausalEffect:
             patches: A folder of images of HR resolution from which patches are cut; by default
                 scikit-image's photographs.
             seed: Of the patches and draws.
-            matches: One of `MATCHES`.
+            matches: One of `lam.cause.response.MATCHES`.
             tolerance: Effects below it count as zero; `TOLERANCE` by default.
             passes: The most interventions that ``"adaptive"`` makes, with natural patches.
             internal_batch_size: Passes computed at once; by default by the image's size. Halved
@@ -119,24 +114,26 @@ class CausalEffect:
         unit = GREY_LEVELS if hr is None else DECIBEL
         limit = TOLERANCE[unit] if tolerance is None else tolerance
         plan = Sampling(protocol=protocol, tolerance=limit, passes=passes, **sampling)
-        asked = _Asked(self.forward_func, lr, hr, window, matches, slack)
-        check_block(block, asked.image)
-        batch = batch_size(internal_batch_size, asked.image)
-        normal = asked.prepare(hr)
-        scale = asked.params["scale"]
+        response = WindowResponse(self.forward_func, lr, hr, window, matches, slack)
+        image = response.image
+        check_block(block, image)
+        batch_size(internal_batch_size, image)  # checked before the first, costly pass
+        normal = response.prepare(hr)
+        scale = response.params["scale"]
         interventions = Interventions(
-            asked.image, block, max(1, round(scale)), replacement, patches, seed,
+            image, block, max(1, round(scale)), replacement, patches, seed,
             paired=protocol == "adaptive",
         )  # fmt: skip
-        size = (int(asked.image.shape[-2]), int(asked.image.shape[-1]))
-        kept = blocks_inside(window, size, block, scale)
+        kept = blocks_inside(window, (int(image.shape[-2]), int(image.shape[-1])), block, scale)
         if kept.all():
             raise UserError(
                 f"the window of {window.size} pixels covers every block of the image: "
                 f"take a smaller one, for there is nothing outside whose effect could be asked"
             )
+        if protocol == "adaptive":
+            response.narrow()
         params = {
-            **asked.params,
+            **response.params,
             "method": "causal_effect",
             "block": block,
             "replacement": replacement,
@@ -145,67 +142,10 @@ class CausalEffect:
             "matches": matches,
             "sampling": asdict(plan),
         }
-        return _Measurement(asked, interventions, plan, kept, normal, unit, batch, params).results()
-
-
-class _Asked:
-    """The window's quality as a function of LR images, under one rule for matches or two."""
-
-    def __init__(
-        self,
-        forward_func: Callable[..., Any],
-        lr: Tensor,
-        hr: Tensor | None,
-        window: Window,
-        matches: str,
-        slack: float,
-    ) -> None:
-        if matches not in MATCHES:
-            raise UserError(f"matches must be one of {', '.join(MATCHES)}, not {matches!r}")
-        if matches == "split" and not takes_matches(unwrapped(forward_func)):
-            raise UserError(
-                "this network has no matches, so its effects cannot be split into content and "
-                "matches: leave matches out"
-            )
-        self._window, self.quality = window, WindowQuality()
-        rules = ("live", "frozen") if matches == "split" else (matches,)
-        self.targets = [
-            Target(forward_func, lr, window, self.quality, rule, slack) for rule in rules
-        ]
-        self.image, self.params = self.targets[0].image, self.targets[0].params
-        if hr is not None and "sr_size" in self.params:  # before the first, costly pass
-            check_original(hr, tuple(self.params["sr_size"]))
-
-    @torch.no_grad()
-    def prepare(self, hr: Tensor | None) -> float | None:
-        """Super-resolve the untouched image; the window's PSNR, None without an original.
-
-        Raises:
-            UserError: If the original does not fit, or the network is random.
-        """
-        first = self.targets[0]
-        check_repeatable(
-            lambda image: first.network(image)[0].float().mean(), self.image, first.forward_func
-        )
-        first.evaluate()
-        normal = None
-        if hr is not None:
-            original = check_original(hr, tuple(self.params["sr_size"]))
-            normal = self.quality.compare_with(original, self._window)
-        self.params["detector"] = self.quality.describe()
-        return normal
-
-    @torch.no_grad()
-    def changes(self, images: Tensor, normal: float | None) -> Array:
-        """How much worse, or how different, the window is: (B, quantities).
-
-        One quantity, or three: with live matches, with frozen ones, and their difference.
-        """
-        values = np.stack([target(images).numpy() for target in self.targets], 1)
-        found = values if normal is None else normal - values
-        if len(self.targets) == 1:
-            return np.asarray(found)
-        return np.column_stack([found, found[:, 0] - found[:, 1]])
+        batch = batch_size(internal_batch_size, response.computed)
+        return _Measurement(
+            response, interventions, plan, kept, normal, unit, batch, params
+        ).results()
 
 
 class _Measurement:
@@ -213,7 +153,7 @@ class _Measurement:
 
     def __init__(
         self,
-        asked: _Asked,
+        response: WindowResponse,
         interventions: Interventions,
         sampling: Sampling,
         kept: Mask,
@@ -222,11 +162,16 @@ class _Measurement:
         batch: int,
         params: dict[str, Any],
     ) -> None:
-        self._asked, self._interventions, self._sampling = asked, interventions, sampling
-        self._kept, self._normal, self._unit = kept, normal, unit
+        self._response, self._interventions, self._sampling = response, interventions, sampling
+        self._inside, self._normal, self._unit = kept, normal, unit
         self._batch, self._params = batch, params
-        self._tally = Tally(interventions.shape, 3 if len(asked.targets) > 1 else 1)
-        self._plan = sampling.plan(self._tally, kept, interventions.repeats)
+        self._tally = Tally(interventions.shape, response.quantities)
+        self._kept = kept
+        if response.box is not None:
+            reached = response.box.blocks(interventions.shape, params["block"])
+            self._kept = kept | ~reached
+            self._tally.spread_error[:, ~reached] = 0  # the window does not depend on them
+        self._plan = sampling.plan(self._tally, self._kept, interventions.repeats)
         self._large: dict[tuple[int, int, int], list[Array]] = {}
         self._passes, self._seconds, self._progress = 0, 0.0, 0.0
 
@@ -251,7 +196,7 @@ class _Measurement:
         found = None
         try:
             images = self._interventions.images(jobs, self._kept)
-            found = self._asked.changes(images, self._normal)
+            found = self._response.changes(images, self._normal)
         except (RuntimeError, MemoryError) as error:
             if len(jobs) == 1 or not is_out_of_memory(error):
                 raise
@@ -278,7 +223,7 @@ class _Measurement:
     def _result(self) -> CausalEffectResult:
         estimate, error = self._tally.estimate(), self._tally.standard_error()
         for values in (estimate, error):
-            values[:, self._kept] = np.nan
+            values[:, self._inside] = np.nan
         split = (
             [None, None]
             if len(estimate) == 1

@@ -30,6 +30,7 @@ PHOTOGRAPHS = ("astronaut", "coffee", "chelsea", "brick")
 """scikit-image's photographs, from which patches are cut where no folder is given."""
 
 POOL = 2048  # patches to draw from
+_FIRST = 1 / 8  # the first paired draw's quantile of brightness
 _AT_MOST = 512  # patches of one image: a pool comes from several images where there are several
 
 
@@ -96,15 +97,14 @@ class Interventions:
         self._cover = _cover(image, replacement)
         self._pool = None if self.repeats else _pool(folder, block, scale, seed, paired).to(image)
         self._numbers = lru_cache(maxsize=4)(self._draw)
-        self._shift = float(np.random.default_rng([seed, 1]).random())
 
     def patch(self, row: int, column: int, draw: int) -> Tensor:
         """What a draw puts into a block.
 
         Independent draws take patches uniformly, one for each block and draw. Paired ones take, for
-        all blocks, the patch at the quantile frac(v(k) + shift) of the pool's brightness, v(k) the
-        k-th number of van der Corput's sequence and the shift uniform: each draw alone is uniform
-        too, and few of them already cover dark and bright.
+        all blocks, the patch at the quantile frac(v(k) + 1/8) of the pool's brightness, v(k) the
+        k-th number of van der Corput's sequence: 1/8, 5/8, 3/8, 7/8, 1/4, ... Few of them already
+        cover dark and bright, and four are the midpoint rule.
 
         Args:
             row: Of the block, from 0.
@@ -119,7 +119,7 @@ class Interventions:
         if self._pool is None:
             return self._cover[0, :, rows, columns]
         if self._paired:
-            number = int(((van_der_corput(draw) + self._shift) % 1) * len(self._pool))
+            number = int(((van_der_corput(draw) + _FIRST) % 1) * len(self._pool))
         else:
             number = int(self._numbers(draw)[row, column])
         return self._pool[number][:, : here.shape[-2], : here.shape[-1]]

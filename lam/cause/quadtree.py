@@ -25,6 +25,8 @@ CEM_COARSE, CEM_FINE = 3, 50
 """Interventions of the published protocol: everywhere, and where one of the first mattered."""
 
 _LARGE_DRAWS = 2  # of every larger block
+_FIRST_DRAWS = 3  # of a single block, after which it may be null at once
+_NULL = 0.5  # of the tolerance: how little its first draws may change the window then
 
 Plan = Iterator[tuple[list[Job], int]]
 
@@ -37,7 +39,7 @@ class Sampling:
         protocol: One of `PROTOCOLS`.
         tolerance: Effects below it count as zero, in dB or grey levels.
         confidence: Of the intervals that decide when a block is done; see `sampling.decided`.
-        least: Draws that a block gets that is not null after two.
+        least: Draws that a block gets that is not null at once.
         most: Draws after which an undecided block stays so.
         sides: Of the larger blocks asked first, in blocks.
         passes: The most interventions made in all, by the adaptive protocol; None for no limit.
@@ -45,10 +47,10 @@ class Sampling:
 
     protocol: str = "adaptive"
     tolerance: float = 0.01
-    confidence: float = 0.95
+    confidence: float = 0.9
     least: int = 3
-    most: int = 24
-    sides: tuple[int, ...] = (8, 4, 2)
+    most: int = 12
+    sides: tuple[int, ...] = (16, 8, 4)
     passes: int | None = None
 
     def __post_init__(self) -> None:
@@ -164,9 +166,8 @@ def _rounds(sampling: Sampling, tally: Tally, alive: Mask, spent: int) -> Plan:
     undecided = alive.copy()
     tally.largest[:] = 0
     for draw in range(sampling.most):
-        if draw == _LARGE_DRAWS:
-            # The same rule again: the first two draws are a darker and a brighter patch.
-            undecided &= tally.largest >= sampling.tolerance
+        if draw == _FIRST_DRAWS:  # among them a darker and a brighter patch
+            undecided &= tally.largest >= _NULL * sampling.tolerance
         if draw >= sampling.least:
             undecided &= ~decided(tally, sampling.tolerance, sampling.confidence)
         left = _left(sampling, spent)

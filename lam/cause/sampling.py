@@ -80,24 +80,24 @@ class Tally:
 
 
 def decided(tally: Tally, tolerance: float, confidence: float) -> Mask:
-    """Which blocks need no more draws: the interval leaves zero or lies within the tolerance.
+    """Which blocks need no more draws: the interval lies on one side of the tolerance.
 
-    The interval is Student's, mean ± t s / sqrt(n). A block whose changes are all 0 has the
-    interval [0, 0]: it lies within any tolerance.
+    The interval is Student's, mean ± t s / sqrt(n); it lies within ± tolerance, or wholly above
+    it, or wholly below -tolerance, and then its sign is known as well. A block whose changes are
+    all 0 has the interval [0, 0].
 
     Args:
         tally: What was drawn; its first quantity decides.
         tolerance: Effects of this size count as zero.
         confidence: Of an interval that is looked at once, in (0, 1). The look after every draw
-            makes it hold less often.
+            makes it hold less often, stratified draws more often.
 
     Returns:
         (rows, columns).
     """
     from scipy.stats import t
 
-    mean, error = tally.mean[0], tally.standard_error()[0]
+    size, error = np.abs(tally.mean[0]), tally.standard_error()[0]
     enough = tally.count > 1
     reach = t.ppf((1 + confidence) / 2, np.maximum(tally.count - 1, 1)) * np.nan_to_num(error)
-    size = np.abs(mean)
-    return enough & ((size - reach > 0) | (size + reach <= tolerance))
+    return enough & ((size - reach > tolerance) | (size + reach <= tolerance))

@@ -6,10 +6,12 @@ import ast
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from benchmarks.__main__ import SCRIPTS, main
+from benchmarks.cause import agreement
 from benchmarks.checkout_worker import prepared
 from benchmarks.exploration import exploration_cost
 from benchmarks.runner import add_memory, as_text, compare
@@ -177,3 +179,35 @@ def test_folders_that_are_no_checkouts(tmp_path, capsys):
     broken.mkdir()
     (broken / "__init__.py").write_text("raise RuntimeError('an old fault')")
     assert "an old fault" in refusal(capsys, "checkouts", str(tmp_path), "--size", "24x24")
+
+
+def test_causal_effects_beside_a_reference(weights, tmp_path, capsys):
+    kept = tmp_path / "reference.npz"
+    words = ["cause", "--model", weights, "--size", "20x20", "--window", "16", "16", "8"]
+    words += ["--blocks", "6", "--draws", "4", "--no-published", "--rounds", "1"]
+    words += ["--reference", str(kept)]
+    found = tables(capsys, *words, "--only", "procedures", "--only", "time")
+    published, adaptive, halves = found["procedures"]
+    # 100 blocks less the 4 inside the window, 3 draws each, and 50 on a number of them.
+    assert (published["passes"] - 3 * 96) % 50 == 0
+    assert adaptive["ratio"] == adaptive["passes"] / published["passes"]
+    assert adaptive["not_null"] <= 6 and "rank_correlation" in halves
+    assert np.load(kept)["changes"].shape == (7, 6)
+    first, covered = found["time to the first map"]
+    assert 0 < first["seconds"]["median"] <= covered["seconds"]["median"]
+    words[words.index("6")] = "8"
+    assert "another network, image or choice of blocks" in refusal(
+        capsys, *words, "--only", "procedures"
+    )
+    assert "2 to 96" in refusal(capsys, *words, "--blocks", "97")
+
+
+def test_agreement_with_a_reference_by_hand():
+    truth = np.array([0.2, -0.1, 0.02, 0.004, 0.0])
+    found = agreement(np.array([0.3, 0.1, 0.015, 0.001, -0.001]), truth)
+    # Effects of 0.2, -0.1, 0.02, 0, 0 have ranks 5, 1, 4, 2.5, 2.5, those found 5, 4, 3, 1.5, 1.5.
+    ranks = np.array([[5, 1, 4, 2.5, 2.5], [5, 4, 3, 1.5, 1.5]])
+    assert found["rank_correlation"] == pytest.approx(np.corrcoef(ranks)[0, 1])
+    assert found["where_not_null"] == pytest.approx(np.corrcoef([[3, 1, 2], [3, 2, 1]])[0, 1])
+    assert (found["not_null"], found["large"], found["wrong_signs"]) == (3, 2, 1)
+    assert agreement(np.zeros(3), np.zeros(3))["rank_correlation"] is None
