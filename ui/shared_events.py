@@ -224,6 +224,9 @@ class SharedEvents:
             shared.own: gr.skip() if source.file else gr.update(value=None),
             shared.gallery: gr.update(selected_index=_NONE) if source.file else gr.skip(),
         }
+        # Gradio sends the last values again when a handler ends: by then a visitor may have put
+        # another file into the field that was emptied above.
+        yield {shared.shown: _line(session)}
 
     def _go(self, session: Session, given: Mapping[str, str]) -> Iterator[dict[Any, Any]]:
         """Show what an address asks for; an uploaded image stays if it is still there."""
