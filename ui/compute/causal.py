@@ -15,12 +15,15 @@ from .attribution import Attribution, explained, key_of, matches_rule
 BLOCK = 2
 """Side of a block in LR pixels: that of Hu et al. 2024."""
 
-_PASSES = 4.0  # for every block, as measured on the examples: some are null after a look at many
+PASSES = 800
+"""The most passes for the effects of a network: so many take minutes, and others wait meanwhile."""
+
+_EACH = 8.0  # passes for every block of S until all is decided (docs/performance.md)
 
 
 def passes(region: Region) -> float:
     """About how many passes the effects of a region take."""
-    return _PASSES * -(-region[2] // BLOCK) * -(-region[3] // BLOCK)
+    return min(PASSES, _EACH * -(-region[2] // BLOCK) * -(-region[3] // BLOCK))
 
 
 class CausalEffects:
@@ -55,7 +58,7 @@ class CausalEffects:
 
         def start() -> Iterator[CausalEffectResult]:
             return CausalEffect(explained(network, way)).effects_progressively(
-                crop, study.original(region, scale), inner, BLOCK, matches=rule
+                crop, study.original(region, scale), inner, BLOCK, matches=rule, passes=PASSES
             )
 
         key = _key(study, network, way, window, region, how)

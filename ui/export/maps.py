@@ -14,6 +14,7 @@ from hpinet.imaging.images import to_uint8
 from lam import CausalEffectResult, LocalAttributionResult
 from lam.figures.effects import effect_files
 from ui.compute.attribution import matches_rule
+from ui.compute.causal import PASSES
 from ui.compute.runtime import Runtime
 from ui.state.options import AREAS, BICUBIC, IMPORTANCE, LAM, SIGNED, look_of
 from ui.state.record import MapsRecord, Result
@@ -123,6 +124,7 @@ def effect_command(record: MapsRecord, way: str | None, lr_name: str, folder: st
     words = ["python", "-m", "lam", "cause", lr_name, *_of_window(record, way)]
     if record.study.hr is not None:
         words += ["--hr", _ORIGINAL]
+    words += ["--passes", str(PASSES)]
     return [*words, "--matches", matches_rule(record.network, way, record.how), "-o", folder]
 
 
