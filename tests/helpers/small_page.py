@@ -24,15 +24,16 @@ class SmallPage:
     Attributes:
         store: Where results are written.
         steps: How many steps of jobs were computed.
+        gone: Sessions that ended.
         demo: Gradio's page.
         url: Its address.
     """
 
     def __init__(self):
         self.store, self.queue, self.steps = FileStore("test-results-"), JobQueue(), 0
-        self.go = threading.Event()
+        self.go, self.gone = threading.Event(), []
         with gr.Blocks() as self.demo:
-            session = gr.State(Session())
+            session = gr.State(Session(), delete_callback=self.gone.append)
             file, text = gr.File(visible=False), gr.Textbox(visible=False)
             for handler, inputs, outputs in (
                 (self.read, [session, file], text),

@@ -33,7 +33,7 @@ def test_a_session_is_found_measured_and_forgotten(page):
     (session,) = gradio_app.values(app, one.session)
     assert session.uploaded and one.session in gradio_app.sessions(app)
     gradio_app.forget_session(app, one.session)
-    assert one.session not in gradio_app.sessions(app)
+    assert one.session not in gradio_app.sessions(app) and page.gone[-1] is session
     assert gradio_app.values(app, one.session) == []
     assert gradio_app.started(app)
 

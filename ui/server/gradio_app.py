@@ -72,6 +72,7 @@ def drop_page_copy(app: App, session: str) -> None:
 def forget_session(app: App, session: str) -> None:
     """Drop a session's state and what is still to be sent to it."""
     holder, blocks = app.state_holder, app.get_blocks()
+    holder.delete_state(session)  # what is to be done when a `gr.State` goes
     with holder.lock:
         holder.session_data.pop(session, None)
         holder.time_last_used.pop(session, None)
