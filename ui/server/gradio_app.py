@@ -72,10 +72,12 @@ def drop_page_copy(app: App, session: str) -> None:
 def forget_session(app: App, session: str) -> None:
     """Drop a session's state and what is still to be sent to it."""
     holder, blocks = app.state_holder, app.get_blocks()
-    holder.delete_state(session)  # what is to be done when a `gr.State` goes
     with holder.lock:
-        holder.session_data.pop(session, None)
+        found = holder.session_data.pop(session, None)
         holder.time_last_used.pop(session, None)
+    # Gradio itself does this only for a `gr.State` that is an output of some event.
+    for key, value in [] if found is None else list(found.state_data.items()):
+        blocks.blocks[key].delete_callback(value)
     forget_answers(app, [session])
     blocks.pending_streams.pop(session, None)
     blocks.pending_diff_streams.pop(session, None)
