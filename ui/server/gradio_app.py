@@ -76,8 +76,9 @@ def forget_session(app: App, session: str) -> None:
         found = holder.session_data.pop(session, None)
         holder.time_last_used.pop(session, None)
     # Gradio itself does this only for a `gr.State` that is an output of some event.
-    for key, value in [] if found is None else list(found.state_data.items()):
-        blocks.blocks[key].delete_callback(value)
+    states: dict[int, Any] = dict(blocks.blocks)
+    for key, value in () if found is None else list(found.state_data.items()):
+        states[key].delete_callback(value)
     forget_answers(app, [session])
     blocks.pending_streams.pop(session, None)
     blocks.pending_diff_streams.pop(session, None)
