@@ -14,7 +14,7 @@ from typing import Any
 from .examples import EXAMPLES, Example
 from .inputs import LIMITS, RESTORE
 from .network import BOTH, SWITCHED_OFF, TWIN
-from .options import CAUSE, LAM, STEPS, How, methods
+from .options import CAUSE, LAM, STEPS, STEPS_OFFERED, methods
 from .record import MapsRequest, Opened
 
 TABS = ("sr", "lam", "networks", "matches", "model", "about")
@@ -133,7 +133,9 @@ def _window(value: str | None) -> tuple[int, int, int] | None:
 
 
 def _steps(value: str | None, default: int) -> int:
+    least, most = STEPS_OFFERED
     try:
-        return How(int(value or default)).steps
+        steps = int(value or default)
     except ValueError:
         return default
+    return steps if least <= steps <= most else default

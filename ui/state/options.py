@@ -29,6 +29,7 @@ CAUSE = "cause"
 
 STEPS = 32  # of Gauss-Legendre: nearer to the limit than the LAM demo's 50
 MOST_STEPS = 200
+STEPS_OFFERED = 4, 100  # by sliders
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ui.compute.runtime import Runtime
 from ui.events.handlers import HEAVY, PRIVATE, spoken
 from ui.events.queued import queued
 from ui.state import address
-from ui.state.options import LAM, STEPS
+from ui.state.options import LAM, STEPS, STEPS_OFFERED
 from ui.state.record import NetworksRecord
 from ui.state.session import Session
 from ui.viewer.component import viewer
@@ -37,7 +37,7 @@ class NetworkMapsPage(Page):
                 info="All of one scale; the list on the left, yours, and bicubic interpolation.",
             )  # fmt: skip
             told = "Area and matches are those of Receptive field."
-            self.steps = slider(4, 100, STEPS, 1, "Steps of LAM", "networks-steps", told)
+            self.steps = slider(*STEPS_OFFERED, STEPS, 1, "Steps of LAM", "networks-steps", told)
         with gr.Row(elem_id="networks-row"):
             self.run = gr.Button("Compute these", variant="primary", elem_id="networks-run")
             self.mend = gr.Button("Mend residuals", interactive=False, elem_id="networks-mend")

@@ -78,7 +78,9 @@ class ReceptiveFieldPage(Page):
         methods = [(words.METHODS[m], m) for m in words.METHODS]
         told = "Figures compare only within a method."
         self.method = choice(gr.Dropdown, methods, options.LAM, "Method", "method", 3, 170, told)
-        self.steps = slider(4, 100, steps, 1, "Steps of LAM", "steps", "More: exacter, slower.")
+        self.steps = slider(
+            *options.STEPS_OFFERED, steps, 1, "Steps of LAM", "steps", "More: exacter, slower."
+        )
         rules = [("decided at every step", "live"), ("kept from the sharp image", "frozen")]
         told = "Kept, nothing can switch."
         label = "Matches along LAM's path"
