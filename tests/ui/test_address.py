@@ -48,7 +48,8 @@ def test_what_cannot_be_followed_is_said(given, told):
 @pytest.mark.parametrize(
     "given",
     [
-        {"steps": "x"}, {"steps": "-3"}, {"steps": "99999"}, {"steps": "3"}, {"steps": "101"}, {"area": "7"}, {"tab": "<b>"},
+        {"steps": "x"}, {"steps": "-3"}, {"steps": "99999"}, {"steps": "3"}, {"steps": "101"},
+        {"area": "7"}, {"tab": "<b>"},
         {"window": "1,2"}, {"window": "a,b,c"}, {"mode": "sharpen"}, {"method": "magic"},
     ],
 )  # fmt: skip
