@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import gradio as gr
+import numpy as np
 import pytest
 import torch
 from helpers.released_host import released_host
 
-from hpinet import HPINet, HPINetConfig
+from hpinet import HPINet, HPINetConfig, Picture
+from hpinet.checkpoints.file_plan import WeightsError
 from hpinet.checkpoints.loading import save_checkpoint
+from ui.compute.runtime import Runtime
+from ui.state.inputs import RESTORE, Study
 from ui.state.model_catalogue import Catalogue
+from ui.state.session import Session
 from ui.tabs import released
+from ui.tabs.super_resolve import SuperResolve
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16), scale=2)
 
@@ -82,3 +89,41 @@ def test_networks_of_the_command_line_come_first(cache, tmp_path):
     for wanted in (f"{tmp_path}/mine.py:build", f"{tmp_path}/mine.py:other"):
         with pytest.raises(ValueError, match="no network"):  # code is never named by a visitor
             catalogue.get(wanted)
+
+
+def test_what_lpips_needs_is_fetched_by_a_button(cache, monkeypatch):
+    from safetensors.torch import save
+    from torchvision.models import alexnet
+
+    monkeypatch.delenv("HPINET_LPIPS_BACKBONE", raising=False)
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(cache / "hub"))
+    runtime = Runtime(Catalogue())
+    with gr.Blocks() as demo:
+        page = SuperResolve(runtime, gr.State(Session()))
+    fetch = next(f.fn for f in demo.fns.values() if f.targets[0][0] == page.page.fetch._id)
+    assert page.page.fetch.visible and "244 MB" in page.page.fetch.value
+
+    def broken(report):
+        report(10**6, 2 * 10**6)
+        raise WeightsError("the connection broke off")
+
+    monkeypatch.setattr("ui.compute.scores.fetch_backbone", broken)
+    steps = fetch()
+    assert next(steps) == {page.page.fetch: gr.update(interactive=False)}
+    assert next(steps)[page.page.fetched] == "Fetching: 1.0 of 2.0 MB (50%)."
+    assert next(steps)[page.page.fetch]["interactive"]
+    with pytest.raises(gr.Error, match="broke off"):
+        next(steps)
+
+    def arrives(report):
+        torch.manual_seed(0)
+        state = {k: v for k, v in alexnet().state_dict().items() if k.startswith("features.")}
+        cache.mkdir(exist_ok=True)
+        (cache / "alexnet_features.safetensors").write_bytes(save(state))
+        return cache / "alexnet_features.safetensors"
+
+    monkeypatch.setattr("ui.compute.scores.fetch_backbone", arrives)
+    assert list(fetch())[-1][page.page.fetch] == gr.update(visible=False)
+    black = np.zeros((64, 64, 3), np.uint8)
+    study = Study("a", RESTORE, Picture(torch.zeros(1, 3, 16, 16)), black, (), "a")
+    assert runtime.scorer.lpips_reason(study) == ""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass
 from typing import Any
 
+from hpinet.checkpoints.download import Report
 from hpinet.errors import UserError
-from hpinet.metrics.backbone import BACKBONE_VARIABLE, find_backbone
+from hpinet.metrics.backbone import BACKBONE_VARIABLE, fetch_backbone, find_backbone
 from hpinet.metrics.lpips import LPIPS_MIN_SIZE, Lpips
 from hpinet.metrics.psnr_ssim import psnr_y, ssim_y
 from ui.state.cache import Cache
@@ -57,6 +59,7 @@ class Scorer:
     def __init__(self, contenders: Contenders, lpips: Lpips | None = None) -> None:
         self._contenders = contenders
         self._lpips = lpips or Lpips()
+        self._fetching = threading.Lock()
         self._distances: Cache[float] = Cache(256)
         self._luma: Cache[tuple[float, float]] = Cache(256)
 
@@ -97,10 +100,23 @@ class Scorer:
         if find_backbone() is None:
             return (
                 "LPIPS needs AlexNet's weights, which this page does not fetch by itself: fetch "
-                "them once by `python -m hpinet download lpips`, or set "
+                "them once by the button below or by `python -m hpinet download lpips`, or set "
                 f"{BACKBONE_VARIABLE} to a file of them."
             )
         return self._lpips.reason
+
+    def fetch_lpips(self, report: Report) -> None:
+        """Fetch what LPIPS needs, once, and keep it; called only when a visitor asked for it.
+
+        Args:
+            report: Told now and then how far it is.
+
+        Raises:
+            ValueError: If it cannot be had or is something else.
+            OSError: If it cannot be written here.
+        """
+        with self._fetching:
+            self._lpips = Lpips(fetch_backbone(report))
 
 
 def large_enough(study: Study, scale: int) -> bool:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 
 from hpinet.checkpoints.download import RELEASED
-from hpinet.errors import UserError
 from ui.compute.runtime import Runtime
 from ui.events.handlers import PRIVATE, spoken
 from ui.state.model_catalogue import Catalogue
 from ui.state.session import Session
 
 from .components import Page
+from .transfer import transfer
 
 
 class ReleasedNetworks(Page):
@@ -94,32 +92,12 @@ def question(catalogue: Catalogue, label: str) -> str:
 
 
 def followed(catalogue: Catalogue, label: str) -> Iterator[str]:
-    """Fetch a network in a thread of its own and say how far it is.
+    """Fetch a network and say how far it is.
 
     Raises:
         ValueError: If it cannot be fetched.
     """
-    news: queue.Queue[str | BaseException | None] = queue.Queue()
-
-    def work() -> None:
-        try:
-            catalogue.fetch(label, lambda done, total: news.put(arrived(done, total)))
-            news.put(None)
-        except BaseException as error:
-            news.put(error)
-
-    threading.Thread(target=work, name="released", daemon=True).start()
-    while (found := news.get()) is not None:
-        if isinstance(found, OSError):
-            raise UserError(f"it cannot be written here: {found.strerror or found}") from found
-        if isinstance(found, BaseException):
-            raise found
-        yield found
-
-
-def arrived(done: int, total: int) -> str:
-    """How much has arrived."""
-    return f"Fetching: {done / 1e6:.1f} of {total / 1e6:.1f} MB ({done / max(total, 1):.0%})."
+    return transfer(lambda report: catalogue.fetch(label, report))
 
 
 def choices(catalogue: Catalogue, session: Session | None = None) -> list[str]:

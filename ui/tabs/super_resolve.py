@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import gradio as gr
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from hpinet import write_picture
 from hpinet.analysis.match_statistics import in_degree
 from hpinet.imaging.images import from_uint8
+from hpinet.metrics.backbone import BACKBONE_SIZE, BACKBONE_URL, find_backbone
 from lam import Window
 from ui.compute.contenders import BICUBIC, KINDS, NETWORK, ORIGINAL, Contender, find
 from ui.compute.runtime import Runtime
@@ -25,11 +27,17 @@ from ui.views import comparison, verdicts
 from ui.views.scores import table
 
 from .components import Page, html, press_when_made, saver
+from .transfer import transfer
 
 METRICS = (
     "A contender is one way to the large image; the twin is a network of the same size, trained "
     "without Global Pixel Access (GPA). PSNR-Y and SSIM leave out a border as wide as the scale. "
     "Bold: the best of the column."
+)
+
+FETCH = (
+    f"LPIPS: fetch {BACKBONE_SIZE / 1e6:.0f} MB once from {urlsplit(BACKBONE_URL).netloc} "
+    "(9.9 MB are kept)"
 )
 
 _FIRST = (BICUBIC, NETWORK)  # what the first paint waits for
@@ -44,6 +52,9 @@ class SuperResolvePage(Page):
                 self.viewer = viewer("compare", "Super-resolve: contenders of one image")
             with gr.Column(scale=5, min_width=320):
                 self.scores = gr.HTML(elem_id="scores", padding=False)
+                fetchable = find_backbone() is None
+                self.fetch = gr.Button(FETCH, size="sm", visible=fetchable, elem_id="fetch-lpips")
+                self.fetched = gr.Markdown(visible=fetchable, elem_classes=["words"])
                 gr.Markdown(METRICS, elem_classes=["words", "hint"])
                 self.verdict = html("verdict", label="In words")
                 self.notes = gr.Markdown(elem_id="notes", elem_classes=["words"])
@@ -82,6 +93,26 @@ class SuperResolve:
             record = shown(session)
             return save(runtime, self._named(record, event), record)
 
+        @spoken
+        def fetch() -> Iterator[dict[Any, Any]]:
+            yield {page.fetch: gr.update(interactive=False)}
+            try:
+                for told in transfer(runtime.scorer.fetch_lpips):
+                    yield {page.fetched: told}
+            except Exception:
+                yield {page.fetch: gr.update(interactive=True), page.fetched: ""}
+                raise
+            yield {page.fetch: gr.update(visible=False), page.fetched: gr.update(visible=False)}
+
+        @spoken
+        def scored(session: Session) -> Iterator[dict[Any, Any]]:
+            for values in self.rest(session):
+                yield page.fill(values)
+
+        asked = page.fetch.click(
+            fetch, None, [page.fetch, page.fetched], **PRIVATE, concurrency_id="lpips"
+        )
+        asked.success(scored, session, page.named("viewer", "scores", "verdict"), **PRIVATE)
         quick = {**PRIVATE, "concurrency_id": "closer"}
         page.viewer.input(computed, session, page.viewer, **quick)
         made = page.viewer.download(saved, session, page.file, **quick)
