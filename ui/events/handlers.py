@@ -31,6 +31,8 @@ NOW = "(...inputs) => [performance.timeOrigin + performance.now(), ...inputs.sli
 """JavaScript that puts the time of a click, in milliseconds, into an event's first input. Requests
 are sent side by side and may overtake each other: `overtaken` tells who was clicked first."""
 
+NOTHING_RUNS = "Nothing is running."
+
 _log = logging.getLogger(__name__)
 _FOLDERS = re.compile(r"(?:[A-Za-z]:)?(?:[/\\][^/\\\s'\"]+)+[/\\]")
 
@@ -79,6 +81,22 @@ def spoken(handler: Handler) -> Handler:
 
     wrapped: Any = generator if inspect.isgeneratorfunction(handler) else plain
     return wrapped
+
+
+def stopping(name: str) -> str:
+    """JavaScript for a click on Stop: a status line says at once that it was heard.
+
+    The browser says so itself: told by the server, it might come after the job's own last line.
+
+    Args:
+        name: The status line's.
+    """
+    return f"""(...inputs) => {{
+      const status = document.querySelector("#{name} .status");
+      if (status?.querySelector("[role=progressbar]"))
+        status.firstElementChild.textContent = "Stopping after this step…";
+      return inputs;
+    }}"""
 
 
 def clock() -> gr.Number:

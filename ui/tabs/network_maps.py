@@ -13,7 +13,7 @@ from lam.batch.comparison import MOST
 from ui.compute.network_maps import NetworkMaps
 from ui.compute.opening import current
 from ui.compute.runtime import Runtime
-from ui.events.handlers import HEAVY, PRIVATE, spoken
+from ui.events.handlers import HEAVY, NOTHING_RUNS, PRIVATE, spoken, stopping
 from ui.events.queued import queued
 from ui.state import address
 from ui.state.options import LAM, STEPS, STEPS_OFFERED
@@ -83,10 +83,10 @@ class ManyNetworks:
             return self.here(session, chosen, steps) or gr.skip()
 
         @spoken
-        def stop(session: Session) -> dict[Any, Any]:
-            running = session.networks_job.stop()
-            told = "Stopping after this step…" if running else "Nothing is running."
-            return {page.status: status_bar(told)}
+        def stop(session: Session) -> Any:
+            if session.networks_job.stop():  # and says itself where
+                return gr.skip()
+            return {page.status: status_bar(NOTHING_RUNS)}
 
         def job(mend: bool) -> Any:
             def run(session: Session, chosen: Sequence[str], steps: float) -> Iterator[Any]:
@@ -111,7 +111,9 @@ class ManyNetworks:
         gr.on([page.chosen.input, page.steps.release], shown, given, outputs, **PRIVATE)
         for button, mend in ((page.run, False), (page.mend, True)):
             button.click(job(mend), given, outputs, **{**HEAVY, **PRIVATE})
-        page.stop.click(stop, session, page.status, queue=False, **PRIVATE)
+        page.stop.click(
+            stop, session, page.status, js=stopping("networks-status"), queue=False, **PRIVATE
+        )
 
     def asked(
         self, session: Session, chosen: Sequence[str] | None, steps: float | None

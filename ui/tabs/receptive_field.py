@@ -13,7 +13,16 @@ from lam import Window
 from ui.compute.attribution import region_around
 from ui.compute.opening import current, network_of
 from ui.compute.runtime import Runtime
-from ui.events.handlers import HEAVY, NOW, PRIVATE, clock, overtaken, spoken
+from ui.events.handlers import (
+    HEAVY,
+    NOTHING_RUNS,
+    NOW,
+    PRIVATE,
+    clock,
+    overtaken,
+    spoken,
+    stopping,
+)  # fmt: skip
 from ui.events.queued import queued
 from ui.state import options
 from ui.state.network import BOTH, TWIN
@@ -118,11 +127,11 @@ class ReceptiveField:
             }
         )
 
-    def stop(self, session: Session) -> dict[Any, Any]:
+    def stop(self, session: Session) -> Any:
         """Ask the maps that are computed to end after their step."""
-        running = session.maps_job.stop()
-        told = "Stopping after this step…" if running else "Nothing is running."
-        return {self.page.status: status_bar(told, stale=stale(session))}
+        if session.maps_job.stop():  # and says itself where
+            return gr.skip()
+        return {self.page.status: status_bar(NOTHING_RUNS, stale=stale(session))}
 
     def follow(self, event: Callable[..., Any], session: gr.State) -> None:
         """Compute the maps after an event."""
@@ -213,7 +222,10 @@ class ReceptiveField:
             **PRIVATE,
         )
         self._compute(self._queued(self._asked_for, self._job.ready), asked.success, session)
-        page.stop.click(spoken(self.stop), session, page.status, queue=False, **PRIVATE)
+        page.stop.click(
+            spoken(self.stop), session, page.status, js=stopping("lam-status"), queue=False,
+            **PRIVATE,
+        )  # fmt: skip
 
     def centred(
         self, session: Session, region: str, data: dict[str, Any], size: float | None = None
