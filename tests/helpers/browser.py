@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from contextlib import contextmanager
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import pytest
 import torch
@@ -64,6 +66,10 @@ def url(runtime):
         demo.close()
 
 
+WAITING = WeakKeyDictionary()
+"""Requests of each page that are not answered yet, without those that tell that it is open."""
+
+
 @pytest.fixture(scope="module")
 def browser():
     playwright = pytest.importorskip("playwright.sync_api")
@@ -104,6 +110,10 @@ def visitor(browser, url, view=(1440, 900, "light"), query="", touch=False):
     found.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
     found.on("pageerror", lambda e: errors.append(str(e)))
     found.on("request", lambda r: None if _local(r.url, url) else outside.append(r.url))
+    waiting = WAITING[found] = set()
+    found.on("request", lambda r: None if "heartbeat" in r.url else waiting.add(r))
+    for end in ("requestfinished", "requestfailed"):
+        found.on(end, lambda r: waiting.discard(r))
     found.goto(f"{url}?__theme={theme}{query}")
     shown(
         found, "maps" if "tab=lam" in query else "matches" if "tab=matches" in query else "compare"
@@ -192,6 +202,7 @@ def settled(page, viewer):
             && !document.querySelector(`#${name} figure.dimmed`)""",
         arg=viewer,
     )
+    frame(page)  # which draws it
 
 
 def control(page, viewer, name):
@@ -208,19 +219,12 @@ def pixels(page, viewer, pane):
 
 
 def quiet(page, seconds=2.0):
-    """Wait until the page has asked for nothing for a while."""
-    page.evaluate(
-        """(wanted) => new Promise((done) => {
-          const look = () => {
-            const asked = performance.getEntriesByType("resource")
-              .filter((e) => !e.name.includes("heartbeat"));
-            const last = Math.max(...asked.map((e) => e.responseEnd || e.startTime));
-            performance.now() - last > wanted ? done() : setTimeout(look, 200);
-          };
-          look();
-        })""",
-        1000 * seconds,
-    )
+    """Wait until the page has waited for no answer, and asked for nothing, for a while."""
+    since = time.monotonic()
+    while time.monotonic() - since < seconds:
+        page.wait_for_timeout(100)  # milliseconds, in which requests are noted
+        if WAITING[page]:
+            since = time.monotonic()
 
 
 @contextmanager

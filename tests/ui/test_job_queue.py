@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gradio as gr
 import pytest
 
 from ui.compute.job_queue import JobQueue
 from ui.events.queued import queued
 from ui.state.session import Session
+
+NOTHING = {"status": gr.skip()}
 
 
 def work(session, name):
@@ -39,7 +42,7 @@ def test_who_asks_for_something_else_leaves_the_queue():
     first, second = waiting(queue, Session(), "a"), waiting(queue, session, "b")
     next(first), next(second)
     session.maps_job.begin()
-    assert list(second) == []
+    assert list(second) == [NOTHING]  # and not what it said last once more
     third = waiting(queue, session, "c", stale=lambda session: "maps of something else")
     assert "maps of something else" in next(third)["status"]
     assert session.maps_job.stop()
@@ -54,7 +57,24 @@ def test_a_job_that_is_out_of_date_when_its_turn_comes_does_not_begin():
     next(first), next(second)
     first.close()
     session.maps_job.begin()
-    assert list(second) == []
+    assert list(second) == [NOTHING]
+
+
+def test_an_overtaken_job_ends_without_a_value():
+    queue, session = JobQueue(), Session()
+
+    def beginning(session, name):
+        run = session.maps_job.begin()
+        while session.maps_job.run == run:
+            yield {"status": name}
+
+    job = waiting(queue, session, "old", beginning)
+    assert next(job) == {"status": "old"}
+    session.maps_job.begin()
+    assert list(job) == [NOTHING]
+    job = waiting(queue, session, "stopped", beginning)
+    next(job), session.maps_job.stop()
+    assert list(job) == []
 
 
 def test_errors_give_the_place_up():

@@ -10,6 +10,8 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import gradio as gr
+
 from ui.compute.job_queue import JobQueue
 from ui.state.session import Job, Session
 from ui.views.html import status_bar
@@ -39,7 +41,8 @@ def queued(
     Returns:
         The same with a wait before. It ends without beginning when the visitor has stopped it or
         asked for something else meanwhile, which moves that count on, and after the current step
-        when nobody listens to it any more.
+        when nobody listens to it any more. One that was overtaken ends with no value at all: Gradio
+        sends the last values again at the end, when the newer answer may be there already.
     """
 
     @functools.wraps(handler)
@@ -61,13 +64,17 @@ def queued(
             if job.run != run:
                 if job.stopped:
                     yield {status: status_bar("Stopped before it began.", stale=stale(session))}
+                elif told:
+                    yield {status: gr.skip()}
                 return
-            steps = handler(session, *args, **keywords)
+            steps = handler(session, *args, **keywords)  # which begins a run of its own
             while listened_to():
                 with queue.step(mine) as current:
                     values = next(steps, None) if current else None
                 if values is None:
-                    return
+                    break
                 yield values
+            if job.run > run + 1 and not job.stopped:
+                yield {status: gr.skip()}
 
     return waiting
