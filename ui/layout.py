@@ -11,26 +11,22 @@ from ui.compute.runtime import Runtime
 from ui.export import maps as export_maps
 from ui.export import matches as export_matches
 from ui.export import network_maps as export_networks
-from ui.shared_events import Shared, SharedEvents
+from ui.shared_controls import Shared
+from ui.shared_events import SharedEvents
 from ui.state.examples import EXAMPLES
-from ui.state.inputs import ENLARGE, LIMITS, MIDDLE, RESTORE, from_example
+from ui.state.inputs import RESTORE, from_example
 from ui.state.session import Session
 from ui.tabs import about
 from ui.tabs.components import html
 from ui.tabs.matches import MatchedPatches
 from ui.tabs.network_maps import ManyNetworks
 from ui.tabs.receptive_field import ReceptiveField
-from ui.tabs.released import ReleasedNetworks, choices
+from ui.tabs.released import choices
 from ui.tabs.super_resolve import SuperResolve, of_opened
 from ui.tabs.your_model import YourModelPage
 from ui.viewer.component import REMEMBER_TAB, address_bar
 from ui.viewer.store import STORE
-from ui.views.html import render, status_bar
-
-MODES = [
-    ("Restore: shrink this image, restore it, score it against itself", RESTORE),
-    ("Enlarge: make this image larger; nothing to score by", ENLARGE),
-]
+from ui.views.html import render
 
 
 def build(runtime: Runtime) -> gr.Blocks:
@@ -52,7 +48,7 @@ def build(runtime: Runtime) -> gr.Blocks:
         gr.HTML(render("way_in"), elem_id="title")
         with gr.Row(elem_id="page"):
             with gr.Column(scale=1, min_width=250, elem_id="side"):
-                shared = _shared_controls(choices(runtime.catalogue))
+                shared = Shared(choices(runtime.catalogue))
             with gr.Column(scale=5, min_width=300, elem_id="main"):
                 shared.refusal = html("refusal")
                 shared.cut = gr.Button("Take its middle", elem_id="cut", visible=False)
@@ -92,50 +88,3 @@ def warm_up(runtime: Runtime) -> None:
     for contender in pair:
         runtime.scorer.measure(contender, record.study, record.network.scale, False)
     runtime.ahead.start()
-
-
-def _shared_controls(labels: list[str]) -> Shared:
-    shared = Shared()
-    # Not gr.Image: that decodes the file first, which loses orientation, depth and transparency
-    # and answers a damaged file with a path of the server.
-    shared.upload = gr.File(
-        label="Your images", file_types=["image"], file_count="multiple", height=122,
-        elem_id="upload",
-    )  # fmt: skip
-    shared.own = gr.Dropdown([], label="Switch between yours", visible=False, elem_id="own-images")
-    shared.middle = gr.Checkbox(
-        label=MIDDLE,
-        info=f"Limits: {LIMITS[RESTORE] / 1e6:g} million pixels to restore, "
-        f"{LIMITS[ENLARGE] / 1e6:g} to enlarge.",
-        elem_id="middle",
-    )
-    shared.gallery = gr.Gallery(
-        [(e.pixels(), e.name) for e in EXAMPLES],
-        label="Examples",
-        format="png",
-        columns=3,
-        height=206,
-        object_fit="cover",
-        allow_preview=False,
-        interactive=False,
-        selected_index=0,
-        buttons=[],
-        elem_id="examples",
-    )
-    shared.mode = gr.Radio(MODES, value=RESTORE, label="What to do with it", elem_id="mode")
-    shared.network = gr.Dropdown(
-        labels,
-        value=labels[0],
-        label="Network",
-        info="S, M: how large; x4: how many times it enlarges.",
-        elem_id="network",
-    )
-    shared.released = ReleasedNetworks()
-    shared.shown = gr.HTML(
-        status_bar("Nothing is shown yet."),
-        label="What is shown",
-        elem_id="shown",
-        padding=False,
-        elem_classes=["tight"],
-    )
-    return shared

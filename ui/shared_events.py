@@ -6,7 +6,6 @@ import html
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -15,43 +14,26 @@ from hpinet.errors import UserError
 from ui.compute.opening import open_image
 from ui.compute.runtime import Runtime
 from ui.events.handlers import NOW, PRIVATE, clock, overtaken, sentence, spoken
+from ui.shared_controls import Shared, own_images, shown_line
 from ui.state import address
 from ui.state.examples import EXAMPLES
 from ui.state.inputs import MIDDLE, Source, from_example, from_file
 from ui.state.session import Session, clamped_window
 from ui.tabs import receptive_field
-from ui.tabs.components import Page
 from ui.tabs.matches import MatchedPatches
 from ui.tabs.network_maps import ManyNetworks
 from ui.tabs.receptive_field import ReceptiveField
-from ui.tabs.released import ReleasedNetworks
 from ui.tabs.super_resolve import SuperResolve
 from ui.tabs.your_model import YourModelPage
 from ui.viewer.component import said
 from ui.views import text
-from ui.views.html import prompt, render, status_bar
+from ui.views.html import prompt, render
 from ui.visitors.current import current_owner
 from ui.window_events import address_says
 from ui.window_events import connect as connect_window
 
 _NONE = -1  # no example is chosen; gradio's gallery keeps the old one when it is told None
 _OPENING = "Opening what was chosen…"
-
-
-class Shared(Page):
-    """The controls that all pages share, and the line that says what is shown."""
-
-    upload: gr.File
-    own: gr.Dropdown
-    middle: gr.Checkbox
-    gallery: gr.Gallery
-    mode: gr.Radio
-    network: gr.Dropdown
-    released: ReleasedNetworks
-    shown: gr.HTML
-    refusal: gr.HTML
-    cut: gr.Button
-    address: gr.HTML
 
 
 class SharedEvents:
@@ -110,7 +92,7 @@ class SharedEvents:
             session: Session, images: list[str], middle: bool, mode: str, network: str, region: str
         ) -> Iterator[dict[Any, Any]]:
             number = session.add_files(images or [])
-            yield {shared.own: _own(session, number)}
+            yield {shared.own: own_images(session, number)}
             yield from switched(session, number, middle, mode, network, region)
 
         @spoken
@@ -193,7 +175,7 @@ class SharedEvents:
     ) -> Iterator[dict[Any, Any]]:
         """Open an image with a network; what is shown before is named and dimmed until then."""
         shared = self._shared
-        yield {shared.shown: _line(session, _OPENING)}
+        yield {shared.shown: shown_line(session, _OPENING)}
         try:
             source = read()
             taken = open_image(self._runtime, session, source, mode, label)
@@ -217,7 +199,7 @@ class SharedEvents:
             **self._many.here(session, networks),
             **address_says(shared.address, session, turn),
             **self._stale_matches(session),
-            shared.shown: _line(session),
+            shared.shown: shown_line(session),
             shared.refusal: "",
             shared.cut: gr.update(visible=False),
             shared.upload: gr.skip() if source.file else None,
@@ -226,7 +208,7 @@ class SharedEvents:
         }
         # Gradio sends the last values again when a handler ends: by then a visitor may have put
         # another file into the field that was emptied above.
-        yield {shared.shown: _line(session)}
+        yield {shared.shown: shown_line(session)}
 
     def _go(self, session: Session, given: Mapping[str, str]) -> Iterator[dict[Any, Any]]:
         """Show what an address asks for; an uploaded image stays if it is still there."""
@@ -250,7 +232,7 @@ class SharedEvents:
         )  # fmt: skip
         for values in shown:
             if wanted.told and shared.refusal in values:
-                values[shared.refusal] = _told(wanted.told)
+                values[shared.refusal] = render("refusal", text=wanted.told)
             yield values
 
     def _refused(self, session: Session, told: str = "", too_large: bool = False) -> dict[Any, Any]:
@@ -263,10 +245,10 @@ class SharedEvents:
         """
         shared, opened = self._shared, session.opened
         values: dict[Any, Any] = {
-            shared.shown: _line(session),
+            shared.shown: shown_line(session),
             shared.upload: None,
             shared.own: gr.update(value=None),
-            shared.refusal: told and _told(told),
+            shared.refusal: told and render("refusal", text=told),
             shared.cut: gr.update(visible=too_large and session.refused is not None),
         }
         if opened is not None:
@@ -282,40 +264,15 @@ class SharedEvents:
 
     def _follow(self, event: Any) -> None:
         """What else a new image or network needs: scores and matches, and then the maps."""
-        session, sr, matches = self._session, self._sr.page, self._matches.page
-
-        @spoken
-        def rest(session: Session) -> Iterator[dict[Any, Any]]:
-            for values in self._sr.rest(session):
-                yield sr.fill(values)
+        session, matches = self._session, self._matches.page
 
         @spoken
         def matched(session: Session) -> Any:
             return self._matches.here(session)
 
         late = {**PRIVATE, "concurrency_id": "late", "concurrency_limit": 2}
-        scored = event.success(rest, session, sr.named("viewer", "scores", "verdict"), **late)
+        scored = self._sr.score(event.success, late)
         image = {**PRIVATE, "concurrency_id": "image"}
         event.success(matched, session, matches.outputs, **image)
         # Not beside the scores, whose times and limits would suffer; but whatever they say.
         self._lam.follow(scored.then, session)
-
-
-def _own(session: Session, number: int) -> Any:
-    """The list of a visitor's own images, once there are several."""
-    choices = [(f"{n + 1}: {Path(file).name}", n) for n, file in enumerate(session.files)]
-    return gr.update(choices=choices, value=number, visible=len(choices) > 1)
-
-
-def _told(sentence: str) -> str:
-    return render("refusal", text=sentence)
-
-
-def _line(session: Session, doing: str = "") -> str:
-    """What is shown; while something else is on its way, that this is not what is chosen."""
-    opened = session.opened
-    if opened is None:
-        return status_bar(doing or "Nothing is shown yet.")
-    if doing:
-        return status_bar(doing, stale=f"Dimmed: {text.of_image(opened)}.")
-    return status_bar(f"Shown: {text.of_image(opened)} ({text.origin(opened.network)}).")

@@ -14,11 +14,9 @@ from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import pytest
-import torch
-from helpers.catalogue import without_networks
+from helpers.catalogue import tiny_runtime
 
-from hpinet import HPINet, HPINetConfig
-from hpinet.checkpoints.loading import save_checkpoint
+from hpinet import HPINetConfig
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -37,17 +35,8 @@ WAIT = 180_000  # milliseconds: generous, since the machine may be busy with oth
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory):
     """What a page shares; its network is tiny and random, so that every step is quick."""
-    from ui.compute.runtime import Runtime
-    from ui.state.model_catalogue import Catalogue
-
-    folder = tmp_path_factory.mktemp("weights")
-    torch.manual_seed(0)
-    save_checkpoint(HPINet(TINY), folder / "Tiny-x4.safetensors")
-    save_checkpoint(HPINet(TINY.without_gpa()), folder / "Tiny-x4-no-gpa.safetensors")
-    save_checkpoint(HPINet(TINY), folder / "Without-a-twin.safetensors")
-    with pytest.MonkeyPatch.context() as patch:
-        without_networks(patch, tmp_path_factory.mktemp("none"))
-        found = Runtime(Catalogue(folder))
+    networks = {"Tiny-x4": TINY, "Tiny-x4-no-gpa": TINY.without_gpa(), "Without-a-twin": TINY}
+    found = tiny_runtime(tmp_path_factory, networks)
     yield found
     found.close()
 

@@ -17,7 +17,7 @@ from PIL import Image
 from hpinet import HPINet, HPINetConfig, Picture, PictureError, UserError
 from hpinet.checkpoints.loading import save_checkpoint
 from lam import LocalAttribution, Window
-from ui.compute.attribution import Attribution, region_around
+from ui.compute.attribution import Attribution
 from ui.compute.super_resolution import Restored, SuperResolution
 from ui.events.handlers import overtaken, sentence, spoken
 from ui.state.cache import Cache, size_in_bytes
@@ -27,6 +27,7 @@ from ui.state.inputs import ENLARGE, RESTORE, Source, from_example, from_file, m
 from ui.state.model_catalogue import Catalogue
 from ui.state.network import BOTH, SWITCHED_OFF, TWIN
 from ui.state.options import How
+from ui.state.region import region_around
 from ui.state.session import Session, clamped_window, telling_window
 from ui.views import text
 

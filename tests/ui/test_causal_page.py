@@ -13,19 +13,16 @@ import gradio as gr
 import numpy as np
 import pytest
 import torch
-from helpers.catalogue import without_networks
+from helpers.catalogue import tiny_runtime
 from PIL import Image
 
-from hpinet import HPINet, HPINetConfig, Picture
-from hpinet.checkpoints.loading import save_checkpoint
+from hpinet import HPINetConfig, Picture
 from lam.cli.main import main as lam_main
 from ui.api import map_endpoints
 from ui.compute.opening import open_image
-from ui.compute.runtime import Runtime
 from ui.export import maps as export
 from ui.state import address
 from ui.state.inputs import ENLARGE, RESTORE, Source
-from ui.state.model_catalogue import Catalogue
 from ui.state.options import BICUBIC, CAUSE, EFFECT, asked
 from ui.state.session import Session
 from ui.tabs.network_maps import ManyNetworks
@@ -39,13 +36,8 @@ WAYS = (None, "twin", BICUBIC)
 
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("weights")
-    torch.manual_seed(0)
-    save_checkpoint(HPINet(TINY), folder / "Tiny-x4.safetensors")
-    save_checkpoint(HPINet(TINY.without_gpa()), folder / "Tiny-x4-no-gpa.safetensors")
-    with pytest.MonkeyPatch.context() as patch:
-        without_networks(patch, tmp_path_factory.mktemp("none"))
-        return Runtime(Catalogue(folder))
+    networks = {"Tiny-x4": TINY, "Tiny-x4-no-gpa": TINY.without_gpa()}
+    return tiny_runtime(tmp_path_factory, networks)
 
 
 @pytest.fixture(scope="module")

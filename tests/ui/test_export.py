@@ -15,36 +15,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers.catalogue import without_networks
+from helpers.catalogue import tiny_runtime
 from PIL import Image
 
-from hpinet import HPINet, HPINetConfig, Picture, UserError, read_picture
-from hpinet.checkpoints.loading import save_checkpoint
+from hpinet import HPINetConfig, Picture, UserError, read_picture
 from lam import Window
 from lam.cli.main import main as lam_main
-from ui.compute.attribution import region_around
-from ui.compute.runtime import Runtime
 from ui.export import maps as export
 from ui.export import matches, saving
 from ui.state.inputs import ENLARGE, RESTORE, Source, make_study
-from ui.state.model_catalogue import Catalogue
 from ui.state.network import SWITCHED_OFF, TWIN
 from ui.state.options import ELSEWHERE, EVERYWHERE, FORCED, Change, How, look_of
 from ui.state.record import MapsRecord, MatchesRecord
-from ui.views import maps
+from ui.state.region import region_around
+from ui.views import map_images
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
 
 
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("weights")
-    torch.manual_seed(0)
-    save_checkpoint(HPINet(TINY), folder / "Tiny-x4.safetensors")
-    save_checkpoint(HPINet(TINY.without_gpa()), folder / "Tiny-x4-no-gpa.safetensors")
-    with pytest.MonkeyPatch.context() as patch:
-        without_networks(patch, tmp_path_factory.mktemp("none"))
-        return Runtime(Catalogue(folder))
+    networks = {"Tiny-x4": TINY, "Tiny-x4-no-gpa": TINY.without_gpa()}
+    return tiny_runtime(tmp_path_factory, networks)
 
 
 def attributed(runtime, way, how, region="64", window=(180, 200, 12)):
@@ -105,7 +97,7 @@ def test_the_zip_holds_what_was_seen(runtime):
         f"{n}{e}" for n in export.names(record).values() for e in (".npz", ".png", "_path.png")
     }
     assert names >= {*expected, "lr.png", "sr.png", "window.png", "difference.png"}
-    drawn, _, _ = maps.draw_all(record)
+    drawn, _, _ = map_images.draw_all(record)
     np.testing.assert_array_equal(image, drawn[None])
     assert parameters["region"] == {"left": 14, "top": 6, "height": 64, "width": 64}
     assert parameters["with_gpa"]["diffusion_index"] == record.results[None].diffusion_index

@@ -11,20 +11,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
-from helpers.catalogue import without_networks
+from helpers.catalogue import tiny_runtime
 
-from hpinet import HPINet, HPINetConfig, UserError
-from hpinet.checkpoints.loading import save_checkpoint
+from hpinet import HPINetConfig, UserError
 from hpinet.imaging.files import zip_bytes
 from lam import Window
 from lam.cli.main import main as lam_main
 from ui.compute.network_maps import NetworkMaps
-from ui.compute.runtime import Runtime
 from ui.export import network_maps as export
 from ui.state.examples import EXAMPLES
 from ui.state.inputs import RESTORE, from_example, make_study
-from ui.state.model_catalogue import Catalogue
 from ui.state.options import How
 from ui.state.record import NetworksRecord
 
@@ -43,16 +39,13 @@ TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
 
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("weights")
-    torch.manual_seed(0)
-    save_checkpoint(HPINet(TINY), folder / "Tiny-x4.safetensors")
-    save_checkpoint(HPINet(TINY.without_gpa()), folder / "Tiny-x4-no-gpa.safetensors")
-    save_checkpoint(HPINet(TINY), folder / "Zweite-x4.safetensors")
-    save_checkpoint(HPINet(TINY.with_scale(2)), folder / "Other-x2.safetensors")
-    with pytest.MonkeyPatch.context() as patch:
-        without_networks(patch, tmp_path_factory.mktemp("none"))
-        (folder / "cubed.py").write_text(CUBED)
-        found = Runtime(Catalogue(folder, models=[f"{folder}/cubed.py:build"]))
+    code = tmp_path_factory.mktemp("code") / "cubed.py"
+    code.write_text(CUBED)
+    networks = {
+        "Tiny-x4": TINY, "Tiny-x4-no-gpa": TINY.without_gpa(),
+        "Zweite-x4": TINY, "Other-x2": TINY.with_scale(2),
+    }  # fmt: skip
+    found = tiny_runtime(tmp_path_factory, networks, models=[f"{code}:build"])
     yield found
     found.close()
 

@@ -13,7 +13,7 @@ import gradio as gr
 import numpy as np
 import pytest
 import torch
-from helpers.catalogue import without_networks
+from helpers.catalogue import tiny_runtime
 from PIL import Image
 
 from hpinet import HPINet, HPINetConfig, Picture
@@ -40,13 +40,8 @@ SETTINGS = (4, "auto", "twin", LAM, "live")
 
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("weights")
-    torch.manual_seed(0)
-    save_checkpoint(HPINet(TINY), folder / "Tiny-x4.safetensors")
-    save_checkpoint(HPINet(TINY.with_scale(2)), folder / "Tiny-x2.safetensors")
-    with pytest.MonkeyPatch.context() as patch:
-        without_networks(patch, tmp_path_factory.mktemp("none"))
-        return Runtime(Catalogue(folder))
+    networks = {"Tiny-x4": TINY, "Tiny-x2": TINY.with_scale(2)}
+    return tiny_runtime(tmp_path_factory, networks)
 
 
 @pytest.fixture(scope="module")

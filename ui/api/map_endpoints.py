@@ -18,7 +18,7 @@ from ui.state.record import MapsRecord
 from ui.state.session import Session
 from ui.tabs.network_maps import ManyNetworks
 from ui.tabs.receptive_field import STEPS, ReceptiveField
-from ui.views import causal, maps
+from ui.views import causal, map_images, maps
 
 from .registering import image, register
 
@@ -95,7 +95,7 @@ def _attribute(runtime: Runtime, session: gr.State, lam: ReceptiveField) -> None
 
 
 def _files(runtime: Runtime, record: MapsRecord, costs: str, status: str) -> tuple[Any, ...]:
-    drawn, limit, shares = maps.draw_all(record)
+    drawn, limit, shares = map_images.draw_all(record)
     first, second = (*record.without, None, None)[:2]
 
     def file(way: str | None) -> str | None:
@@ -111,7 +111,7 @@ def _files(runtime: Runtime, record: MapsRecord, costs: str, status: str) -> tup
         *(said(way) for way in (None, first or "", BICUBIC)),
         causal.scale_words(record, limit)
         if record.look.view == options.EFFECT
-        else maps.scale_words(record.look, limit, shares),
+        else map_images.scale_words(record.look, limit, shares),
         maps.numbers(record),
         costs,
         file(second or ""),

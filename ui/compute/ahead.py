@@ -12,8 +12,7 @@ from ui.state.examples import EXAMPLES
 from ui.state.inputs import RESTORE, from_example, make_study
 from ui.state.network import TWIN
 from ui.state.options import BICUBIC, STEPS, How
-
-from .attribution import region_around
+from ui.state.region import region_around
 
 if TYPE_CHECKING:
     from .runtime import Runtime

@@ -19,7 +19,8 @@ from ui.state.cache import Cache
 from ui.state.inputs import Study
 from ui.state.network import Network, NetworkInfo
 from ui.state.options import BICUBIC, LAM, How
-from ui.state.record import MapsRecord, Region, Result
+from ui.state.record import MapsRecord, Result
+from ui.state.region import Region, window_inside
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -28,48 +29,9 @@ Asked = tuple[Study, Network, str | None, Window, Region, How]
 """What a map is asked for by, as `Attribution.attributed` takes it."""
 Kind = TypeVar("Kind", bound=Result | CausalEffectResult)
 
-LAM_PIXELS = 160 * 160
-"""The most LR pixels that are attributed at once: memory and time both grow with them."""
-
-WHOLE_UP_TO = 96 * 96
-"""LR pixels that are attributed whole unless a crop is asked for."""
-
 _GRADIENT, _LOOK = 3, 2  # costs of a step and of looking at switched matches, in forward passes
 _SQUARE = 4  # side of Occlusion's squares in LR pixels
 _PROBE = 48  # LR pixels a side: a step on so small an image is quick and tells the speed
-
-
-def region_around(window: Window, choice: str, size: tuple[int, int], scale: int) -> Region:
-    """Which LR pixels to attribute: the whole image, or a square around the window.
-
-    Args:
-        window: In SR pixels of the whole image.
-        choice: ``"auto"``, ``"whole"`` or the side of a square in LR pixels.
-        size: Height and width of the LR image.
-        scale: SR pixels per LR pixel.
-
-    Returns:
-        (left, top, height, width) in LR pixels.
-
-    Raises:
-        ValueError: If the whole is too large, or the choice is none.
-    """
-    height, width = size
-    if choice == "auto":
-        choice = "whole" if height * width <= WHOLE_UP_TO else "64"
-    if choice == "whole":
-        if height * width > LAM_PIXELS:
-            raise UserError(
-                f"The whole image of {width}x{height} LR pixels is too large to be attributed "
-                f"(limit {LAM_PIXELS}): choose a crop around the window."
-            )
-        return 0, 0, height, width
-    if not choice.isdigit() or not 16 <= int(choice) <= 128:
-        raise UserError(f"The region is auto, whole, or 16 to 128 LR pixels, not {choice!r}.")
-    high, wide = min(int(choice), height), min(int(choice), width)
-    left = round((window.left + window.size / 2) / scale - wide / 2)
-    top = round((window.top + window.size / 2) / scale - high / 2)
-    return int(np.clip(left, 0, width - wide)), int(np.clip(top, 0, height - high)), high, wide
 
 
 def matches_rule(network: Network | NetworkInfo, way: str | None, how: How) -> str:
@@ -120,10 +82,8 @@ class Attribution:
         """
         how = how or How()
         model, options = explained(network, way), _options(network, way, how)
-        left, top, height, width = region
-        scale = network.scale
-        inner = Window(window.left - left * scale, window.top - top * scale, window.size)
-        crop = study.lr.rgb[..., top : top + height, left : left + width].contiguous()
+        height, width = region[2:]
+        inner, crop = window_inside(window, region, network.scale), study.part(region)
         key = key_of(study, network, way, window, region, how)
         new = not self.known(key)
 

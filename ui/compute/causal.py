@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from lam import CausalEffect, CausalEffectResult, Window
-from ui.state.inputs import Study
-from ui.state.network import Network
+from lam import CausalEffect, CausalEffectResult
 from ui.state.options import CAUSE, How
-from ui.state.record import Region
+from ui.state.region import Region, window_inside
 
-from .attribution import Attribution, explained, key_of, matches_rule
+from .attribution import Asked, Attribution, explained, key_of, matches_rule
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 BLOCK = 2
 """Side of a block in LR pixels: that of Hu et al. 2024."""
@@ -36,49 +38,30 @@ class CausalEffects:
     def __init__(self, attribution: Attribution) -> None:
         self._attribution = attribution
 
-    def measured(
-        self,
-        study: Study,
-        network: Network,
-        way: str | None,
-        window: Window,
-        region: Region,
-        how: How,
-    ) -> Iterator[CausalEffectResult]:
+    def measured(self, *asked: Unpack[Asked]) -> Iterator[CausalEffectResult]:
         """The effects beside a map, refined while one watches; at once where they are known.
 
         Every way gets the same interventions. Arguments as of `Attribution.attributed`, of which
-        only the rule for matches counts in ``how``.
+        only the rule for matches counts in its ``how``.
         """
-        left, top, height, width = region
-        scale = network.scale
-        inner = Window(window.left - left * scale, window.top - top * scale, window.size)
-        crop = study.lr.rgb[..., top : top + height, left : left + width].contiguous()
+        study, network, way, window, region, how = asked
         rule = matches_rule(network, way, how)
 
         def start() -> Iterator[CausalEffectResult]:
+            inner = window_inside(window, region, network.scale)
             return CausalEffect(explained(network, way)).effects_progressively(
-                crop, study.original(region, scale), inner, BLOCK, matches=rule, passes=PASSES
-            )
+                study.part(region), study.original(region, network.scale), inner, BLOCK,
+                matches=rule, passes=PASSES,
+            )  # fmt: skip
 
-        key = _key(study, network, way, window, region, how)
-        yield from self._attribution.followed(key, start)
+        yield from self._attribution.followed(_key(*asked), start)
 
-    def finished(
-        self,
-        study: Study,
-        network: Network,
-        way: str | None,
-        window: Window,
-        region: Region,
-        how: How,
-    ) -> bool:
+    def finished(self, *asked: Unpack[Asked]) -> bool:
         """Whether effects, as of `measured`, are there at once."""
-        return self._attribution.known(_key(study, network, way, window, region, how))
+        return self._attribution.known(_key(*asked))
 
 
-def _key(
-    study: Study, network: Network, way: str | None, window: Window, region: Region, how: How
-) -> tuple[object, ...]:
+def _key(*asked: Unpack[Asked]) -> tuple[object, ...]:
+    study, network, way, window, region, how = asked
     same = How(matches=matches_rule(network, way, how))  # whatever LAM's steps are
     return CAUSE, *key_of(study, network, way, window, region, same)

@@ -24,8 +24,9 @@ from ui.state.inputs import Pixels, Study
 from ui.state.network import Network
 from ui.state.options import Change, How
 from ui.state.record import Result
+from ui.state.region import region_around
 
-from .attribution import Attribution, region_around
+from .attribution import Attribution
 from .device import moved
 
 TRACE_PIXELS = 256 * 256

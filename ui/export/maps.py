@@ -20,7 +20,7 @@ from ui.state.options import AREAS, BICUBIC, IMPORTANCE, LAM, SIGNED, look_of
 from ui.state.record import MapsRecord, Result
 from ui.state.session import Session
 from ui.tabs.receptive_field_layout import ReceptiveFieldPage
-from ui.views import causal, maps
+from ui.views import causal, map_images, maps
 from ui.views.path import figure_pixels
 
 from . import saving
@@ -82,7 +82,7 @@ def archive(record: MapsRecord) -> bytes:
     if not done:
         raise UserError(_NOTHING)
     lr_name, lr_bytes = saving.lossless(record.crop)
-    window = maps.window_pixels(record)
+    window = map_images.window_pixels(record)
     files = saving.weights(record.network)
     files |= {lr_name: lr_bytes, "window.png": saving.png(window), "sr.png": saving.png(record.sr)}
     commands = {}
@@ -96,7 +96,7 @@ def archive(record: MapsRecord) -> bytes:
     hr = record.study.original(record.region, record.network.scale)
     if record.causal and hr is not None:
         files[_ORIGINAL] = saving.png(to_uint8(hr))
-    difference, _ = maps.draw_difference(record)
+    difference, _ = map_images.draw_difference(record)
     if difference is not None:
         files["difference.png"] = saving.png(difference)
     files["parameters.json"] = _parameters(record, lr_name, commands)
@@ -129,8 +129,7 @@ def effect_command(record: MapsRecord, way: str | None, lr_name: str, folder: st
 
 
 def _of_window(record: MapsRecord, way: str | None) -> list[str]:
-    window = record.inner_window
-    words = ["--window", *(str(v) for v in (window.left, window.top, window.size))]
+    words = saving.window_arguments(record.inner_window)
     return words + saving.model_arguments(record.network, way)
 
 
@@ -149,10 +148,10 @@ def _of_effects(
 def _of_map(record: MapsRecord, name: str, result: Result) -> dict[str, bytes]:
     arrays = {"attribution": result.attribution, "importance": result.importance}
     files = {f"{name}.npz": npz_bytes(arrays)}
-    limit = maps.shared_limit(record)
+    limit = map_images.shared_limit(record)
     for view, ending in ((IMPORTANCE, ""), (SIGNED, "_signed"), (AREAS, "_areas")):
         drawn = replace(record, look=replace(record.look, view=view))
-        files[f"{name}{ending}.png"] = saving.png(maps.draw(drawn, result, limit))
+        files[f"{name}{ending}.png"] = saving.png(map_images.draw(drawn, result, limit))
     if isinstance(result, LocalAttributionResult):
         files[f"{name}_path.png"] = saving.png(figure_pixels(result))
     return files

@@ -10,7 +10,7 @@ import gradio as gr
 from hpinet.checkpoints.fingerprints import network_digest
 from hpinet.errors import UserError
 from hpinet.imaging.files import file_name, zip_bytes
-from hpinet.imaging.images import from_uint8, to_uint8
+from hpinet.imaging.images import to_uint8
 from hpinet.networks.names import WITHOUT_GPA
 from lam.batch.comparison import ordered
 from lam.figures.comparison import comparison_files
@@ -65,17 +65,15 @@ def archive(work: NetworkMaps) -> dict[str, bytes]:
     ]
     found = ordered(answers)  # as the command does
     lr_name, lr_bytes = saving.lossless(record.crop)
-    words = ["python", "-m", "lam", "compare", lr_name, "--window"]
-    words += [str(v) for v in (window.left, window.top, window.size)]
+    words = ["python", "-m", "lam", "compare", lr_name, *saving.window_arguments(window)]
     for network, way in networks:
         off = WITHOUT_GPA if way == SWITCHED_OFF else ""
         words += ["--model", saving.model_name(network.info, way) + off]
     words += ["--steps", str(record.how.steps), "--matches", record.how.matches]
     files = {lr_name: lr_bytes}
-    if record.study.hr is not None:
-        left, top, height, width = (v * record.network.scale for v in record.region)
-        hr = record.study.hr[top : top + height, left : left + width]
-        files["hr.png"] = saving.lossless(from_uint8(hr))[1]
+    hr = record.study.original(record.region, record.network.scale)
+    if hr is not None:
+        files["hr.png"] = saving.png(to_uint8(hr))
         words += ["--hr", "hr.png"]
     if any(one.tried for one in found):
         words += ["--mend", str(MOST_STEPS)]

@@ -16,6 +16,7 @@ from torch import Tensor
 from hpinet.checkpoints.loading import BUNDLED
 from hpinet.errors import UserError
 from hpinet.imaging.images import from_uint8, png_bytes, to_uint8
+from lam import Window
 from ui.api.registering import register
 from ui.compute.runtime import Runtime
 from ui.events.handlers import HEAVY, spoken
@@ -79,6 +80,11 @@ HOW_TO_REPEAT = (
     "Run this in the folder of the ZIP's files, with HPINet Lens installed. A weights file that is "
     "not the project's own has to be put there."
 )
+
+
+def window_arguments(window: Window) -> list[str]:
+    """Which window a command is to explain."""
+    return ["--window", *(str(v) for v in (window.left, window.top, window.size))]
 
 
 def model_name(network: NetworkInfo, way: str | None) -> str:

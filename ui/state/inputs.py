@@ -78,6 +78,15 @@ class Study:
         """Height and width of the LR image."""
         return self.lr.size
 
+    def part(self, region: tuple[int, int, int, int]) -> Tensor:
+        """A part of the LR image, (1, 3, height, width) in [0, 1].
+
+        Args:
+            region: (left, top, height, width) in LR pixels.
+        """
+        left, top, height, width = region
+        return self.lr.rgb[..., top : top + height, left : left + width].contiguous()
+
     def original(self, region: tuple[int, int, int, int], scale: int) -> Tensor | None:
         """A part of the original, (1, 3, sh, sw) in [0, 1], where it is known.
 

@@ -18,9 +18,7 @@ from lam.batch.comparison import Compared
 from .inputs import Pixels, Source, Study
 from .network import NetworkInfo
 from .options import BICUBIC, Change, How, Look
-
-Region = tuple[int, int, int, int]
-"""(left, top, height, width) in LR pixels."""
+from .region import Region, window_inside
 
 Result = LocalAttributionResult | MethodResult
 
@@ -97,14 +95,12 @@ class Attributed:
     @property
     def inner_window(self) -> Window:
         """The window in SR pixels of the attributed region."""
-        left, top = (v * self.network.scale for v in self.region[:2])
-        return Window(self.window.left - left, self.window.top - top, self.window.size)
+        return window_inside(self.window, self.region, self.network.scale)
 
     @property
     def crop(self) -> Tensor:
         """The attributed LR pixels, (1, 3, h, w) in [0, 1]."""
-        left, top, height, width = self.region
-        return self.study.lr.rgb[..., top : top + height, left : left + width]
+        return self.study.part(self.region)
 
     @property
     def whole(self) -> bool:

@@ -9,7 +9,6 @@ from typing import Any
 import gradio as gr
 
 from hpinet.errors import UserError
-from ui.compute.attribution import LAM_PIXELS, region_around
 from ui.compute.opening import network_of
 from ui.compute.runtime import Runtime
 from ui.events.handlers import HEAVY, PRIVATE, spoken
@@ -17,6 +16,7 @@ from ui.events.queued import queued
 from ui.state.network import Network
 from ui.state.options import How
 from ui.state.record import MatchesRecord, Result
+from ui.state.region import LAM_PIXELS, region_around
 from ui.state.session import Session
 from ui.views import match_text
 from ui.views import text as words

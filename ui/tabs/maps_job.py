@@ -9,7 +9,6 @@ from typing import Any
 from hpinet.errors import UserError
 from lam import Window
 from lam.attribution.film import Frames
-from ui.compute.attribution import region_around
 from ui.compute.causal import passes
 from ui.compute.opening import current, network_of
 from ui.compute.runtime import Runtime
@@ -17,6 +16,7 @@ from ui.state import address, options
 from ui.state.network import TWIN, Network
 from ui.state.options import BICUBIC
 from ui.state.record import MapsRecord, MapsRequest, Opened
+from ui.state.region import region_around
 from ui.state.session import Session
 from ui.views import maps, text
 from ui.views.html import render, status_bar

@@ -10,7 +10,6 @@ import gradio as gr
 
 from hpinet.errors import UserError
 from lam import Window
-from ui.compute.attribution import region_around
 from ui.compute.opening import current, network_of
 from ui.compute.runtime import Runtime
 from ui.events.handlers import (
@@ -26,6 +25,7 @@ from ui.events.handlers import (
 from ui.events.queued import queued
 from ui.state import options
 from ui.state.network import BOTH, TWIN
+from ui.state.region import region_around
 from ui.state.session import Session, clamped_window
 from ui.viewer.component import said
 from ui.views import maps
@@ -85,7 +85,7 @@ class ReceptiveField:
 
         Args:
             session: The visitor.
-            region: As `ui.compute.attribution.region_around` takes it; where that is too large for
+            region: As `ui.state.region.region_around` takes it; where that is too large for
                 the image, it becomes automatic, and the status line says so.
             wanted: Left, top and size of the window in SR pixels.
             settings: Values of `ReceptiveFieldPage.settings`; by default those of the maps that

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -78,7 +78,7 @@ class SuperResolve:
     """
 
     def __init__(self, runtime: Runtime, session: gr.State) -> None:
-        self.page, self._runtime = SuperResolvePage(), runtime
+        self.page, self._runtime, self._session = SuperResolvePage(), runtime, session
         page = self.page
 
         @spoken
@@ -104,19 +104,35 @@ class SuperResolve:
                 raise
             yield {page.fetch: gr.update(visible=False), page.fetched: gr.update(visible=False)}
 
-        @spoken
-        def scored(session: Session) -> Iterator[dict[Any, Any]]:
-            for values in self.rest(session):
-                yield page.fill(values)
-
         asked = page.fetch.click(
             fetch, None, [page.fetch, page.fetched], **PRIVATE, concurrency_id="lpips"
         )
-        asked.success(scored, session, page.named("viewer", "scores", "verdict"), **PRIVATE)
+        self.score(asked.success, PRIVATE)
         quick = {**PRIVATE, "concurrency_id": "closer"}
         page.viewer.input(computed, session, page.viewer, **quick)
         made = page.viewer.download(saved, session, page.file, **quick)
         press_when_made(made, page.file)
+
+    def score(self, then: Callable[..., Any], settings: dict[str, Any]) -> Any:
+        """Have all contenders scored after something else.
+
+        Args:
+            then: What connects a handler, such as an event's ``success``.
+            settings: How the handler runs, as ``then`` takes it.
+
+        Returns:
+            The event.
+        """
+        page = self.page
+
+        @spoken
+        def scored(session: Session) -> Iterator[dict[Any, Any]]:
+            for values in self.rest(session):
+                yield page.fill(values)
+            # Gradio sends the last values again at the end, when another image may be there.
+            yield {page.scores: gr.skip()}
+
+        return then(scored, self._session, page.named("viewer", "scores", "verdict"), **settings)
 
     def _named(self, record: ComparisonRecord, event: gr.EventData) -> Contender:
         kind = str(said(event).get("contender"))
@@ -142,23 +158,39 @@ class SuperResolve:
 
     def rest(self, session: Session) -> Iterator[dict[str, Any]]:
         """Values by names, contender by contender, the slow LPIPS last."""
-        runtime, record = self._runtime, shown(session)
-        study, scale = record.study, record.network.scale
+        record = shown(session)
+        for values in self._measured(session, record):
+            if session.comparison is not record:
+                return
+            if values:
+                yield values
+
+    def _measured(self, session: Session, record: ComparisonRecord) -> Iterator[dict[str, Any]]:
+        """Values as of `rest` after each contender; empty where they are shown already."""
+        runtime, study = self._runtime, record.study
         compared = standing(runtime.contenders.among(record))
         results: dict[str, Scores] = {}
+
+        def late(perceptual: bool, ended: bool) -> dict[str, Any]:
+            # Whole values every time: a tab that was not opened yet keeps only the latest.
+            rows = [(c, results.get(c.kind)) for c in compared]
+            reason = runtime.scorer.lpips_reason(study) if perceptual else ""
+            said = verdicts.contenders(rows, study) + (self._worth(record) if ended else "")
+            return {
+                "scores": table(rows, study, reason),
+                "verdict": said,
+                "viewer": comparison.scene(runtime, record, _window(session), session.owner),
+            }
+
         for perceptual in (False, True):
             for contender in compared:
-                found = runtime.scorer.measure(contender, study, scale, perceptual)
-                results[contender.kind] = found
-                if session.comparison is not record:
-                    return
-                if not perceptual and contender.kind in _FIRST:
-                    continue  # shown already
-                yield self._late(session, record, compared, results, perceptual, perceptual)
+                results[contender.kind] = runtime.scorer.measure(
+                    contender, study, record.network.scale, perceptual
+                )
+                first = not perceptual and contender.kind in _FIRST
+                yield {} if first else late(perceptual, perceptual)
             if not perceptual:
-                if session.comparison is not record:
-                    return
-                yield self._late(session, record, compared, results, perceptual, True)
+                yield late(False, True)
                 if study.hr is None:
                     return
 
@@ -177,25 +209,6 @@ class SuperResolve:
             if b is not None
         ]
         return verdicts.worth(network, float(change), hubs)
-
-    def _late(
-        self,
-        session: Session,
-        record: ComparisonRecord,
-        compared: list[Contender],
-        results: dict[str, Scores],
-        perceptual: bool,
-        ended: bool = False,
-    ) -> dict[str, Any]:
-        """Whole values every time: a tab that was not opened yet keeps only the latest."""
-        runtime, study = self._runtime, record.study
-        reason = runtime.scorer.lpips_reason(study) if perceptual else ""
-        rows = [(c, results.get(c.kind)) for c in compared]
-        return {
-            "scores": table(rows, study, reason),
-            "verdict": verdicts.contenders(rows, study) + (self._worth(record) if ended else ""),
-            "viewer": comparison.scene(runtime, record, _window(session), session.owner),
-        }
 
     def moved(self, session: Session) -> dict[str, Any]:
         """Values that show the window where it is now; none before there is an image."""
