@@ -77,7 +77,7 @@ def _serve(options: argparse.Namespace, auth: list[tuple[str, str]], space: bool
     from hpinet.cli.options import usable_device
     from ui.compute.runtime import Runtime
     from ui.layout import build, warm_up
-    from ui.state.model_catalogue import Catalogue
+    from ui.networks.model_catalogue import Catalogue
 
     device = usable_device(options.device)
     runtime = Runtime(

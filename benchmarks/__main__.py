@@ -7,17 +7,19 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-SCRIPTS = {
-    "forward": "a pass beside the paper's formulas written out plainly",
-    "training": "a training step beside the paper's formulas written out plainly",
-    "attribution": "maps beside the LAM authors' procedure: accuracy, time, attention, memory",
-    "cause": "causal effect maps beside the published procedure: passes, agreement, first map",
-    "completeness": "how far maps account for the detector's change, on a folder of originals",
-    "windows": "how much diffusion indices differ between neighbouring windows of the examples",
-    "exploration": "exploring all matches, and changing them in each block, in passes",
-    "checkouts": "other commits: a pass, a training step or a step of a map in each checkout",
+_MODULES = {
+    "speed.forward": "a pass beside the paper's formulas written out plainly",
+    "speed.training": "a training step beside the paper's formulas written out plainly",
+    "maps.attribution": "maps beside the LAM authors' procedure: accuracy, time, attention, memory",
+    "causal.cause": "causal effect maps beside the published procedure: passes, agreement, time",
+    "maps.completeness": "how far maps account for the detector's change, on a folder of originals",
+    "maps.windows": "how much diffusion indices of neighbouring windows differ, on the examples",
+    "speed.exploration": "exploring all matches, and changing them in each block, in passes",
+    "speed.checkouts": "other commits: a pass, a training step or a step of a map in each checkout",
 }
-"""The benchmarks, each a module of this folder with `add_arguments` and `measure`."""
+
+SCRIPTS = {module.partition(".")[2]: (module, told) for module, told in _MODULES.items()}
+"""By name: the module, with `add_arguments` and `measure`, and what it measures."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,11 +37,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         _parser().parse_args(arguments)  # leaves: there is nothing else that it understands
     from benchmarks.runner import run_script
 
-    return run_script(str(name), SCRIPTS[str(name)], import_module(f"benchmarks.{name}"), arguments)
+    module, told = SCRIPTS[str(name)]
+    return run_script(str(name), told, import_module(f"benchmarks.{module}"), arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
-    listed = "\n".join(f"  {name:14}{told}" for name, told in SCRIPTS.items())
+    listed = "\n".join(f"  {name:14}{told}" for name, (_, told) in SCRIPTS.items())
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=f"What a change gains or costs. Each has its own --help:\n\n{listed}",

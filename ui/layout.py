@@ -18,15 +18,16 @@ from ui.state.inputs import RESTORE, from_example
 from ui.state.session import Session
 from ui.tabs import about
 from ui.tabs.components import html
-from ui.tabs.matches import MatchedPatches
-from ui.tabs.network_maps import ManyNetworks
-from ui.tabs.receptive_field import ReceptiveField
 from ui.tabs.released import choices
 from ui.tabs.super_resolve import SuperResolve, of_opened
 from ui.tabs.your_model import YourModelPage
 from ui.viewer.component import REMEMBER_TAB, address_bar
 from ui.viewer.store import STORE
 from ui.views.html import render
+
+from .tabs.maps.network_maps import ManyNetworks
+from .tabs.maps.receptive_field import ReceptiveField
+from .tabs.matching.matches import MatchedPatches
 
 
 def build(runtime: Runtime) -> gr.Blocks:

@@ -19,10 +19,6 @@ from ui.state import address
 from ui.state.examples import EXAMPLES
 from ui.state.inputs import MIDDLE, Source, from_example, from_file
 from ui.state.session import Session, clamped_window
-from ui.tabs import receptive_field
-from ui.tabs.matches import MatchedPatches
-from ui.tabs.network_maps import ManyNetworks
-from ui.tabs.receptive_field import ReceptiveField
 from ui.tabs.super_resolve import SuperResolve
 from ui.tabs.your_model import YourModelPage
 from ui.viewer.component import said
@@ -31,6 +27,11 @@ from ui.views.html import prompt, render
 from ui.visitors.current import current_owner
 from ui.window_events import address_says
 from ui.window_events import connect as connect_window
+
+from .tabs.maps import receptive_field
+from .tabs.maps.network_maps import ManyNetworks
+from .tabs.maps.receptive_field import ReceptiveField
+from .tabs.matching.matches import MatchedPatches
 
 _NONE = -1  # no example is chosen; gradio's gallery keeps the old one when it is told None
 _OPENING = "Opening what was chosen…"

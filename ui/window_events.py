@@ -9,10 +9,11 @@ import gradio as gr
 from ui.events.handlers import NOW, PRIVATE, clock, overtaken, spoken
 from ui.state import address
 from ui.state.session import Session
-from ui.tabs.network_maps import ManyNetworks
-from ui.tabs.receptive_field import ReceptiveField
 from ui.tabs.super_resolve import SuperResolve
 from ui.viewer.component import said
+
+from .tabs.maps.network_maps import ManyNetworks
+from .tabs.maps.receptive_field import ReceptiveField
 
 
 def address_says(bar: gr.HTML, session: Session, turn: Any = None) -> dict[Any, Any]:

@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 
 from benchmarks.__main__ import main
-from benchmarks.attribution import photograph
-from benchmarks.lam_demo import DemoProcedure, accuracy, distance, map_alone
-from benchmarks.map_cost import attention_cost, memory_cost, time_rows, timeline
+from benchmarks.maps.attribution import photograph
+from benchmarks.maps.lam_demo import DemoProcedure, accuracy, distance, map_alone
+from benchmarks.maps.map_cost import attention_cost, memory_cost, time_rows, timeline
 from benchmarks.runner import as_text
 from hpinet import HPINet, HPINetConfig
 from hpinet.imaging.images import from_uint8

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from benchmarks.__main__ import SCRIPTS, main
-from benchmarks.cause import agreement
-from benchmarks.checkout_worker import prepared
-from benchmarks.exploration import exploration_cost
+from benchmarks.causal.cause import agreement
 from benchmarks.runner import add_memory, as_text, compare
+from benchmarks.speed.checkout_worker import prepared
+from benchmarks.speed.exploration import exploration_cost
 from hpinet import HPINet, HPINetConfig
 from hpinet.benchmark.rounds import Timing, in_turns, spread, timed
 from hpinet.checkpoints.loading import save_checkpoint

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from benchmarks.windows import neighbours, spread
+from benchmarks.maps.windows import neighbours, spread
 from ui.state.examples import EXAMPLES, SIDE
 
 

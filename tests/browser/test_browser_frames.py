@@ -16,7 +16,7 @@ from helpers.browser import control, hover_at, no_requests, quiet, says, shown, 
 
 from hpinet import HPINetConfig, Matches, Picture, own_matches
 from ui.state.inputs import ENLARGE, Source, make_study
-from ui.views import matches as views
+from ui.views.matching import matches as views
 
 pytestmark = pytest.mark.browser
 

@@ -48,7 +48,7 @@ def url(runtime):
     from ui.layout import build
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ui.tabs.receptive_field.STEPS", 8)  # what a page computes on load
+        patch.setattr("ui.tabs.maps.receptive_field.STEPS", 8)  # what a page computes on load
         demo = build(runtime).queue()
         _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
         yield address

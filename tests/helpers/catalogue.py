@@ -16,8 +16,8 @@ def without_networks(patch, folder) -> None:
         patch: A `pytest.MonkeyPatch`.
         folder: Stands in for the folder of bundled weights.
     """
-    patch.setattr("ui.state.model_catalogue.BUNDLED", folder)
-    patch.setattr("ui.state.model_catalogue.released_checkpoint", lambda name: None)
+    patch.setattr("ui.networks.model_catalogue.BUNDLED", folder)
+    patch.setattr("ui.networks.model_catalogue.released_checkpoint", lambda name: None)
 
 
 def tiny_runtime(tmp_path_factory, networks, models=()):
@@ -30,7 +30,7 @@ def tiny_runtime(tmp_path_factory, networks, models=()):
     """
     # Not above: all tests import this, few need gradio.
     from ui.compute.runtime import Runtime
-    from ui.state.model_catalogue import Catalogue
+    from ui.networks.model_catalogue import Catalogue
 
     folder = tmp_path_factory.mktemp("weights")
     torch.manual_seed(0)

@@ -14,8 +14,8 @@ from ui.compute.job_queue import JobQueue
 from ui.events.handlers import spoken
 from ui.events.queued import queued
 from ui.server.options import app_options
-from ui.state.file_store import FileStore
 from ui.state.session import Session
+from ui.storage.file_store import FileStore
 
 
 class SmallPage:

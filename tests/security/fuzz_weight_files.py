@@ -36,7 +36,7 @@ from hpinet import HPINet, HPINetConfig
 from hpinet.checkpoints.loading import save_checkpoint
 from hpinet.networks.names import open_model
 from hpinet.networks.sandbox import limit_process, probe
-from ui.state.uploaded_models import check_file
+from ui.networks.uploaded_models import check_file
 
 SECONDS = 20.0
 MEMORY = 2 * 2**30

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from ui.networks.network import NetworkInfo
 from ui.state import address
 from ui.state.examples import EXAMPLES
 from ui.state.inputs import ENLARGE, RESTORE, from_example, make_study
-from ui.state.network import NetworkInfo
 from ui.state.record import Opened
 
 LABELS = ["S", "M"]

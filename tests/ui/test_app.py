@@ -17,18 +17,18 @@ from PIL import Image
 from hpinet import HPINet, HPINetConfig, Picture, PictureError, UserError
 from hpinet.checkpoints.loading import save_checkpoint
 from lam import LocalAttribution, Window
-from ui.compute.attribution import Attribution
+from ui.compute.maps.attribution import Attribution
 from ui.compute.super_resolution import Restored, SuperResolution
 from ui.events.handlers import overtaken, sentence, spoken
-from ui.state.cache import Cache, size_in_bytes
+from ui.networks.model_catalogue import Catalogue
+from ui.networks.network import BOTH, SWITCHED_OFF, TWIN
 from ui.state.examples import EXAMPLES, draw_facade
-from ui.state.file_store import FileStore, ImageStore
 from ui.state.inputs import ENLARGE, RESTORE, Source, from_example, from_file, make_study
-from ui.state.model_catalogue import Catalogue
-from ui.state.network import BOTH, SWITCHED_OFF, TWIN
 from ui.state.options import How
 from ui.state.region import region_around
 from ui.state.session import Session, clamped_window, telling_window
+from ui.storage.cache import Cache, size_in_bytes
+from ui.storage.file_store import FileStore, ImageStore
 from ui.views import text
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))

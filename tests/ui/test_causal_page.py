@@ -25,10 +25,10 @@ from ui.state import address
 from ui.state.inputs import ENLARGE, RESTORE, Source
 from ui.state.options import BICUBIC, CAUSE, EFFECT, asked
 from ui.state.session import Session
-from ui.tabs.network_maps import ManyNetworks
-from ui.tabs.receptive_field import ReceptiveField
+from ui.tabs.maps.network_maps import ManyNetworks
+from ui.tabs.maps.receptive_field import ReceptiveField
 from ui.viewer.store import STORE
-from ui.views import causal
+from ui.views.attribution import causal
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(6, 8))
 WAYS = (None, "twin", BICUBIC)

@@ -23,12 +23,12 @@ from lam import Window
 from lam.cli.main import main as lam_main
 from ui.export import maps as export
 from ui.export import matches, saving
+from ui.networks.network import SWITCHED_OFF, TWIN
 from ui.state.inputs import ENLARGE, RESTORE, Source, make_study
-from ui.state.network import SWITCHED_OFF, TWIN
 from ui.state.options import ELSEWHERE, EVERYWHERE, FORCED, Change, How, look_of
 from ui.state.record import MapsRecord, MatchesRecord
 from ui.state.region import region_around
-from ui.views import map_images
+from ui.views.attribution import map_images
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
 

@@ -13,14 +13,14 @@ from hpinet import HPINet, HPINetConfig, Picture
 from hpinet.analysis.interventions import Intervention
 from hpinet.analysis.interventions import intervene as library_intervene
 from lam import Window
-from ui.compute.attribution import Attribution
 from ui.compute.interventions import MatchChanges
+from ui.compute.maps.attribution import Attribution
 from ui.compute.opening import open_image
 from ui.compute.runtime import Runtime
+from ui.networks.model_catalogue import Catalogue
+from ui.networks.network import Network
 from ui.state.examples import EXAMPLES
 from ui.state.inputs import ENLARGE, RESTORE, Source, from_example, make_study
-from ui.state.model_catalogue import Catalogue
-from ui.state.network import Network
 from ui.state.options import (
     AREAS,
     BLOCK,
@@ -38,11 +38,11 @@ from ui.state.options import (
 )
 from ui.state.record import MapsRecord, MatchesRecord, Opened
 from ui.state.session import Session
-from ui.tabs import diffusion_change, matches
+from ui.tabs.matching import diffusion_change, matches
 from ui.viewer.store import STORE
-from ui.views import match_panes
-from ui.views import matches as views
-from ui.views.path import path
+from ui.views.attribution.path import path
+from ui.views.matching import match_panes
+from ui.views.matching import matches as views
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
 

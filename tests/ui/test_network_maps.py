@@ -17,7 +17,7 @@ from hpinet import HPINetConfig, UserError
 from hpinet.imaging.files import zip_bytes
 from lam import Window
 from lam.cli.main import main as lam_main
-from ui.compute.network_maps import NetworkMaps
+from ui.compute.maps.network_maps import NetworkMaps
 from ui.export import network_maps as export
 from ui.state.examples import EXAMPLES
 from ui.state.inputs import RESTORE, from_example, make_study

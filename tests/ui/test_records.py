@@ -24,13 +24,13 @@ from ui.compute.runtime import Runtime
 from ui.export import maps as export
 from ui.export import matches as export_matches
 from ui.layout import build
+from ui.networks.model_catalogue import Catalogue
 from ui.state.examples import EXAMPLES
 from ui.state.inputs import ENLARGE, RESTORE, Source, from_example
-from ui.state.model_catalogue import Catalogue
 from ui.state.options import LAM, Change
 from ui.state.session import Session
-from ui.tabs.matches import changed, record_at
-from ui.tabs.receptive_field import ReceptiveField
+from ui.tabs.maps.receptive_field import ReceptiveField
+from ui.tabs.matching.matches import changed, record_at
 from ui.tabs.super_resolve import SuperResolve
 from ui.viewer.store import STORE, Owner
 

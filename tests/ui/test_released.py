@@ -12,8 +12,8 @@ from hpinet import HPINet, HPINetConfig, Picture
 from hpinet.checkpoints.file_plan import WeightsError
 from hpinet.checkpoints.loading import save_checkpoint
 from ui.compute.runtime import Runtime
+from ui.networks.model_catalogue import Catalogue
 from ui.state.inputs import RESTORE, Study
-from ui.state.model_catalogue import Catalogue
 from ui.state.session import Session
 from ui.tabs import released
 from ui.tabs.super_resolve import SuperResolve

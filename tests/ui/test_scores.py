@@ -17,8 +17,8 @@ from lam import Window
 from ui.compute.contenders import BICUBIC, KINDS, NETWORK, NO_GPA, Contender, find
 from ui.compute.runtime import Runtime
 from ui.compute.scores import Scorer, Scores
+from ui.networks.model_catalogue import Catalogue
 from ui.state.inputs import ENLARGE, RESTORE, Source, make_study
-from ui.state.model_catalogue import Catalogue
 from ui.state.record import ComparisonRecord
 from ui.state.session import Session
 from ui.viewer.store import STORE

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from hpinet import HPINet, HPINetConfig
 from hpinet.checkpoints.loading import save_checkpoint
 from hpinet.networks.sandbox import try_here
-from ui.state.uploaded_models import UploadedModels
+from ui.networks.uploaded_models import UploadedModels
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
 
@@ -123,7 +123,7 @@ def test_whatever_else_is_wrong_is_a_sentence(own, tmp_path, monkeypatch):
         with pytest.raises(ValueError, match=sentence) as caught:
             own.add(tmp_path / name)
         assert str(tmp_path) not in str(caught.value)
-    monkeypatch.setattr("ui.state.uploaded_models.LIMIT_MB", 0)
+    monkeypatch.setattr("ui.networks.uploaded_models.LIMIT_MB", 0)
     with pytest.raises(ValueError, match="the limit is 0 MB"):
         own.add(tmp_path / "nan.safetensors")
 

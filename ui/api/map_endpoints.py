@@ -11,14 +11,14 @@ import gradio as gr
 from hpinet.errors import UserError
 from ui.compute.runtime import Runtime
 from ui.events.handlers import HEAVY, spoken
+from ui.networks.network import TWIN
 from ui.state import options
-from ui.state.network import TWIN
 from ui.state.options import BICUBIC, Look
 from ui.state.record import MapsRecord
 from ui.state.session import Session
-from ui.tabs.network_maps import ManyNetworks
-from ui.tabs.receptive_field import STEPS, ReceptiveField
-from ui.views import causal, map_images, maps
+from ui.tabs.maps.network_maps import ManyNetworks
+from ui.tabs.maps.receptive_field import STEPS, ReceptiveField
+from ui.views.attribution import causal, map_images, maps
 
 from .registering import image, register
 

@@ -12,14 +12,14 @@ from ui.compute.interventions import statistics_of
 from ui.compute.opening import network_of
 from ui.compute.runtime import Runtime
 from ui.events.handlers import spoken
+from ui.networks.network import Network
 from ui.state import options as choices
-from ui.state.network import Network
 from ui.state.options import BLOCK, CHANGE, FORCED, HERE, PAIRS, REACH, Change
 from ui.state.record import MatchesRecord
 from ui.state.session import Session
-from ui.tabs.matches import changed, record_at, with_pair
-from ui.views import match_panes
-from ui.views import matches as views
+from ui.tabs.matching.matches import changed, record_at, with_pair
+from ui.views.matching import match_panes
+from ui.views.matching import matches as views
 
 from .registering import image, register
 

@@ -6,9 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from hpinet.errors import UserError
+from ui.networks.model_catalogue import Catalogue
+from ui.networks.network import SWITCHED_OFF, TWIN, Network
 from ui.state.inputs import Pixels, Study
-from ui.state.model_catalogue import Catalogue
-from ui.state.network import SWITCHED_OFF, TWIN, Network
 from ui.state.record import ComparisonRecord
 
 from .super_resolution import Restored, SuperResolution

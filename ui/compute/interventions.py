@@ -19,15 +19,15 @@ from hpinet.imaging.images import from_uint8, to_uint8
 from hpinet.modeling.hpinet import Trace
 from lam import LocalAttribution, Window
 from lam.match_analysis.diffusion_change import changed_network
-from ui.state.cache import Cache
+from ui.networks.network import Network
 from ui.state.inputs import Pixels, Study
-from ui.state.network import Network
 from ui.state.options import Change, How
 from ui.state.record import Result
 from ui.state.region import region_around
+from ui.storage.cache import Cache
 
-from .attribution import Attribution
 from .device import moved
+from .maps.attribution import Attribution
 
 TRACE_PIXELS = 256 * 256
 """The most LR pixels of an image whose features in every block are kept, to change matches."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ui.networks.network import Network
 from ui.state.inputs import Source, make_study
-from ui.state.network import Network
 from ui.state.record import ComparisonRecord, Opened, Subject
 from ui.state.session import Session, telling_window
 

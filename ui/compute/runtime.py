@@ -6,16 +6,16 @@ import threading
 
 import gradio as gr
 
-from ui.state.file_store import FileStore, ImageStore
-from ui.state.model_catalogue import Catalogue
+from ui.networks.model_catalogue import Catalogue
+from ui.storage.file_store import FileStore, ImageStore
 
-from .ahead import Ahead
-from .attribution import Attribution
-from .causal import CausalEffects
 from .contenders import Contenders
 from .interventions import MatchChanges
 from .job_queue import JobQueue
-from .path import PathStations
+from .maps.ahead import Ahead
+from .maps.attribution import Attribution
+from .maps.causal import CausalEffects
+from .maps.path import PathStations
 from .scores import Scorer
 from .super_resolution import SuperResolution
 

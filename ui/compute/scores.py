@@ -12,8 +12,8 @@ from hpinet.errors import UserError
 from hpinet.metrics.backbone import BACKBONE_VARIABLE, fetch_backbone, find_backbone
 from hpinet.metrics.lpips import LPIPS_MIN_SIZE, Lpips
 from hpinet.metrics.psnr_ssim import psnr_y, ssim_y
-from ui.state.cache import Cache
 from ui.state.inputs import Pixels, Study
+from ui.storage.cache import Cache
 
 from .contenders import Contender, Contenders
 

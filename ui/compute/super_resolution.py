@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from hpinet import Picture, bicubic, upscale
 from hpinet.imaging.images import to_uint8
-from ui.state.cache import Cache
+from ui.networks.network import Network
 from ui.state.inputs import Pixels, Study
-from ui.state.network import Network
+from ui.storage.cache import Cache
 
 KEPT_BYTES = 512 * 2**20
 """By bytes: the largest image takes 60 MB, and the page lives in 16 GB beside the work."""

@@ -13,15 +13,15 @@ from hpinet.imaging.files import npz_bytes, zip_bytes
 from hpinet.imaging.images import to_uint8
 from lam import CausalEffectResult, LocalAttributionResult
 from lam.figures.effects import effect_files
-from ui.compute.attribution import matches_rule
-from ui.compute.causal import PASSES
+from ui.compute.maps.attribution import matches_rule
+from ui.compute.maps.causal import PASSES
 from ui.compute.runtime import Runtime
 from ui.state.options import AREAS, BICUBIC, IMPORTANCE, LAM, SIGNED, look_of
 from ui.state.record import MapsRecord, Result
 from ui.state.session import Session
-from ui.tabs.receptive_field_layout import ReceptiveFieldPage
-from ui.views import causal, map_images, maps
-from ui.views.path import figure_pixels
+from ui.tabs.maps.receptive_field_layout import ReceptiveFieldPage
+from ui.views.attribution import causal, map_images, maps
+from ui.views.attribution.path import figure_pixels
 
 from . import saving
 
@@ -108,7 +108,7 @@ def command(record: MapsRecord, way: str | None, lr_name: str, folder: str) -> l
 
     Args:
         record: The maps.
-        way: As in `ui.compute.attribution.Attribution.attributed`.
+        way: As in `ui.compute.maps.attribution.Attribution.attributed`.
         lr_name: The file of low-resolution pixels.
         folder: Where the command is to write.
     """

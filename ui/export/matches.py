@@ -16,14 +16,14 @@ from hpinet.imaging.images import from_uint8
 from ui.compute.interventions import RUNNERS_UP, Outcome
 from ui.compute.opening import network_of
 from ui.compute.runtime import Runtime
+from ui.networks.network import Network
 from ui.state.inputs import Study
-from ui.state.network import Network
 from ui.state.options import FORCED, Change
 from ui.state.record import MatchesRecord
 from ui.state.session import Session
-from ui.tabs.matches import record_at
-from ui.tabs.matches_layout import MatchesPage
-from ui.views.match_panes import effect_facts, effect_pixels
+from ui.tabs.matching.matches import record_at
+from ui.tabs.matching.matches_layout import MatchesPage
+from ui.views.matching.match_panes import effect_facts, effect_pixels
 
 from . import saving
 

@@ -14,13 +14,13 @@ from hpinet.imaging.images import to_uint8
 from hpinet.networks.names import WITHOUT_GPA
 from lam.batch.comparison import ordered
 from lam.figures.comparison import comparison_files
-from ui.compute.attribution import explained
-from ui.compute.network_maps import NetworkMaps
+from ui.compute.maps.attribution import explained
+from ui.compute.maps.network_maps import NetworkMaps
 from ui.compute.runtime import Runtime
-from ui.state.network import SWITCHED_OFF
+from ui.networks.network import SWITCHED_OFF
 from ui.state.options import MOST_STEPS
 from ui.state.session import Session
-from ui.tabs.network_maps import NetworkMapsPage
+from ui.tabs.maps.network_maps import NetworkMapsPage
 
 from . import saving
 

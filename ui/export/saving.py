@@ -20,8 +20,8 @@ from lam import Window
 from ui.api.registering import register
 from ui.compute.runtime import Runtime
 from ui.events.handlers import HEAVY, spoken
+from ui.networks.network import SWITCHED_OFF, TWIN, NetworkInfo
 from ui.state.inputs import Pixels
-from ui.state.network import SWITCHED_OFF, TWIN, NetworkInfo
 from ui.state.options import BICUBIC
 from ui.state.record import MapsRecord, MatchesRecord, NetworksRecord
 from ui.state.session import Session

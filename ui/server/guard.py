@@ -4,7 +4,7 @@ Gradio itself asks for a login in most places and knows nothing of belongings: a
 a file's path is enough for it. This middleware lets nothing through without a login where one is
 required, and nothing that names another's session, job, upload or result. Uploads get addresses
 that nobody can guess. Files that gradio copies into its own cache are served to nobody: what is
-made for a visitor is written to a `ui.state.file_store.FileStore`.
+made for a visitor is written to a `ui.storage.file_store.FileStore`.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from ui.state.cache import size_in_bytes
+from ui.storage.cache import size_in_bytes
 from ui.visitors.registry import GRACE, VISITORS, Visitors
 
 from . import gradio_app, memory

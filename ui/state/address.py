@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ui.networks.network import BOTH, SWITCHED_OFF, TWIN
+
 from .examples import EXAMPLES, Example
 from .inputs import LIMITS, RESTORE
-from .network import BOTH, SWITCHED_OFF, TWIN
 from .options import CAUSE, LAM, STEPS, STEPS_OFFERED, methods
 from .record import MapsRequest, Opened
 

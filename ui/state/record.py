@@ -14,9 +14,9 @@ from torch import Tensor
 from hpinet import Matches
 from lam import CausalEffectResult, LocalAttributionResult, MethodResult, Window
 from lam.batch.comparison import Compared
+from ui.networks.network import NetworkInfo
 
 from .inputs import Pixels, Source, Study
-from .network import NetworkInfo
 from .options import BICUBIC, Change, How, Look
 from .region import Region, window_inside
 

@@ -10,7 +10,7 @@ import gradio as gr
 from hpinet.checkpoints.download import RELEASED
 from ui.compute.runtime import Runtime
 from ui.events.handlers import PRIVATE, spoken
-from ui.state.model_catalogue import Catalogue
+from ui.networks.model_catalogue import Catalogue
 from ui.state.session import Session
 
 from .components import Page

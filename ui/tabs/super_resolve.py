@@ -19,7 +19,7 @@ from ui.compute.contenders import BICUBIC, KINDS, NETWORK, ORIGINAL, Contender, 
 from ui.compute.runtime import Runtime
 from ui.compute.scores import Scores
 from ui.events.handlers import PRIVATE, spoken
-from ui.state.network import SWITCHED_OFF
+from ui.networks.network import SWITCHED_OFF
 from ui.state.record import ComparisonRecord
 from ui.state.session import Session
 from ui.viewer.component import said, viewer

@@ -10,9 +10,9 @@ import gradio as gr
 from hpinet.errors import UserError
 from ui.compute.runtime import Runtime
 from ui.events.handlers import PRIVATE, spoken
-from ui.state.model_catalogue import Catalogue
+from ui.networks.model_catalogue import Catalogue
+from ui.networks.uploaded_models import LIMIT_MB, LIMIT_PARAMETERS, SUFFIXES
 from ui.state.session import Session
-from ui.state.uploaded_models import LIMIT_MB, LIMIT_PARAMETERS, SUFFIXES
 from ui.views import text
 from ui.views.html import render
 

@@ -13,9 +13,9 @@ from lam.figures.heatmaps import colour_limit, draw_window, enlarge, heatmap, he
 from lam.figures.matches import draw_matches
 from lam.metrics.patch_shares import patch_at
 from ui.compute.runtime import Runtime
+from ui.networks.network import Network
 from ui.state.examples import EXAMPLES
 from ui.state.inputs import RESTORE, Pixels, Study, from_example, make_study
-from ui.state.network import Network
 from ui.state.options import How
 
 from . import text

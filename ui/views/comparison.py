@@ -17,9 +17,9 @@ from lam.figures.heatmaps import colour_limit
 from ui.compute.contenders import BICUBIC, NETWORK, Contender
 from ui.compute.runtime import Runtime
 from ui.compute.scores import large_enough
-from ui.state.file_store import ImageStore
 from ui.state.inputs import Pixels
 from ui.state.record import ComparisonRecord, Subject
+from ui.storage.file_store import ImageStore
 from ui.viewer.store import STORE, Owner
 
 WINDOW, ERRORS, WINDOW_ERRORS = "window", "errors", "window errors"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from ui.compute.contenders import BICUBIC, NETWORK, NO_GPA, Contender
 from ui.compute.scores import Scores
+from ui.networks.network import Network
 from ui.state.inputs import Study
-from ui.state.network import Network
 
 from .html import paragraphs
 

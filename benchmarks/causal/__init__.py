@@ -1,0 +1,1 @@
+"""Causal effect maps beside the published procedure."""

@@ -1,0 +1,1 @@
+"""Speed and memory beside plain formulas and other commits."""

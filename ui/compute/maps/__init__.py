@@ -1,0 +1,1 @@
+"""Attribution and causal effect maps, computed a step at a time."""

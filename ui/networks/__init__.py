@@ -1,0 +1,1 @@
+"""The networks that the page lists, and a visitor's own."""

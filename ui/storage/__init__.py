@@ -1,0 +1,1 @@
+"""What is kept: results within a limit of bytes, and files to download."""

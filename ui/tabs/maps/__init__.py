@@ -1,0 +1,1 @@
+"""The tabs *Receptive field* and *Many networks*."""

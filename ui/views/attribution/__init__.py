@@ -1,0 +1,1 @@
+"""What is shown of attribution and causal effect maps."""
