@@ -91,7 +91,7 @@ def test_lpips_is_never_fetched_by_itself(runtime, monkeypatch, tmp_path):
             raise AssertionError("the page tried to load LPIPS")
 
     scorer = Scorer(runtime.contenders, Never())
-    assert "which this page does not fetch by itself" in scorer.lpips_reason(study())
+    assert "which this page fetches only when it is told to" in scorer.lpips_reason(study())
     assert scorer.lpips_reason(study(mode=ENLARGE)) == ""
     assert "31 pixels a side" in scorer.lpips_reason(study(side=24))
 

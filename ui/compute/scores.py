@@ -99,8 +99,8 @@ class Scorer:
             return f"LPIPS needs {LPIPS_MIN_SIZE} pixels a side."
         if find_backbone() is None:
             return (
-                "LPIPS needs AlexNet's weights, which this page does not fetch by itself: fetch "
-                "them once by the button below or by `python -m hpinet download lpips`, or set "
+                "LPIPS needs AlexNet's weights, which this page fetches only when it is told to, "
+                "by the button of Super-resolve. Or run: python -m hpinet download lpips, or set "
                 f"{BACKBONE_VARIABLE} to a file of them."
             )
         return self._lpips.reason
