@@ -43,7 +43,7 @@ def open_loader(
     main, scale = accelerator.is_main_process, config.scale
     pairing = pair_training_images(data, scale)
     images = open_cache(data, scale, recipe.crop, cache, main, pairing)
-    crops = Crops(images, scale, recipe.seed)
+    crops = Crops(images, scale, recipe.seed, recipe.candidates)
     sampler = StepSampler(
         recipe, scale, start, crops.largest_crop,
         accelerator.process_index, accelerator.num_processes, config,

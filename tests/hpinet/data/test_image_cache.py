@@ -178,6 +178,21 @@ def test_every_image_comes_once_an_epoch(tmp_path):
         assert sorted(int(pixels[0, 0, 0]) for pixels in hr) == [10, 20, 30]
 
 
+def test_of_several_candidates_the_crop_with_the_most_detail_is_taken(tmp_path):
+    board = np.indices((64, 64)).sum(0)[..., None] % 2 * np.ones(3)
+    for height in (0, 10, 40, 20):  # of a checkerboard of single pixels, which shrinking loses
+        pixels = (100 + height * board).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{height}.png")
+    steps = np.repeat(np.arange(0, 256, 16), 4)[:, None, None] * np.ones((1, 64, 3))
+    Image.fromarray(steps.astype(np.uint8)).save(tmp_path / "steps.png")  # contrast, no detail
+    cache = open_cache(tmp_path, 4, 64, tmp_path / "cache", progress=False)
+    crops = Crops(cache, 4, seed=0, candidates=5)  # as many as images: each is a candidate once
+    for number in range(6):
+        _, hr, name = crops[number, 64]
+        assert name == number
+        assert hr.unique().tolist() == [100, 140]
+
+
 def test_a_resumed_sampler_goes_on_where_the_first_was():
     recipe = Recipe(steps=12, batch=6, crop=32, max_crop=64, stages=3, lr=1e-3, halve_every=5)
     whole = list(StepSampler(recipe, 4, 0, 60))
