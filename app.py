@@ -122,7 +122,7 @@ def launch_options(auth: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
         "share": False,
         "ssr_mode": False,
         "max_file_size": MAX_UPLOAD,
-        "state_session_capacity": 1_000_000,  # sessions end by age and memory: ui.server.keeper
+        "state_session_capacity": 1_000_000,  # ended by ui.server.maintenance
         "run_history": False,
         # Otherwise gradio asks itself for the page, and serves nothing where that takes over 3 s,
         # as on a busy machine, or where a proxy answers instead.
@@ -275,6 +275,6 @@ def _has_desktop() -> bool:
 
 if __name__ == "__main__":
     status = main()
-    from ui.server.shutdown import leave
+    from ui.server.shutdown import exit_now
 
-    leave(status)
+    exit_now(status)

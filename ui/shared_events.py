@@ -13,7 +13,7 @@ import gradio as gr
 from hpinet.errors import UserError
 from ui.compute.opening import open_image
 from ui.compute.runtime import Runtime
-from ui.events.handlers import NOW, PRIVATE, clock, overtaken, sentence, spoken
+from ui.events.handlers import NOW, PRIVATE, clock, is_outdated, sentence, with_user_errors
 from ui.shared_controls import Shared, own_images, shown_line
 from ui.state import address
 from ui.state.examples import EXAMPLES
@@ -21,7 +21,7 @@ from ui.state.inputs import MIDDLE, Source, from_example, from_file
 from ui.state.session import Session, clamped_window
 from ui.tabs.super_resolve import SuperResolve
 from ui.tabs.your_model import YourModelPage
-from ui.viewer.component import said
+from ui.viewer.component import event_data
 from ui.views import text
 from ui.views.html import prompt, render
 from ui.visitors.current import current_owner
@@ -76,19 +76,19 @@ class SharedEvents:
         """
         shared, session, sr, lam = self._shared, self._session, self._sr.page, self._lam.page
 
-        @spoken
+        @with_user_errors
         def chosen_example(
             when: float, session: Session, mode: str, network: str, region: str,
             event: gr.SelectData,
         ) -> Iterator[dict[Any, Any]]:  # fmt: skip
-            late, now = overtaken(session, "examples", when), session.opened
+            late, now = is_outdated(session, "examples", when), session.opened
 
             def read() -> Source:
                 return now.source if late and now else from_example(EXAMPLES[int(event.index)])
 
             yield from self._show(session, read, mode, network, region)
 
-        @spoken
+        @with_user_errors
         def uploaded(
             session: Session, images: list[str], middle: bool, mode: str, network: str, region: str
         ) -> Iterator[dict[Any, Any]]:
@@ -96,7 +96,7 @@ class SharedEvents:
             yield {shared.own: own_images(session, number)}
             yield from switched(session, number, middle, mode, network, region)
 
-        @spoken
+        @with_user_errors
         def switched(
             session: Session, number: int, middle: bool, mode: str, network: str, region: str
         ) -> Iterator[dict[Any, Any]]:
@@ -105,12 +105,12 @@ class SharedEvents:
             read = partial(from_file, session.refused, mode, middle)
             yield from self._show(session, read, mode, network, region)
 
-        @spoken
+        @with_user_errors
         def cut(session: Session, mode: str, network: str, region: str) -> Iterator[dict[Any, Any]]:
             read = partial(from_file, session.refused, mode, True)
             yield from self._show(session, read, mode, network, region)
 
-        @spoken
+        @with_user_errors
         def changed(
             session: Session, mode: str, network: str, region: str
         ) -> Iterator[dict[Any, Any]]:
@@ -121,15 +121,15 @@ class SharedEvents:
             source = now.source if now else from_example(EXAMPLES[0])
             yield from self._show(session, lambda: source, mode, network, region)
 
-        @spoken
+        @with_user_errors
         def loaded(session: Session, request: gr.Request) -> Iterator[dict[Any, Any]]:
             session.identity = current_owner()
             yield from self._go(session, dict(request.query_params))
 
-        @spoken
+        @with_user_errors
         def gone(when: float, session: Session, event: gr.EventData) -> Iterator[dict[Any, Any]]:
-            if not overtaken(session, "address", when):
-                yield from self._go(session, said(event))
+            if not is_outdated(session, "address", when):
+                yield from self._go(session, event_data(event))
 
         settings = [session, shared.mode, shared.network, lam.region]
         outputs = [
@@ -267,7 +267,7 @@ class SharedEvents:
         """What else a new image or network needs: scores and matches, and then the maps."""
         session, matches = self._session, self._matches.page
 
-        @spoken
+        @with_user_errors
         def matched(session: Session) -> Any:
             return self._matches.here(session)
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import gradio as gr
 
-from ui.events.handlers import NOW, PRIVATE, clock, overtaken, spoken
+from ui.events.handlers import NOW, PRIVATE, clock, is_outdated, with_user_errors
 from ui.state import address
 from ui.state.session import Session
 from ui.tabs.super_resolve import SuperResolve
-from ui.viewer.component import said
+from ui.viewer.component import event_data
 
 from .tabs.maps.network_maps import ManyNetworks
 from .tabs.maps.receptive_field import ReceptiveField
@@ -46,16 +46,16 @@ def connect(
     viewer, placed = sr.page.viewer, lam.page.placed
 
     def moved(show: Any) -> Any:
-        @spoken
+        @with_user_errors
         def clicked(when: float, session: Session, region: str, event: gr.EventData) -> Any:
-            if overtaken(session, "window", when):
+            if is_outdated(session, "window", when):
                 return gr.skip()
-            values = lam.centred(session, region, said(event))
+            values = lam.centred(session, region, event_data(event))
             return {**values, **show(session), **address_says(bar, session)}
 
         return clicked
 
-    @spoken
+    @with_user_errors
     def window_moved(session: Session) -> Any:
         return sr.page.fill(sr.moved(session))
 

@@ -1,4 +1,4 @@
-"""A page of a few quick handlers behind the guard, and visitors who speak plain HTTP."""
+"""A page of a few quick handlers behind the check of ownership, and visitors by plain HTTP."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import gradio as gr
 import httpx
 
 from ui.compute.job_queue import JobQueue
-from ui.events.handlers import spoken
+from ui.events.handlers import with_user_errors
 from ui.events.queued import queued
 from ui.server.options import app_options
 from ui.state.session import Session
@@ -40,7 +40,9 @@ class SmallPage:
                 (self.subject, [session], text),
                 (self.result, [session, text], file),
             ):
-                gr.Button().click(spoken(handler), inputs, outputs, api_name=handler.__name__)
+                gr.Button().click(
+                    with_user_errors(handler), inputs, outputs, api_name=handler.__name__
+                )
             status = gr.HTML()
             job = queued(self.job, self.queue, status, lambda s: s.maps_job)
             gr.Button().click(job, session, status, api_name="job", concurrency_limit=16)

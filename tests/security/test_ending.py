@@ -20,7 +20,7 @@ ROOT = Path(app.__file__).parent
 SERVER = """
 import sys, time
 from pathlib import Path
-from ui.server.shutdown import Signals, Stopped, leave
+from ui.server.shutdown import Signals, Stopped, exit_now
 from ui.server.workspace import workspace
 try:
     with Signals() as signals, workspace(Path(sys.argv[1])) as folder:
@@ -34,7 +34,7 @@ try:
         finally:
             time.sleep(float(sys.argv[2]))  # a step that takes long
 except Stopped as stopped:
-    leave(stopped.code)
+    exit_now(stopped.code)
 """
 
 

@@ -9,7 +9,7 @@ import pytest
 from helpers.small_page import Visitor, served
 
 from ui.server import gradio_app
-from ui.server.keeper import TOO_LARGE, TOO_OLD, Keeper, prune
+from ui.server.maintenance import TOO_LARGE, TOO_OLD, Maintenance, prune
 from ui.visitors.registry import GRACE, VISITORS, Visitors, identity_of, note_identity
 
 
@@ -44,7 +44,7 @@ def test_a_session_works_without_its_copy_of_the_page(page):
     before = one.call("subject")
     copy = app.state_holder.session_data[one.session].config_values
     assert copy
-    Keeper(app).end_sessions()
+    Maintenance(app).end_sessions()
     assert not copy and one.call("subject") == before
 
 
@@ -67,7 +67,7 @@ def test_sessions_end_by_age_and_by_memory_and_their_visitors_are_told(page):
         idle=lambda s: {old: 4000.0, other: 9.0, last: 5.0}.get(s, 4001.0),
         end=VISITORS.end,
     )
-    keeper = Keeper(app, known, limit=2**18)  # so little that a closed page may keep nothing
+    keeper = Maintenance(app, known, limit=2**18)  # so little that a closed page may keep nothing
     keeper.end_sessions()
     assert gradio_app.sessions(app) == [last]
     assert VISITORS.ended(old) == TOO_OLD and VISITORS.ended(other) == TOO_LARGE
@@ -94,9 +94,9 @@ def test_a_job_that_nobody_listens_to_is_dropped(page, monkeypatch):
 def test_answers_that_nobody_fetches_are_forgotten(page):
     app, one = page.demo.app, Visitor(page.url)
     one.join("subject")
-    assert until(lambda: one.session in gradio_app.unheard_sessions(app))
-    gradio_app.forget_answers(app, [one.session])
-    assert one.session not in gradio_app.unheard_sessions(app)
+    assert until(lambda: one.session in gradio_app.sessions_with_answers(app))
+    gradio_app.drop_answers(app, [one.session])
+    assert one.session not in gradio_app.sessions_with_answers(app)
 
 
 def test_empty_folders_of_uploads_go(tmp_path):
@@ -113,13 +113,14 @@ def test_a_registry_knows_who_listens():
     assert visitors.use("s", "user ann") and not visitors.use("s", "user bob")
     with visitors.listening("s"):
         now[0] = 100.0
-        assert not visitors.deserted("s") and visitors.idle("s") == 0 and visitors.open("s")
-    assert not visitors.deserted("s")
+        assert not visitors.is_abandoned("s") and visitors.idle("s") == 0 and visitors.open("s")
+    assert not visitors.is_abandoned("s")
     now[0] += GRACE + 1
-    assert visitors.deserted("s") and visitors.idle("s") == GRACE + 1
-    assert not visitors.deserted("unknown") and not visitors.deserted(None)
+    assert visitors.is_abandoned("s") and visitors.idle("s") == GRACE + 1
+    assert not visitors.is_abandoned("unknown") and not visitors.is_abandoned(None)
     visitors.end("s", "why")
-    assert (visitors.untold("s"), visitors.untold("s"), visitors.ended("s")) == ("why", "", "why")
+    assert [visitors.take_end_notice("s") for _ in range(2)] == ["why", ""]
+    assert visitors.ended("s") == "why"
     scope = {}
     note_identity(scope, "user ann")
     assert identity_of(SimpleNamespace(scope=scope)) == "user ann"

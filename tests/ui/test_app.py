@@ -19,14 +19,14 @@ from hpinet.checkpoints.loading import save_checkpoint
 from lam import LocalAttribution, Window
 from ui.compute.maps.attribution import Attribution
 from ui.compute.super_resolution import Restored, SuperResolution
-from ui.events.handlers import overtaken, sentence, spoken
+from ui.events.handlers import is_outdated, sentence, with_user_errors
 from ui.networks.model_catalogue import Catalogue
 from ui.networks.network import BOTH, SWITCHED_OFF, TWIN
 from ui.state.examples import EXAMPLES, draw_facade
 from ui.state.inputs import ENLARGE, RESTORE, Source, from_example, from_file, make_study
 from ui.state.options import How
 from ui.state.region import region_around
-from ui.state.session import Session, clamped_window, telling_window
+from ui.state.session import Session, clamped_window, default_window
 from ui.storage.cache import Cache, size_in_bytes
 from ui.storage.file_store import FileStore, ImageStore
 from ui.views import text
@@ -140,7 +140,7 @@ def test_an_uploads_first_window_is_where_the_detail_is():
     sr = np.full((64, 64, 3), 90, np.uint8)
     sr[40:50:2, 20:30] = 255
     source = Source("x", Picture(torch.rand(1, 3, 16, 16)))
-    window = telling_window(source, make_study(source, ENLARGE, 4), sr, 4, size=12)
+    window = default_window(source, make_study(source, ENLARGE, 4), sr, 4, size=12)
     assert window.left <= 20 and window.left + 12 >= 30
     assert window.top <= 41 and window.top + 12 >= 49
 
@@ -265,7 +265,7 @@ def test_errors_become_sentences_without_folders_or_markup():
 def test_spoken_keeps_generators_generators():
     import gradio as gr
 
-    @spoken
+    @with_user_errors
     def count():
         yield 1
         raise UserError("no more")
@@ -307,10 +307,10 @@ def test_a_shown_image_is_one_whole_file():
 
 def test_a_click_that_was_overtaken_is_told():
     session = Session()
-    assert not overtaken(session, "image", 10.0)
-    assert not overtaken(session, "image", 30.0)
-    assert overtaken(session, "image", 20.0)
-    assert not overtaken(session, "gallery", 20.0)
+    assert not is_outdated(session, "image", 10.0)
+    assert not is_outdated(session, "image", 30.0)
+    assert is_outdated(session, "image", 20.0)
+    assert not is_outdated(session, "gallery", 20.0)
 
 
 def test_the_middle_of_what_is_too_large_is_taken_when_asked_for(tmp_path):

@@ -117,7 +117,7 @@ def test_a_long_step_lets_no_second_job_start_beside_it():
 
 def test_nobody_listens_to_a_job_that_waits(monkeypatch):
     queue, heard = JobQueue(), [True]
-    monkeypatch.setattr("ui.events.queued.listened_to", lambda: heard[0])
+    monkeypatch.setattr("ui.events.queued.has_listener", lambda: heard[0])
     first, second = (waiting(queue, Session(), name) for name in ("a", "b"))
     next(first), next(second)
     heard[0] = False

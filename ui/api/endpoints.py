@@ -15,13 +15,13 @@ from lam.figures.heatmaps import enlarge, heatmap
 from ui.compute.contenders import KINDS, NETWORK, Contender, find
 from ui.compute.opening import open_image
 from ui.compute.runtime import Runtime
-from ui.events.handlers import spoken
+from ui.events.handlers import with_user_errors
 from ui.state.examples import EXAMPLES
 from ui.state.inputs import ENLARGE, RESTORE, Pixels, Source, from_example, from_file
 from ui.state.record import ComparisonRecord
 from ui.state.session import Session, clamped_window
 from ui.tabs import your_model
-from ui.tabs.super_resolve import of_opened, save, standing
+from ui.tabs.super_resolve import of_opened, save, scored_contenders
 from ui.views import comparison
 
 from .registering import image, register
@@ -58,7 +58,7 @@ def _images(runtime: Runtime, session: gr.State) -> None:
         path = save(runtime, chosen, record)
         return path, _facts(runtime, session, record, perceptual=False)
 
-    @spoken
+    @with_user_errors
     def super_resolve(
         session: Session,
         picture: str,
@@ -68,7 +68,7 @@ def _images(runtime: Runtime, session: gr.State) -> None:
     ) -> tuple[str, Any]:
         return opened(session, from_file(picture, mode, middle), mode, network)
 
-    @spoken
+    @with_user_errors
     def open_example(
         session: Session, name: str, mode: str = RESTORE, network: str = labels[0]
     ) -> tuple[str, Any]:
@@ -100,7 +100,7 @@ def _facts(
         "notes": list(study.notes),
         "scores": {},
     }
-    for contender in standing(runtime.contenders.among(record)):
+    for contender in scored_contenders(runtime.contenders.among(record)):
         scores = runtime.scorer.measure(contender, study, network.scale, perceptual)
         found["scores"][contender.kind] = {"name": contender.label, **scores.as_dict()}
     reason = runtime.scorer.lpips_reason(study) if perceptual else ""
@@ -116,17 +116,17 @@ def _comparisons(runtime: Runtime, session: gr.State) -> None:
     )
     facts = gr.JSON(label="Scores with LPIPS", visible=False)
 
-    @spoken
+    @with_user_errors
     def scores(session: Session) -> Any:
         return _facts(runtime, session, of_opened(session), perceptual=True)
 
-    @spoken
+    @with_user_errors
     def contender(session: Session, contender: str = NETWORK) -> str:
         record = of_opened(session)
         chosen = _exactly(runtime.contenders.among(record), contender)
         return save(runtime, chosen, record)
 
-    @spoken
+    @with_user_errors
     def closer_look(
         session: Session,
         contender: str = NETWORK,
@@ -176,7 +176,7 @@ def _closer(
     hr = study.hr
     if hr is None:
         raise UserError("There is no original to differ from: use the mode restore.")
-    compared = standing(among)
+    compared = scored_contenders(among)
     limit = comparison.error_limit(
         [comparison.errors(contenders.pixels(c, study, scale), hr) for c in compared]
     )
@@ -200,17 +200,17 @@ def _networks(runtime: Runtime, session: gr.State) -> None:
     file = gr.File(label="Weights: .safetensors or .pth", visible=False)
     facts = gr.JSON(label="Facts", visible=False)
 
-    @spoken
+    @with_user_errors
     def networks(session: Session) -> Any:
         uploaded = [session.uploaded] if session.uploaded else []
         return {"networks": [*catalogue.labels, *uploaded], "yours": session.uploaded}
 
-    @spoken
+    @with_user_errors
     def load_model(session: Session, weights: str) -> Any:
         label = your_model.take(session, catalogue, weights)
         return {"label": label, **dict(your_model.facts(label, catalogue))}
 
-    @spoken
+    @with_user_errors
     def forget_model(session: Session) -> Any:
         label, opened = your_model.drop(session, catalogue), session.opened
         if opened is not None and opened.network.label != label:

@@ -10,7 +10,7 @@ import gradio as gr
 
 from hpinet.errors import UserError
 from ui.compute.runtime import Runtime
-from ui.events.handlers import HEAVY, spoken
+from ui.events.handlers import HEAVY, with_user_errors
 from ui.networks.network import TWIN
 from ui.state import options
 from ui.state.options import BICUBIC, Look
@@ -33,7 +33,7 @@ def connect(runtime: Runtime, session: gr.State, lam: ReceptiveField, many: Many
 def _attribute(runtime: Runtime, session: gr.State, lam: ReceptiveField) -> None:
     page = lam.page
 
-    @spoken
+    @with_user_errors
     def attribute(
         session: Session,
         left: float,
@@ -102,26 +102,26 @@ def _files(runtime: Runtime, record: MapsRecord, costs: str, status: str) -> tup
         pixels = drawn.get(way)
         return None if pixels is None else runtime.images.shown(pixels)
 
-    def said(way: str | None) -> str:
+    def sentences(way: str | None) -> str:
         told = [*maps.map_words(record, way), *causal.explained(record, way)]
         return "\n\n".join(told) if way in record.results else ""
 
     return (
         *(file(way) for way in (None, first or "", BICUBIC)),
-        *(said(way) for way in (None, first or "", BICUBIC)),
+        *(sentences(way) for way in (None, first or "", BICUBIC)),
         causal.scale_words(record, limit)
         if record.look.view == options.EFFECT
         else map_images.scale_words(record.look, limit, shares),
         maps.numbers(record),
         costs,
         file(second or ""),
-        said(second or ""),
+        sentences(second or ""),
         status,
     )
 
 
 def _path(session: gr.State, lam: ReceptiveField) -> None:
-    @spoken
+    @with_user_errors
     def along_the_path(session: Session, alpha: float = 1.0) -> tuple[Any, ...]:
         return tuple(lam.path(session, alpha).values())
 
@@ -145,7 +145,7 @@ def _path(session: gr.State, lam: ReceptiveField) -> None:
 def _networks(session: gr.State, lam: ReceptiveField, many: ManyNetworks) -> None:
     page = lam.page
 
-    @spoken
+    @with_user_errors
     def compare_networks(
         session: Session,
         networks: list[str],

@@ -11,7 +11,7 @@ from lam.metrics.patch_shares import plain
 from ui.compute.interventions import statistics_of
 from ui.compute.opening import network_of
 from ui.compute.runtime import Runtime
-from ui.events.handlers import spoken
+from ui.events.handlers import with_user_errors
 from ui.networks.network import Network
 from ui.state import options as choices
 from ui.state.options import BLOCK, CHANGE, FORCED, HERE, PAIRS, REACH, Change
@@ -40,14 +40,14 @@ def _look(runtime: Runtime, session: gr.State) -> None:
     block = _number("Block, from 1", 1)
     place = [_number("x in SR pixels"), _number("y in SR pixels")]
 
-    @spoken
+    @with_user_errors
     def matches(session: Session, block: int = 1, x: int = 0, y: int = 0) -> tuple[Any, ...]:
         record = session.matches = record_at(runtime, session, block, x, y)
         network = network_of(runtime, session, record)
         told, drawn = views.pair(runtime, record, network)
         return told, runtime.images.shown(drawn), block_facts(runtime, record, network)
 
-    @spoken
+    @with_user_errors
     def match_figures(session: Session, pane: str = BLOCK, block: int = 1) -> tuple[Any, ...]:
         record = session.matches = record_at(runtime, session, block)
         network = network_of(runtime, session, record)
@@ -109,7 +109,7 @@ def _change(runtime: Runtime, session: gr.State) -> None:
         images = (shown[name] for name in ("before", "after", "difference"))
         return (*images, match_panes.effect_facts(runtime, record, network))
 
-    @spoken
+    @with_user_errors
     def intervene(
         session: Session, kind: str = "off", place: str = HERE, block: int = 1, seed: int = 0
     ) -> tuple[Any, ...]:
@@ -117,13 +117,13 @@ def _change(runtime: Runtime, session: gr.State) -> None:
             raise UserError("For forced matches there is the endpoint /force_match.")
         return answer(session, Change(kind, place, int(block), int(seed)))
 
-    @spoken
+    @with_user_errors
     def force_match(session: Session, block: int, patch: int, target: int) -> tuple[Any, ...]:
         before = record_at(runtime, session, block).change.at(int(block))
         pairs = with_pair(before, patch, target)
         return answer(session, Change(FORCED, HERE, int(block), pairs=pairs))
 
-    @spoken
+    @with_user_errors
     def reset_matches(session: Session) -> tuple[Any, ...]:
         return answer(session, Change())
 

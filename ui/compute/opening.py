@@ -5,7 +5,7 @@ from __future__ import annotations
 from ui.networks.network import Network
 from ui.state.inputs import Source, make_study
 from ui.state.record import ComparisonRecord, Opened, Subject
-from ui.state.session import Session, telling_window
+from ui.state.session import Session, default_window
 
 from .contenders import NETWORK, find
 from .runtime import Runtime
@@ -34,7 +34,7 @@ def open_image(runtime: Runtime, session: Session, source: Source, mode: str, la
     old = session.opened
     same = old is not None and old.source is source and old.study.key == study.key
     if not same or session.window is None:
-        session.window = telling_window(source, study, sr, network.scale)
+        session.window = default_window(source, study, sr, network.scale)
     session.opened = Opened(study, network.info, source)
     return True
 

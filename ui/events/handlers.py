@@ -14,7 +14,7 @@ import gradio as gr
 
 from hpinet.errors import FAULT, UserError
 from ui.state.session import Session
-from ui.visitors.current import news
+from ui.visitors.current import take_notice
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -29,7 +29,7 @@ PRIVATE: dict[str, Any] = {**QUICK, "api_visibility": "private"}
 
 NOW = "(...inputs) => [performance.timeOrigin + performance.now(), ...inputs.slice(1)]"
 """JavaScript that puts the time of a click, in milliseconds, into an event's first input. Requests
-are sent side by side and may overtake each other: `overtaken` tells who was clicked first."""
+are sent side by side and may overtake each other: `is_outdated` tells who was clicked first."""
 
 NOTHING_RUNS = "Nothing is running."
 
@@ -47,37 +47,37 @@ def sentence(error: Exception) -> str:
     return html.escape(text + ".", quote=False)
 
 
-def spoken(handler: Handler) -> Handler:
+def with_user_errors(handler: Handler) -> Handler:
     """Turn a handler's errors into one sentence for the visitor; generators stay generators."""
 
-    def speak(error: Exception) -> gr.Error:
+    def as_gradio_error(error: Exception) -> gr.Error:
         if not isinstance(error, UserError):
             _log.exception("a handler failed: %s", FAULT)
         return gr.Error(sentence(error), title="That did not work", print_exception=False)
 
-    def greet() -> None:
-        if told := news():
+    def show_notice() -> None:
+        if told := take_notice():
             gr.Warning(told, title="You were away")
 
     @functools.wraps(handler)
     def plain(*args: Any, **keywords: Any) -> Any:
-        greet()
+        show_notice()
         try:
             return handler(*args, **keywords)
         except gr.Error:
             raise
         except Exception as error:
-            raise speak(error) from None
+            raise as_gradio_error(error) from None
 
     @functools.wraps(handler)
     def generator(*args: Any, **keywords: Any) -> Iterator[Any]:
-        greet()
+        show_notice()
         try:
             yield from handler(*args, **keywords)
         except gr.Error:
             raise
         except Exception as error:
-            raise speak(error) from None
+            raise as_gradio_error(error) from None
 
     wrapped: Any = generator if inspect.isgeneratorfunction(handler) else plain
     return wrapped
@@ -104,7 +104,7 @@ def clock() -> gr.Number:
     return gr.Number(0, visible=False)
 
 
-def overtaken(session: Session, what: str, clicked: float) -> bool:
+def is_outdated(session: Session, what: str, clicked: float) -> bool:
     """Whether a later click on the same thing was answered already.
 
     Args:

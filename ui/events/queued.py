@@ -15,7 +15,7 @@ import gradio as gr
 from ui.compute.job_queue import JobQueue
 from ui.state.session import Job, Session
 from ui.views.html import status_bar
-from ui.visitors.current import listened_to
+from ui.visitors.current import has_listener
 
 _LOOK = 0.5  # seconds between two looks at the queue
 
@@ -54,7 +54,7 @@ def queued(
             return
         with queue.ticket() as mine:
             while before := queue.wait(mine, _LOOK):
-                if job.run != run or not listened_to():
+                if job.run != run or not has_listener():
                     break
                 if before != told:
                     told = before
@@ -68,7 +68,7 @@ def queued(
                     yield {status: gr.skip()}
                 return
             steps = handler(session, *args, **keywords)  # which begins a run of its own
-            while listened_to():
+            while has_listener():
                 with queue.step(mine) as current:
                     values = next(steps, None) if current else None
                 if values is None:

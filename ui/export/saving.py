@@ -19,13 +19,13 @@ from hpinet.imaging.images import from_uint8, png_bytes, to_uint8
 from lam import Window
 from ui.api.registering import register
 from ui.compute.runtime import Runtime
-from ui.events.handlers import HEAVY, spoken
+from ui.events.handlers import HEAVY, with_user_errors
 from ui.networks.network import SWITCHED_OFF, TWIN, NetworkInfo
 from ui.state.inputs import Pixels
 from ui.state.options import BICUBIC
 from ui.state.record import MapsRecord, MatchesRecord, NetworksRecord
 from ui.state.session import Session
-from ui.tabs.components import press_when_made
+from ui.tabs.components import download_when_made
 
 Made = tuple[MapsRecord | MatchesRecord | NetworksRecord, bytes]
 """A record and the file of it."""
@@ -57,7 +57,7 @@ def connect(
             told, too.
     """
 
-    @spoken
+    @with_user_errors
     def to_file(session: Session, *shown: object) -> str:
         record, data = make(session, *shown)
         window, label = record.window, record.network.label
@@ -73,7 +73,7 @@ def connect(
     if told:
         zipped = gr.File(label="ZIP", visible=False)
         register(to_file, [session], [zipped], name, told, **options)
-    press_when_made(made, file)
+    download_when_made(made, file)
 
 
 HOW_TO_REPEAT = (

@@ -79,7 +79,7 @@ def forget_session(app: App, session: str) -> None:
     states: dict[int, Any] = dict(blocks.blocks)
     for key, value in () if found is None else list(found.state_data.items()):
         states[key].delete_callback(value)
-    forget_answers(app, [session])
+    drop_answers(app, [session])
     blocks.pending_streams.pop(session, None)
     blocks.pending_diff_streams.pop(session, None)
 
@@ -96,12 +96,12 @@ async def drop_event(app: App, event: str) -> None:
     await app.get_blocks()._queue.clean_events(event_id=event)
 
 
-def unheard_sessions(app: App) -> list[str]:
+def sessions_with_answers(app: App) -> list[str]:
     """Sessions for which answers lie ready."""
     return list(app.get_blocks()._queue.pending_messages_per_session)
 
 
-def forget_answers(app: App, names: Iterable[str]) -> None:
+def drop_answers(app: App, names: Iterable[str]) -> None:
     """Drop answers that nobody fetched."""
     queue = app.get_blocks()._queue
     for name in names:

@@ -18,7 +18,7 @@ _PAGE = Path(__file__).with_name("login.html").read_text("utf-8")
 _FORM_LIMIT = 4096  # bytes of a name and a password
 
 
-class Door:
+class LoginRequired:
     """Answers whoever has not logged in.
 
     Args:

@@ -33,7 +33,7 @@ def limit_arenas(arenas: int = ARENAS) -> bool:
     return libc is not None and bool(libc.mallopt(_M_ARENA_MAX, arenas))
 
 
-def give_back() -> bool:
+def return_memory() -> bool:
     """Give freed memory back to the system; whether there was any."""
     libc = _libc()
     return libc is not None and bool(libc.malloc_trim(0))

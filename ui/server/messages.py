@@ -86,7 +86,7 @@ def paths_in(value: Any) -> Iterator[str]:
                 yield ""  # a file by another way than its path, such as an address elsewhere
 
 
-class Overheard:
+class JsonListener:
     """Hands an answer on, and its JSON to somebody else before.
 
     Args:

@@ -1,4 +1,4 @@
-"""What gradio's server is given: the guard in front, and the keeper beside it."""
+"""What gradio's server is given: the check of ownership in front, and maintenance beside it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from starlette.middleware import Middleware
 
 from .accounts import Accounts, plain_name
-from .guard import Guard
-from .keeper import keeping
+from .maintenance import maintained
+from .ownership import OwnershipMiddleware
 
 
 def app_options(accounts: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
@@ -19,5 +19,5 @@ def app_options(accounts: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
         accounts: Names and passwords of visitors; none asks nobody.
     """
     known = Accounts({plain_name(name): password for name, password in accounts})
-    guard = Middleware(Guard, accounts=known if accounts else None)
-    return {"middleware": [guard], "lifespan": keeping}
+    ownership = Middleware(OwnershipMiddleware, accounts=known if accounts else None)
+    return {"middleware": [ownership], "lifespan": maintained}

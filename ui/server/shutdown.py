@@ -65,10 +65,10 @@ class Signals:
     def _leave(self, code: int) -> None:
         if self.folder is not None:
             remove(self.folder)
-        leave(code)
+        exit_now(code)
 
 
-def leave(code: int) -> NoReturn:
+def exit_now(code: int) -> NoReturn:
     """End the process now: PyTorch does not survive being cut short while Python takes it down."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # a terminal that is gone

@@ -26,7 +26,7 @@ _REGIONS = ("auto", "64", "96", "128", "whole")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class AddressState:
     """What an address asks for; whatever it does not say, or says wrongly, is the default.
 
     Attributes:
@@ -50,7 +50,7 @@ class Wanted:
     told: str = field(default="")
 
 
-def read(given: Mapping[str, str], labels: Sequence[str], steps: int = STEPS) -> Wanted:
+def read(given: Mapping[str, str], labels: Sequence[str], steps: int = STEPS) -> AddressState:
     """What the parameters of an address ask for.
 
     Args:
@@ -68,7 +68,7 @@ def read(given: Mapping[str, str], labels: Sequence[str], steps: int = STEPS) ->
     network = given.get("network", labels[0])
     if network not in labels:
         told.append(f"There is no network {network!r} here: this is {labels[0]}.")
-    return Wanted(
+    return AddressState(
         examples.get(name, EXAMPLES[0]),
         _one(given.get("mode"), tuple(LIMITS), RESTORE),
         network if network in labels else labels[0],

@@ -11,7 +11,7 @@ import numpy as np
 from hpinet.errors import UserError
 from lam import Window
 from ui.viewer.store import Owner
-from ui.visitors.current import farewell
+from ui.visitors.current import end_notice
 
 from .inputs import RESTORE, Pixels, Source, Study
 from .options import Look
@@ -84,7 +84,7 @@ class Session:
         clicks: When each thing was last clicked, in the browser's milliseconds.
         refused: The file that was uploaded last: of one that is too large the middle is offered.
         files: The images that the visitor uploaded, to switch between.
-        identity: Whom `ui.server.guard` takes the visitor for.
+        identity: Whom `ui.server.ownership` takes the visitor for.
         key: The visitor's secret, from `owner`.
     """
 
@@ -131,11 +131,11 @@ class Session:
         """
         if self.opened is None:
             nothing = "There is no image yet: upload one or choose an example."
-            raise UserError(farewell() or nothing)
+            raise UserError(end_notice() or nothing)
         return self.opened
 
 
-def telling_window(source: Source, study: Study, sr: Pixels, scale: int, size: int = 16) -> Window:
+def default_window(source: Source, study: Study, sr: Pixels, scale: int, size: int = 16) -> Window:
     """Where to look first: the example's own window, or the place with the most detail."""
     height, width = sr.shape[:2]
     size = min(size, height, width)

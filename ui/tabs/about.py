@@ -12,7 +12,7 @@ import gradio as gr
 import hpinet
 from hpinet.checkpoints.loading import BUNDLED
 from ui.compute.runtime import Runtime
-from ui.events.handlers import PRIVATE, spoken
+from ui.events.handlers import PRIVATE, with_user_errors
 from ui.views import about
 from ui.views.html import render
 
@@ -48,7 +48,7 @@ def build(runtime: Runtime, tab: gr.Tab) -> None:
                 padding=False,
             )
 
-    @spoken
+    @with_user_errors
     def made() -> Iterator[str]:
         yield from about.figures(runtime)
 

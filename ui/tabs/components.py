@@ -65,11 +65,11 @@ def slider(
 
 
 def saver(name: str) -> gr.DownloadButton:
-    """A link to a file that nobody sees: `press_when_made` presses it."""
+    """A link to a file that nobody sees: `download_when_made` presses it."""
     return gr.DownloadButton("Save", elem_id=name, elem_classes=["unseen"])
 
 
-def press_when_made(made: Any, file: gr.DownloadButton) -> None:
+def download_when_made(made: Any, file: gr.DownloadButton) -> None:
     """Have the browser save a file that was made on request, without another click.
 
     A link that is made beforehand leads nowhere after an hour, when its file has been deleted.

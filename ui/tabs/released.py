@@ -9,7 +9,7 @@ import gradio as gr
 
 from hpinet.checkpoints.download import RELEASED
 from ui.compute.runtime import Runtime
-from ui.events.handlers import PRIVATE, spoken
+from ui.events.handlers import PRIVATE, with_user_errors
 from ui.networks.model_catalogue import Catalogue
 from ui.state.session import Session
 
@@ -41,7 +41,7 @@ class ReleasedNetworks(Page):
         """
         catalogue = runtime.catalogue
 
-        @spoken
+        @with_user_errors
         def ask(event: gr.SelectData) -> dict[Any, Any]:
             label = str(event.value)  # the list itself may show the old choice again by now
             if label not in catalogue.fetchable:
@@ -54,7 +54,7 @@ class ReleasedNetworks(Page):
                 self.yes: gr.update(interactive=True),
             }
 
-        @spoken
+        @with_user_errors
         def fetch(session: Session, label: str) -> Iterator[dict[Any, Any]]:
             yield {self.yes: gr.update(interactive=False)}
             try:

@@ -18,15 +18,15 @@ from lam import Window
 from ui.compute.contenders import BICUBIC, KINDS, NETWORK, ORIGINAL, Contender, find
 from ui.compute.runtime import Runtime
 from ui.compute.scores import Scores
-from ui.events.handlers import PRIVATE, spoken
+from ui.events.handlers import PRIVATE, with_user_errors
 from ui.networks.network import SWITCHED_OFF
 from ui.state.record import ComparisonRecord
 from ui.state.session import Session
-from ui.viewer.component import said, viewer
+from ui.viewer.component import event_data, viewer
 from ui.views import comparison, verdicts
 from ui.views.scores import table
 
-from .components import Page, html, press_when_made, saver
+from .components import Page, download_when_made, html, saver
 from .transfer import transfer
 
 METRICS = (
@@ -81,19 +81,19 @@ class SuperResolve:
         self.page, self._runtime, self._session = SuperResolvePage(), runtime, session
         page = self.page
 
-        @spoken
+        @with_user_errors
         def computed(session: Session, event: gr.EventData) -> dict[str, Any]:
             record = shown(session)
             chosen = self._named(record, event)
             runtime.contenders.pixels(chosen, record.study, record.network.scale)
             return comparison.scene(runtime, record, _window(session), session.owner, [chosen])
 
-        @spoken
+        @with_user_errors
         def saved(session: Session, event: gr.EventData) -> str:
             record = shown(session)
             return save(runtime, self._named(record, event), record)
 
-        @spoken
+        @with_user_errors
         def fetch() -> Iterator[dict[Any, Any]]:
             yield {page.fetch: gr.update(interactive=False)}
             try:
@@ -111,7 +111,7 @@ class SuperResolve:
         quick = {**PRIVATE, "concurrency_id": "closer"}
         page.viewer.input(computed, session, page.viewer, **quick)
         made = page.viewer.download(saved, session, page.file, **quick)
-        press_when_made(made, page.file)
+        download_when_made(made, page.file)
 
     def score(self, then: Callable[..., Any], settings: dict[str, Any]) -> Any:
         """Have all contenders scored after something else.
@@ -125,7 +125,7 @@ class SuperResolve:
         """
         page = self.page
 
-        @spoken
+        @with_user_errors
         def scored(session: Session) -> Iterator[dict[Any, Any]]:
             for values in self.rest(session):
                 yield page.fill(values)
@@ -135,14 +135,14 @@ class SuperResolve:
         return then(scored, self._session, page.named("viewer", "scores", "verdict"), **settings)
 
     def _named(self, record: ComparisonRecord, event: gr.EventData) -> Contender:
-        kind = str(said(event).get("contender"))
+        kind = str(event_data(event).get("contender"))
         return find(self._runtime.contenders.among(record), kind, NETWORK)
 
     def first(self, session: Session) -> dict[str, Any]:
         """Values by names, without waiting for more than must be seen at once."""
         runtime, record = self._runtime, of_opened(session)
         scale, measure = record.network.scale, self._runtime.scorer.measure
-        among = standing(runtime.contenders.among(record))
+        among = scored_contenders(runtime.contenders.among(record))
         ready = [c for c in among if c.kind in _FIRST]
         rows: list[tuple[Contender, Scores | None]] = [
             (c, measure(c, record.study, scale, False) if c in ready else None) for c in among
@@ -168,17 +168,17 @@ class SuperResolve:
     def _measured(self, session: Session, record: ComparisonRecord) -> Iterator[dict[str, Any]]:
         """Values as of `rest` after each contender; empty where they are shown already."""
         runtime, study = self._runtime, record.study
-        compared = standing(runtime.contenders.among(record))
+        compared = scored_contenders(runtime.contenders.among(record))
         results: dict[str, Scores] = {}
 
         def late(perceptual: bool, ended: bool) -> dict[str, Any]:
             # Whole values every time: a tab that was not opened yet keeps only the latest.
             rows = [(c, results.get(c.kind)) for c in compared]
             reason = runtime.scorer.lpips_reason(study) if perceptual else ""
-            said = verdicts.contenders(rows, study) + (self._worth(record) if ended else "")
+            verdict = verdicts.contenders(rows, study) + (self._worth(record) if ended else "")
             return {
                 "scores": table(rows, study, reason),
-                "verdict": said,
+                "verdict": verdict,
                 "viewer": comparison.scene(runtime, record, _window(session), session.owner),
             }
 
@@ -219,7 +219,7 @@ class SuperResolve:
         return {"viewer": found}
 
 
-def standing(among: list[Contender]) -> list[Contender]:
+def scored_contenders(among: list[Contender]) -> list[Contender]:
     """Those that are scored without being asked for: not the original, nor the list's others."""
     return [c for c in among if c.kind in KINDS and c.kind != ORIGINAL]
 

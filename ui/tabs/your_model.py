@@ -9,7 +9,7 @@ import gradio as gr
 
 from hpinet.errors import UserError
 from ui.compute.runtime import Runtime
-from ui.events.handlers import PRIVATE, spoken
+from ui.events.handlers import PRIVATE, with_user_errors
 from ui.networks.model_catalogue import Catalogue
 from ui.networks.uploaded_models import LIMIT_MB, LIMIT_PARAMETERS, SUFFIXES
 from ui.state.session import Session
@@ -77,17 +77,17 @@ class YourModelPage(Page):
                 network: gr.update(choices=labels, value=label or labels[0]),
             }
 
-        @spoken
+        @with_user_errors
         def load(session: Session, file: str | None) -> dict[Any, Any]:
             take(session, catalogue, file)
             return described(session, session.opened.network.label if session.opened else "")
 
-        @spoken
+        @with_user_errors
         def use(session: Session) -> dict[Any, Any]:
             chosen = session.uploaded or (session.opened and session.opened.network.label)
             return described(session, chosen or "")
 
-        @spoken
+        @with_user_errors
         def forget(session: Session) -> dict[Any, Any]:
             return {self.file: None, **described(session, drop(session, catalogue))}
 

@@ -37,7 +37,7 @@ def viewer(name: str, label: str) -> gr.HTML:
     """Panes that the browser draws.
 
     Its value is one small dictionary (`ui.viewer.scenes`): sizes, titles, and the addresses of
-    the numbers. What a visitor does in it comes as an event whose data `said` reads.
+    the numbers. What a visitor does in it comes as an event whose data `event_data` reads.
 
     Args:
         name: The element's id.
@@ -69,7 +69,7 @@ def address_bar() -> gr.HTML:
     )
 
 
-def said(event: gr.EventData) -> dict[str, Any]:
+def event_data(event: gr.EventData) -> dict[str, Any]:
     """What the browser sent along with an event.
 
     Raises:

@@ -30,7 +30,7 @@ class Owner:
 
     Attributes:
         key: A secret of the visitor's session, which the page sends along.
-        identity: Whom `ui.server.guard` takes the visitor for.
+        identity: Whom `ui.server.ownership` takes the visitor for.
     """
 
     key: str

@@ -26,16 +26,16 @@ def current_place() -> str:
     return VISITORS.place(VISITORS.owner(session), session)
 
 
-def listened_to() -> bool:
+def has_listener() -> bool:
     """Whether somebody still waits for what is computed now; True outside of events."""
-    return not VISITORS.deserted(current_session())
+    return not VISITORS.is_abandoned(current_session())
 
 
-def farewell() -> str:
+def end_notice() -> str:
     """Why the visitor's earlier session ended, in a sentence, until an image is opened."""
     return VISITORS.ended(current_session())
 
 
-def news() -> str:
-    """As `farewell`, but only for the first event after that end."""
-    return VISITORS.untold(current_session())
+def take_notice() -> str:
+    """As `end_notice`, but only for the first event after that end."""
+    return VISITORS.take_end_notice(current_session())

@@ -27,7 +27,7 @@ GRACE = 8.0
 MOST = 20_000
 """Sessions, claims and notes that are remembered at most; the oldest are forgotten first."""
 
-_STATE = "visitor"  # where the guard leaves the identity in a request's scope
+_STATE = "visitor"  # where `ui.server.ownership` leaves the identity in a request's scope
 
 
 @dataclass
@@ -144,7 +144,7 @@ class Visitors:
         else:
             known.listeners += one
 
-    def deserted(self, session: str | None) -> bool:
+    def is_abandoned(self, session: str | None) -> bool:
         """Whether nobody has listened to a session for a while; False where it is unknown."""
         with self._lock:
             known = self._sessions.get(session or "")
@@ -167,7 +167,7 @@ class Visitors:
             note = self._notes.get(session or "")
             return "" if note is None else note.text
 
-    def untold(self, session: str | None) -> str:
+    def take_end_notice(self, session: str | None) -> str:
         """As `ended`, but only once."""
         with self._lock:
             note = self._notes.get(session or "")
@@ -252,7 +252,7 @@ def note_identity(scope: MutableMapping[str, Any], identity: str) -> None:
 
 
 def identity_of(request: Any) -> str:
-    """Who sends a request (Starlette's), as the guard of the page found out.
+    """Who sends a request (Starlette's), as `ui.server.ownership` found out.
 
     A route that serves something made for a visitor compares it with `current_owner` of then::
 

@@ -13,7 +13,7 @@ from lam.batch.comparison import MOST
 from ui.compute.maps.network_maps import NetworkMaps
 from ui.compute.opening import current
 from ui.compute.runtime import Runtime
-from ui.events.handlers import HEAVY, NOTHING_RUNS, PRIVATE, spoken, stopping
+from ui.events.handlers import HEAVY, NOTHING_RUNS, PRIVATE, stopping, with_user_errors
 from ui.events.queued import queued
 from ui.state import address
 from ui.state.options import LAM, STEPS, STEPS_OFFERED
@@ -77,11 +77,11 @@ class ManyNetworks:
         self.page, self._runtime = NetworkMapsPage(), runtime
         page = self.page
 
-        @spoken
+        @with_user_errors
         def shown(session: Session, chosen: Sequence[str], steps: float) -> dict[Any, Any]:
             return self.here(session, chosen, steps) or gr.skip()
 
-        @spoken
+        @with_user_errors
         def stop(session: Session) -> Any:
             if session.networks_job.stop():  # and says itself where
                 return gr.skip()
@@ -101,7 +101,11 @@ class ManyNetworks:
                 return all(map(work.known, work.chosen))
 
             return queued(
-                spoken(run), runtime.queue, page.status, lambda s: s.networks_job, ready=ready
+                with_user_errors(run),
+                runtime.queue,
+                page.status,
+                lambda s: s.networks_job,
+                ready=ready,
             )
 
         self.compute = job(False)

@@ -18,16 +18,16 @@ from ui.events.handlers import (
     NOW,
     PRIVATE,
     clock,
-    overtaken,
-    spoken,
+    is_outdated,
     stopping,
+    with_user_errors,
 )  # fmt: skip
 from ui.events.queued import queued
 from ui.networks.network import BOTH, TWIN
 from ui.state import options
 from ui.state.region import region_around
 from ui.state.session import Session, clamped_window
-from ui.viewer.component import said
+from ui.viewer.component import event_data
 from ui.views.attribution import maps
 from ui.views.attribution.path import path
 from ui.views.html import status_bar
@@ -166,7 +166,7 @@ class ReceptiveField:
         ready: Callable[..., bool] = lambda *_: False,
     ) -> Callable[..., Iterator[Any]]:
         return queued(
-            spoken(handler),
+            with_user_errors(handler),
             self._runtime.queue,
             self.page.status,
             lambda s: s.maps_job,
@@ -177,24 +177,24 @@ class ReceptiveField:
     def _connect(self, session: gr.State) -> None:
         page = self.page
 
-        @spoken
+        @with_user_errors
         def placed(session: Session, *given: Any) -> dict[Any, Any]:
             *settings, left, top, size = given
             return self.place(session, settings[1], (left, top, size), settings)
 
-        @spoken
+        @with_user_errors
         def clicked(
             when: float, session: Session, region: str, size: float, event: gr.EventData
         ) -> Any:
-            if overtaken(session, "window", when):
+            if is_outdated(session, "window", when):
                 return gr.skip()
-            return self.centred(session, region, said(event), size)
+            return self.centred(session, region, event_data(event), size)
 
-        @spoken
+        @with_user_errors
         def painted(session: Session, event: gr.EventData) -> str:
-            return self.blurred(session, said(event).get("cells", ()))
+            return self.blurred(session, event_data(event).get("cells", ()))
 
-        @spoken
+        @with_user_errors
         def applicable(session: Session, method: str) -> list[Any]:
             """Steps and the matches' rule are LAM's; the rule needs matches, too."""
             lam = method in (options.LAM, options.CAUSE)
@@ -223,8 +223,8 @@ class ReceptiveField:
         )
         self._compute(self._queued(self._asked_for, self._job.ready), asked.success, session)
         page.stop.click(
-            spoken(self.stop), session, page.status, js=stopping("lam-status"), queue=False,
-            **PRIVATE,
+            with_user_errors(self.stop), session, page.status, js=stopping("lam-status"),
+            queue=False, **PRIVATE,
         )  # fmt: skip
 
     def centred(

@@ -11,7 +11,7 @@ import gradio as gr
 from hpinet.errors import UserError
 from ui.compute.opening import network_of
 from ui.compute.runtime import Runtime
-from ui.events.handlers import HEAVY, PRIVATE, spoken
+from ui.events.handlers import HEAVY, PRIVATE, with_user_errors
 from ui.events.queued import queued
 from ui.networks.network import Network
 from ui.state.options import How
@@ -28,7 +28,7 @@ from .matches_layout import MatchesPage
 def connect(runtime: Runtime, session: gr.State, page: MatchesPage) -> None:
     """Connect the buttons that measure and stop."""
 
-    @spoken
+    @with_user_errors
     def measure_change(session: Session) -> Iterator[dict[Any, Any]]:
         record = session.matches
         if record is None:
@@ -44,7 +44,7 @@ def connect(runtime: Runtime, session: gr.State, page: MatchesPage) -> None:
             yield {page.indices: indices, page.spread: told}
         session.change_job.ended, session.measured = run, record
 
-    @spoken
+    @with_user_errors
     def stop(session: Session) -> dict[Any, Any]:
         session.change_job.stop()
         return {page.spread: status_bar("Stopped.")}

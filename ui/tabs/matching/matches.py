@@ -13,12 +13,12 @@ from lam import Window
 from ui.compute.interventions import checked_block
 from ui.compute.opening import current, network_of
 from ui.compute.runtime import Runtime
-from ui.events.handlers import NOW, PRIVATE, clock, overtaken, spoken
+from ui.events.handlers import NOW, PRIVATE, clock, is_outdated, with_user_errors
 from ui.networks.network import Network
 from ui.state.options import CHANGE, FORCED, HERE, REACH, WINDOW, Change
 from ui.state.record import MatchesRecord
 from ui.state.session import Session
-from ui.viewer.component import said
+from ui.viewer.component import event_data
 from ui.views.matching import match_panes
 from ui.views.matching import matches as views
 
@@ -131,31 +131,31 @@ class MatchedPatches:
         def change_matches(
             session: Session, at: Any, where: str, kind: str, blocks: str, seed: float
         ) -> Shown:
-            record = _looked_at(runtime, session, at)
+            record = _record_shown(runtime, session, at)
             change = Change(kind, blocks, record.block, int(seed or 0))
             if kind == FORCED and record.change.kind == FORCED:
                 change = record.change  # only place or seed were touched, which do not matter here
             return self._changed(session, record, change, where)
 
         def elsewhere(session: Session, at: Any, where: str) -> Shown:
-            return self.drawn(session, _looked_at(runtime, session, at), where)
+            return self.drawn(session, _record_shown(runtime, session, at), where)
 
-        @spoken
+        @with_user_errors
         def applied(when: float, session: Session, where: str, event: gr.EventData) -> Any:
             def done(session: Session) -> Shown:
-                return self.applied(session, said(event), where)
+                return self.applied(session, event_data(event), where)
 
             return self._latest(done)(when, session)
 
-        @spoken
+        @with_user_errors
         def in_use(session: Session) -> dict[Any, Any]:
             change = session.matches.change if session.matches else Change()
             seed = gr.update(value=change.seed, visible=change.kind == "random")
             return {page.kind: change.kind, page.blocks: change.place, page.seed: seed}
 
-        @spoken
+        @with_user_errors
         def reach(session: Session, at: Any) -> list[Any]:
-            record = _looked_at(runtime, session, at)
+            record = _record_shown(runtime, session, at)
             network = network_of(runtime, session, record)
             return list(match_panes.pane(REACH, runtime, record, network).values())
 
@@ -191,17 +191,17 @@ class MatchedPatches:
         """
 
         def in_order(when: float, session: Session, *args: Any) -> Any:
-            if overtaken(session, "matches", when):
+            if is_outdated(session, "matches", when):
                 return gr.skip()
             shown = handler(session, *args)
             if shown is None or session.clicks["matches"] > when:
                 return gr.skip()
             return self.show(session, shown)
 
-        return spoken(in_order)
+        return with_user_errors(in_order)
 
 
-def _looked_at(runtime: Runtime, session: Session, at: Any) -> MatchesRecord:
+def _record_shown(runtime: Runtime, session: Session, at: Any) -> MatchesRecord:
     """The record at the block and place that the browser says are looked at."""
     if not isinstance(at, dict):
         return record_at(runtime, session)

@@ -124,7 +124,7 @@ def replacements(record: MapsRecord) -> int:
     return sum(found.passes for found in record.effects.values())
 
 
-def doing(record: MapsRecord) -> str:
+def progress_words(record: MapsRecord) -> str:
     """What is computed, once all maps are there; empty before."""
     if not record.causal or not all(
         way in record.results and record.results[way].finished for way in record.ways

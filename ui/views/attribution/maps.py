@@ -50,7 +50,7 @@ def status(record: MapsRecord, ended: str | None, guess: float | None = None) ->
     found, steps = list(record.results.values()), record.how.steps
     everything = [*found, *record.effects.values()]
     progress = sum(m.progress for m in everything) / len(record.ways) / (1 + record.causal)
-    spent, replacing = sum(m.seconds for m in everything), causal.doing(record)
+    spent, replacing = sum(m.seconds for m in everything), causal.progress_words(record)
     taken = min((getattr(m, "steps_done", 0) for m in found), default=0)
     is_lam = record.how.method == LAM
     if ended == "Done":

@@ -37,7 +37,7 @@ TOO_LARGE = f"Your earlier session ended to make room for other visitors; {_GONE
 _log = logging.getLogger(__name__)
 
 
-class Keeper:
+class Maintenance:
     """Tidies while a page is served.
 
     Args:
@@ -62,7 +62,7 @@ class Keeper:
             try:
                 # A server that is this late may not have heard yet who listens.
                 if time.monotonic() - began < 2 * SHORT:
-                    await self.drop_deserted()
+                    await self.drop_abandoned()
                 if time.monotonic() - looked > LONG:
                     looked = time.monotonic()
                     self.end_sessions()
@@ -70,10 +70,10 @@ class Keeper:
             except Exception:  # the next look may go well
                 _log.exception("looking after the page failed")
 
-    async def drop_deserted(self) -> None:
+    async def drop_abandoned(self) -> None:
         """Drop the jobs that nobody listens to."""
         for event, session, age in gradio_app.waiting_events(self._app):
-            if age > GRACE and self._visitors.deserted(session):
+            if age > GRACE and self._visitors.is_abandoned(session):
                 await gradio_app.drop_event(self._app, event)
 
     def end_sessions(self) -> None:
@@ -92,10 +92,10 @@ class Keeper:
             total, left = total + size, left + closed * size
             if idle > 0 and (total > self._limit or left > self._limit * SHARE_LEFT / SHARE):
                 self._end(session, TOO_LARGE)
-        unheard = [s for s in gradio_app.unheard_sessions(self._app) if self._unheard(s)]
-        gradio_app.forget_answers(self._app, unheard)
+        unheard = [s for s in gradio_app.sessions_with_answers(self._app) if self._is_abandoned(s)]
+        gradio_app.drop_answers(self._app, unheard)
 
-    def _unheard(self, session: str) -> bool:
+    def _is_abandoned(self, session: str) -> bool:
         return not self._visitors.open(session) and self._visitors.idle(session) > 10 * GRACE
 
     def _end(self, session: str, text: str) -> None:
@@ -106,7 +106,7 @@ class Keeper:
 
     def _tidy(self) -> None:
         prune(gradio_app.uploads_folder(self._app))
-        memory.give_back()
+        memory.return_memory()
 
 
 _OVERHEAD = 2**16  # bytes that gradio keeps of a session without its copy of the page: 14 KB, and
@@ -135,9 +135,9 @@ def machine_memory() -> int:
 
 
 @asynccontextmanager
-async def keeping(app: Any) -> AsyncIterator[None]:
+async def maintained(app: Any) -> AsyncIterator[None]:
     """As gradio's ``lifespan``: look after the page while it is served."""
-    task = asyncio.create_task(Keeper(app).run())
+    task = asyncio.create_task(Maintenance(app).run())
     try:
         yield
     finally:

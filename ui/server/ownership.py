@@ -31,8 +31,8 @@ from ui.visitors.registry import MOST, VISITORS, Visitors, note_identity
 
 from . import gradio_app
 from .accounts import Accounts
-from .login import Door
-from .messages import Overheard, Refused, paths_in, read_body, refusal, text_of
+from .login import LoginRequired
+from .messages import JsonListener, Refused, paths_in, read_body, refusal, text_of
 
 COOKIE = "hpinet-visitor"
 """Tells a browser apart from others where nobody logs in; it holds a random number."""
@@ -52,7 +52,7 @@ _ANSWERS = re.compile(r"/call/(?:v2/)?[^/]+/(?P<event>[^/]+)")
 _FILES = re.compile(r"/file[=/](?P<path>.*)", re.DOTALL)
 
 
-class Guard:
+class OwnershipMiddleware:
     """The middleware.
 
     Args:
@@ -65,7 +65,7 @@ class Guard:
         self, app: ASGIApp, accounts: Accounts | None = None, visitors: Visitors = VISITORS
     ) -> None:
         self._app, self._visitors = app, visitors
-        self._door = None if accounts is None else Door(accounts)
+        self._login_required = None if accounts is None else LoginRequired(accounts)
         self._events: OrderedDict[str, str] = OrderedDict()  # the session of each call
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,12 +77,12 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
             return
         request, path = Request(scope, receive), get_route_path(scope)
-        if self._door is not None:
-            answer = await self._door.answer(request, path)
+        if self._login_required is not None:
+            answer = await self._login_required.answer(request, path)
             if answer is not None:
                 await answer(scope, receive, send)
                 return
-            identity = f"user {self._door.name(request)}"
+            identity = f"user {self._login_required.name(request)}"
         else:
             identity, send = _browser(request, send)
         note_identity(scope, identity)
@@ -155,7 +155,7 @@ class Guard:
                 while len(self._events) > MOST:
                     self._events.popitem(last=False)
 
-        await self._app(scope, receive, Overheard(send, note))
+        await self._app(scope, receive, JsonListener(send, note))
 
     def _check(
         self,
