@@ -10,7 +10,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hpinet.checkpoints.file_plan import WeightsError
     from hpinet.checkpoints.loading import load_model
     from hpinet.config import VARIANTS, HPINetConfig, get_config
     from hpinet.errors import UserError
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
     from hpinet.inference.upscale import bicubic, upscale
     from hpinet.modeling.hpinet import HPINet
     from hpinet.modeling.matches import BlockMatches, Matches, own_matches
+
+    from .checkpoints.formats.file_plan import WeightsError
 
 __version__ = "0.1.0"
 
@@ -45,7 +46,7 @@ __all__ = [
 
 _HOMES = {
     "checkpoints.loading": ("load_model",),
-    "checkpoints.file_plan": ("WeightsError",),
+    "checkpoints.formats.file_plan": ("WeightsError",),
     "errors": ("UserError",),
     "config": ("VARIANTS", "HPINetConfig", "get_config"),
     "imaging.images": ("Picture", "PictureError", "read_picture", "to_pil", "write_picture"),

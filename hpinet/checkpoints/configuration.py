@@ -13,7 +13,7 @@ import torch
 from hpinet.config import SCALES, VARIANTS, HPINetConfig
 from hpinet.modeling.hpinet import HPINet
 
-from .file_plan import WeightsError
+from .formats.file_plan import WeightsError
 
 CONFIG_KEY = "hpinet_config"
 """Where the header of this project's safetensors files holds the configuration, as JSON."""

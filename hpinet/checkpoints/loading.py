@@ -19,7 +19,7 @@ from hpinet.inference.own_patches import OwnPatches
 from hpinet.modeling.hpinet import HPINet
 
 from .configuration import CONFIG_KEY
-from .file_plan import WeightsError
+from .formats.file_plan import WeightsError
 from .reading import read_checkpoint
 
 BUNDLED = Path(__file__).parents[1] / "weights"

@@ -1,7 +1,7 @@
 """One reader for every file of weights: what kind it is, what it promises, and its tensors.
 
 The kind is told from the first bytes, not from the name. Nothing in a file is executed, and every
-tensor is read from bytes of the file (`file_plan`, `torch_file`, `safetensors_file`).
+tensor is read from bytes of the file (`formats`).
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from torch import Tensor
 from hpinet.config import HPINetConfig
 
 from .configuration import CONFIG_KEY, check_promise, infer_config, read_config
-from .file_plan import FilePlan, Limits, TensorPlan, WeightsError
+from .formats.file_plan import FilePlan, Limits, TensorPlan, WeightsError
+from .formats.safetensors_file import looks_like_safetensors, plan_safetensors
+from .formats.torch_file import plan_torch, tensor_plans
+from .formats.torch_pickle import TensorEntry
 from .released_names import from_released
-from .safetensors_file import looks_like_safetensors, plan_safetensors
 from .state_dicts import find_state_dict, namings
-from .torch_file import plan_torch, tensor_plans
-from .torch_pickle import TensorEntry
 
 NO_LIMITS = Limits()
 """For files of one's own: as many numbers as there are."""

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save
 
 from hpinet.checkpoints.download import Report, cache_folder, fetch, sha256_of
-from hpinet.checkpoints.file_plan import WeightsError
+from hpinet.checkpoints.formats.file_plan import WeightsError
 from hpinet.checkpoints.reading import read_tensors
 from hpinet.imaging.files import write_bytes
 

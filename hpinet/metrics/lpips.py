@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hpinet.checkpoints.file_plan import WeightsError
+from hpinet.checkpoints.formats.file_plan import WeightsError
 from hpinet.checkpoints.reading import read_tensors
 from hpinet.errors import UserError
 from hpinet.imaging.images import from_uint8

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from hpinet.checkpoints.download import RELEASED, Released
-from hpinet.checkpoints.file_plan import WeightsError
+from hpinet.checkpoints.formats.file_plan import WeightsError
 from hpinet.checkpoints.loading import bundled_path, load_model
 from hpinet.checkpoints.local_data import released_checkpoint
 from hpinet.checkpoints.reading import plan_checkpoint, plan_file

@@ -1,6 +1,6 @@
 """Opening a file of unknown origin in a process of its own, with limits on memory and time.
 
-Before, a file's plan is compared with limits (`hpinet.checkpoints.file_plan`). What a header does
+Before, a file's plan is compared with limits (`checkpoints.formats.file_plan`). What a header does
 not tell, above all what the code of another architecture builds from a few odd shapes, is tried
 here first: the child ends, not the program that has to go on.
 """

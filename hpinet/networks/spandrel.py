@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from hpinet.checkpoints.file_plan import FilePlan, WeightsError
+from hpinet.checkpoints.formats.file_plan import FilePlan, WeightsError
 from hpinet.checkpoints.state_dicts import namings
 from hpinet.inference.memory_errors import is_out_of_memory
 

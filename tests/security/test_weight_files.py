@@ -17,7 +17,7 @@ from helpers.foreign import foreign
 from safetensors.torch import save_file
 
 from hpinet import HPINet, HPINetConfig, WeightsError, load_model
-from hpinet.checkpoints.file_plan import Limits
+from hpinet.checkpoints.formats.file_plan import Limits
 from hpinet.checkpoints.loading import save_checkpoint
 from hpinet.checkpoints.reading import plan_checkpoint, plan_file, read_tensors
 from hpinet.networks.names import open_model

@@ -9,7 +9,7 @@ import torch
 from helpers.released_host import released_host
 
 from hpinet import HPINet, HPINetConfig, Picture
-from hpinet.checkpoints.file_plan import WeightsError
+from hpinet.checkpoints.formats.file_plan import WeightsError
 from hpinet.checkpoints.loading import save_checkpoint
 from ui.compute.runtime import Runtime
 from ui.networks.model_catalogue import Catalogue

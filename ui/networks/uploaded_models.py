@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpinet.checkpoints.configuration import CONFIG_KEY
-from hpinet.checkpoints.file_plan import Limits
+from hpinet.checkpoints.formats.file_plan import Limits
 from hpinet.checkpoints.reading import plan_checkpoint, plan_file
 from hpinet.errors import UserError
 from hpinet.networks.names import open_model

@@ -1,0 +1,1 @@
+"""What a file of weights promises, checked before it is read, and its tensors."""
