@@ -153,7 +153,11 @@ def shown(page, name):
 
 
 def place(page, name, x, y, pane=0):
-    """Where image pixel (x, y) of a viewer's pane is on the screen."""
+    """Where image pixel (x, y) of a viewer's pane is on the screen, once there is one."""
+    page.wait_for_function(
+        "([name, i]) => document.querySelector(`#${name} .viewer`)?.viewer?.panes[i]",
+        arg=[name, pane],
+    )
     return page.evaluate(
         """([name, x, y, i]) => {
           const pane = document.querySelector(`#${name} .viewer`).viewer.panes[i];
