@@ -31,7 +31,7 @@ def window(shared, number):
 
 def test_live_matches(shared, network):
     result = LocalAttribution(network).attribute(
-        photograph(shared, 3), window(shared, 3), n_steps=50
+        photograph(shared, 3), window(shared, 3), n_steps=24
     )
     assert result.match_jumps != 0
     assert abs(result.relative_residual) <= 0.01
@@ -39,7 +39,7 @@ def test_live_matches(shared, network):
 
 def test_matches_that_do_not_switch(shared, network):
     result = LocalAttribution(network).attribute(
-        photograph(shared, 7), window(shared, 7), n_steps=50, matches="frozen"
+        photograph(shared, 7), window(shared, 7), n_steps=24, matches="frozen"
     )
     assert result.match_jumps == 0
     assert abs(result.relative_residual) <= 0.01
