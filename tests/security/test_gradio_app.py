@@ -67,8 +67,9 @@ def test_sessions_end_by_age_and_by_memory_and_their_visitors_are_told(page):
         idle=lambda s: {old: 4000.0, other: 9.0, last: 5.0}.get(s, 4001.0),
         end=VISITORS.end,
     )
-    keeper = Maintenance(app, known, limit=2**18)  # so little that a closed page may keep nothing
-    keeper.end_sessions()
+    # So little that a closed page may keep nothing.
+    maintenance = Maintenance(app, known, limit=2**18)
+    maintenance.end_sessions()
     assert gradio_app.sessions(app) == [last]
     assert VISITORS.ended(old) == TOO_OLD and VISITORS.ended(other) == TOO_LARGE
     begun = visitors[0].join("subject").json()["event_id"]

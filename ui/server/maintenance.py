@@ -92,10 +92,10 @@ class Maintenance:
             total, left = total + size, left + closed * size
             if idle > 0 and (total > self._limit or left > self._limit * SHARE_LEFT / SHARE):
                 self._end(session, TOO_LARGE)
-        unheard = [s for s in gradio_app.sessions_with_answers(self._app) if self._is_abandoned(s)]
+        unheard = [s for s in gradio_app.sessions_with_answers(self._app) if self._has_left(s)]
         gradio_app.drop_answers(self._app, unheard)
 
-    def _is_abandoned(self, session: str) -> bool:
+    def _has_left(self, session: str) -> bool:
         return not self._visitors.open(session) and self._visitors.idle(session) > 10 * GRACE
 
     def _end(self, session: str, text: str) -> None:

@@ -44,8 +44,9 @@ def test_detector_along_the_path(shared, network):
         assert np.allclose(found, data["path_f_gpa"][knots], rtol=1e-3)
 
 
-def test_map_without_access_to_other_patches(shared, network):
-    data, lr, window = golden(shared, 7)
+@pytest.mark.parametrize("number", IMAGES)
+def test_map_without_access_to_other_patches(shared, network, number):
+    data, lr, window = golden(shared, number)
     result = LocalAttribution(network).attribute(
         lr, window, n_steps=50, method="riemann_demo", matches="own"
     )

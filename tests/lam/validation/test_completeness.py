@@ -29,17 +29,19 @@ def window(shared, number):
     return Window(left, top, size)
 
 
-def test_live_matches(shared, network):
+@pytest.mark.parametrize("number", [1, 3, 7])
+def test_live_matches(shared, network, number):
     result = LocalAttribution(network).attribute(
-        photograph(shared, 3), window(shared, 3), n_steps=24
+        photograph(shared, number), window(shared, number), n_steps=24
     )
     assert result.match_jumps != 0
     assert abs(result.relative_residual) <= 0.01
 
 
-def test_matches_that_do_not_switch(shared, network):
+@pytest.mark.parametrize(("number", "matches"), [(7, "frozen"), (1, "own")])
+def test_matches_that_do_not_switch(shared, network, number, matches):
     result = LocalAttribution(network).attribute(
-        photograph(shared, 7), window(shared, 7), n_steps=24, matches="frozen"
+        photograph(shared, number), window(shared, number), n_steps=24, matches=matches
     )
     assert result.match_jumps == 0
     assert abs(result.relative_residual) <= 0.01

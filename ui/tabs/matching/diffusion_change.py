@@ -24,6 +24,8 @@ from ui.views.matching import match_text
 
 from .matches_layout import MatchesPage
 
+_NOTHING = "Nothing is changed yet: choose above what patches shall attend to."
+
 
 def connect(runtime: Runtime, session: gr.State, page: MatchesPage) -> None:
     """Connect the buttons that measure and stop."""
@@ -32,8 +34,7 @@ def connect(runtime: Runtime, session: gr.State, page: MatchesPage) -> None:
     def measure_change(session: Session) -> Iterator[dict[Any, Any]]:
         record = session.matches
         if record is None:
-            text = "Nothing is changed yet: choose above what patches shall attend to."
-            yield {page.indices: None, page.spread: status_bar(text)}
+            yield {page.indices: None, page.spread: status_bar(_NOTHING)}
             return
         how = session.maps.how if session.maps else How()
         run = session.change_job.begin()
@@ -80,8 +81,7 @@ def measured(
     """
     change, study, window = record.change, record.study, record.window
     if change.nothing:
-        text = "Nothing is changed yet: choose above what patches shall attend to."
-        yield None, status_bar(text)
+        yield None, status_bar(_NOTHING)
         return
     height, width = study.size
     if height * width > LAM_PIXELS:
