@@ -24,6 +24,7 @@ import torch
 from torch import nn
 
 from hpinet.errors import UserError
+from hpinet.inference.memory_errors import is_out_of_memory
 from hpinet.modeling.hpinet import HPINet
 
 from .adapter import AdaptedNetwork
@@ -36,6 +37,7 @@ PROBE = 24
 _SIGXCPU = 24
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
 _PATIENCE = 4  # seconds by the clock for each of the processor's: others compute, too
+_CLOSE = 32 * 2**20  # bytes to the limit: allocators ask for up to as much at once
 _START = 180.0  # seconds for the child to import PyTorch, however busy the machine is
 
 
@@ -192,15 +194,29 @@ def _tried(path: str) -> dict[str, Any]:
     name = Path(path).name
     try:
         return asdict(probe(open_file(path), name))
-    except ModelError as error:
-        return {"error": str(error)}
-    except (MemoryError, SystemError):
-        return {"error": f"{name} could not be opened: its network needs too much memory"}
     except Exception as error:
+        # At the limit any line may fail with any error: even a sentence about memory is cut short.
+        # SystemError is what CPython may make of a failed allocation.
+        cause = error.__cause__ or error
+        if isinstance(error, SystemError) or is_out_of_memory(cause) or _reached_limit():
+            return {"error": f"{name} could not be opened: its network needs too much memory"}
         text = first_line(error)
-        if "allocate memory" in text:
-            text = "its network needs too much memory"
         return {"error": text if isinstance(error, UserError) else f"{name}: {text}"}
+
+
+def _reached_limit() -> bool:
+    """Whether this process has had all the memory that `limit_process` lets it have."""
+    try:
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        status = Path("/proc/self/status").read_text()
+    except (ImportError, OSError):
+        return False
+    except MemoryError:
+        return True
+    peak = 1024 * int(status.partition("VmPeak:")[2].split()[0])
+    return limit != resource.RLIM_INFINITY and peak > limit - _CLOSE
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,7 +96,7 @@ class Visitor:
 
     def __init__(self, url, name="", session=None):
         self.http = httpx.Client(base_url=url, timeout=30)
-        self.session = session or f"session-{id(self)}"
+        self.session = session or f"session-{secrets.token_hex(8)}"
         if name:
             answer = self.http.post("/login", data={"username": name, "password": f"{name}'s"})
             assert answer.status_code == 200

@@ -90,7 +90,7 @@ def test_results_are_their_owners_alone(ann, bob):
 
 
 def test_sessions_are_their_owners_alone(ann, bob):
-    ann.call("read", ann.upload())
+    assert ann.call("read", ann.upload()) == ["7"]
     refused = {"detail": "This session is not yours."}
     for name in ("call", "run", "api"):
         body = {"data": [], "session_hash": ann.session}
