@@ -55,7 +55,8 @@ class Trainer:
         recipe: The values of the run.
         data: Folder of training images, see `data.pairs.pair_training_images`.
         out: Folder for checkpoints and the log.
-        validation: Folder of held-out images, see `data.pairs.pair_images`, or None.
+        validation: Folder of held-out images, see `data.pairs.pair_images`, or None; where ``data``
+            holds them, too, they are not trained on.
         cache: Folder of caches of decoded images.
         workers: Loader processes; 0 loads in the training process.
         resume: Go on from ``out``'s last checkpoint.
@@ -104,7 +105,7 @@ class Trainer:
             start_tensorboard(self.accelerator)
         self.validation = held_out(validation, config.scale) if validation else []
         self.loader = open_loader(
-            data, cache or cache_folder(), workers, recipe, config, self.state.step,
+            data, validation, cache or cache_folder(), workers, recipe, config, self.state.step,
             self.accelerator,
         )  # fmt: skip
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import filecmp
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from accelerate import Accelerator
@@ -11,7 +13,14 @@ from torch.utils.data import DataLoader
 
 from hpinet.config import HPINetConfig
 from hpinet.data.image_cache import ImageCache, open_cache
-from hpinet.data.pairs import find_pairs, load_pair, pair_training_images
+from hpinet.data.pairs import (
+    Pairing,
+    find_pairs,
+    load_pair,
+    pair_images,
+    pair_training_images,
+)
+from hpinet.errors import UserError
 
 from .crops import Crops, StepSampler
 from .recipes import Recipe
@@ -19,6 +28,7 @@ from .recipes import Recipe
 
 def open_loader(
     data: str | Path,
+    validation: str | Path | None,
     cache: str | Path,
     workers: int,
     recipe: Recipe,
@@ -30,6 +40,8 @@ def open_loader(
 
     Args:
         data: See `hpinet.data.pairs.pair_training_images`.
+        validation: Folder of held-out images or None; those of them that ``data`` holds, too, are
+            not trained on.
         cache: Folder for decoded images.
         workers: Loader processes.
         recipe: Decides crops and batches.
@@ -38,10 +50,11 @@ def open_loader(
         accelerator: Which process this is, and of how many.
 
     Raises:
-        UserError: If there are no images.
+        UserError: If there are no images, or none but held-out ones.
     """
     main, scale = accelerator.is_main_process, config.scale
-    pairing = pair_training_images(data, scale)
+    found = pair_training_images(data, scale)
+    pairing = found if validation is None else _without(found, validation, scale)
     images = open_cache(data, scale, recipe.crop, cache, main, pairing)
     crops = Crops(images, scale, recipe.seed, recipe.candidates)
     sampler = StepSampler(
@@ -50,10 +63,36 @@ def open_loader(
     )  # fmt: skip
     if main:
         print(f"training on {pairing}")
+        if held := len(found.pairs) - len(pairing.pairs):
+            print(f"left out {held} images of {data}: {validation} holds them for validation")
         for text in _left_out(images, crops, sampler):
             print(text)
     pinned = accelerator.device.type == "cuda"
     return DataLoader(crops, batch_sampler=sampler, num_workers=workers, pin_memory=pinned)
+
+
+def _without(pairing: Pairing, validation: str | Path, scale: int) -> Pairing:
+    """A pairing without the originals that are held out: the same files, or copies of them.
+
+    Raises:
+        UserError: If nothing is left.
+    """
+    held: dict[int, list[Path]] = {}
+    for pair in pair_images(validation, scale).pairs:
+        held.setdefault(pair.hr.stat().st_size, []).append(pair.hr)
+    left = [
+        pair
+        for pair in pairing.pairs
+        if not any(
+            filecmp.cmp(pair.hr, other, shallow=False)
+            for other in held.get(pair.hr.stat().st_size, [])
+        )
+    ]
+    if not left:
+        raise UserError(
+            f"every image to train on is in {validation}, too: name other images for validation"
+        )
+    return replace(pairing, pairs=left)
 
 
 def _left_out(images: ImageCache, crops: Crops, sampler: StepSampler) -> Iterator[str]:

@@ -19,12 +19,13 @@ RECIPE = Recipe(
 )  # fmt: skip
 
 
-def make_images(folder: Path) -> Path:
+def make_images(folder: Path, suffix: str = ".png") -> Path:
     """Three smooth images of 48x48 pixels in a new folder."""
     folder.mkdir()
     for n in range(3):
         low = np.random.default_rng(n).integers(0, 256, (9, 9, 3), np.uint8)
-        Image.fromarray(low).resize((48, 48), Image.Resampling.BICUBIC).save(folder / f"{n}.png")
+        large = Image.fromarray(low).resize((48, 48), Image.Resampling.BICUBIC)
+        large.save(folder / f"{n}{suffix}")
     return folder
 
 

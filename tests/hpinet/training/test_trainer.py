@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -81,7 +82,7 @@ def test_it_learns_and_logs(images, tmp_path):
     losses = []
     recipe = Recipe(steps=60, batch=4, crop=24, lr=5e-3, schedule="cosine", ema=0.9,
                     save_every=30, validate_every=30)  # fmt: skip
-    run = trainer(images, tmp_path / "run", recipe, validation=images)
+    run = trainer(images, tmp_path / "run", recipe, validation=make_images(tmp_path / "v", ".bmp"))
     run.run(lambda _, loss: losses.append(loss))
     assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:10])
     with (tmp_path / "run" / "log.csv").open() as file:
@@ -92,6 +93,20 @@ def test_it_learns_and_logs(images, tmp_path):
     assert run.validate() == pytest.approx(run.state.best)  # what is saved is what was scored
     best = load_model(tmp_path / "run" / "best.safetensors")
     assert best.config == TINY
+
+
+def test_what_is_held_out_is_not_trained_on(images, tmp_path, capsys):
+    held = images / "val"
+    held.mkdir()
+    shutil.copy(images / "0.png", held / "copy.png")
+    (images / "1.png").rename(held / "1.png")
+    run = trainer(images, tmp_path / "run", validation=held)
+    assert len(run.loader.dataset) == 1 and len(run.validation) == 2
+    said = capsys.readouterr().out
+    assert "training on 1 HR" in said and f"left out 3 images of {images}: {held} holds" in said
+    shutil.copy(images / "2.png", held)
+    with pytest.raises(ValueError, match=r"every image to train on is in .*val, too"):
+        trainer(images, tmp_path / "other", validation=held)
 
 
 @pytest.mark.slow
