@@ -155,6 +155,12 @@ def test_regions_hold_the_window():
         region_around(Window(0, 0, 16), "9999", (300, 300), 4)
 
 
+def test_the_bundled_networks_begin_with_the_default_and_hide_their_twins():
+    labels = Catalogue().labels
+    assert labels[:3] == ["HPINet-S-x4", "HPINet-S-x2", "HPINet-S-x3"]
+    assert not any("no-gpa" in label for label in labels)
+
+
 def test_twins_stay_with_their_network(catalogue):
     assert catalogue.labels == ["Lone-x2", "Tiny-x4"]
     tiny, lone = catalogue.get("Tiny-x4"), catalogue.get("Lone-x2")

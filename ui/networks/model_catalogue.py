@@ -15,7 +15,7 @@ from hpinet.checkpoints.download import (
     released_source,
     sha256_of,
 )
-from hpinet.checkpoints.loading import BUNDLED
+from hpinet.checkpoints.loading import BUNDLED, bundled_path
 from hpinet.checkpoints.local_data import released_checkpoint
 from hpinet.data.folders import list_files
 from hpinet.errors import UserError
@@ -67,8 +67,8 @@ class Catalogue:
             for found in open_candidates(models, device=device, fetch=fetch)
         }
         self._paths: dict[str, Path] = {}
-        # The first is what the page opens with: one that can be compared with its twin.
-        for path in sorted(_weights(BUNDLED), key=lambda path: self._twin(path) is None):
+        # The first is what the page opens with: the one that `load_model` takes by default.
+        for path in sorted(_weights(BUNDLED), key=lambda path: path != bundled_path("S")):
             self._paths[path.stem] = path
         for path in _weights(weights_dir) if weights_dir else []:
             label = (

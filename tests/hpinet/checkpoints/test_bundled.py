@@ -18,6 +18,7 @@ ROWS = [
     (4, False, "| bundled S without GPA |"),
     (3, True, "| bundled S x3 |"),
     (2, True, "| bundled S x2 |"),
+    (2, False, "| bundled S x2 without GPA |"),
 ]
 
 
@@ -28,9 +29,10 @@ def test_the_card_names_the_files_that_are_there():
         assert hashlib.sha256((BUNDLED / name).read_bytes()).hexdigest() in CARD
 
 
-def test_the_twins_were_trained_alike():
+@pytest.mark.parametrize("scale", [scale for scale, gpa, _ in ROWS if not gpa])
+def test_the_twins_were_trained_alike(scale):
     def header(gpa):
-        with safe_open(bundled_path("S", 4, gpa), framework="pt") as file:
+        with safe_open(bundled_path("S", scale, gpa), framework="pt") as file:
             metadata = file.metadata()
         recipe = json.loads(metadata["recipe"])
         # What each was taken up from, after how many steps, and with which draw of crops, is its
