@@ -153,22 +153,22 @@ def shown(page, name):
 
 
 def place(page, name, x, y, pane=0):
-    """Where image pixel (x, y) of a viewer's pane is on the screen, once there is one."""
-    page.wait_for_function(
-        "([name, i]) => document.querySelector(`#${name} .viewer`)?.viewer?.panes[i]",
-        arg=[name, pane],
-    )
-    return page.evaluate(
+    """Where image pixel (x, y) of a viewer's pane is on the screen, once there is one.
+
+    Found and asked in one step: the page may put a new viewer there at any moment.
+    """
+    return page.wait_for_function(
         """([name, x, y, i]) => {
-          const pane = document.querySelector(`#${name} .viewer`).viewer.panes[i];
+          const pane = document.querySelector(`#${name} .viewer`)?.viewer?.panes[i];
+          if (!pane) return null;
           pane.canvas.scrollIntoView({ block: "center" });
           const box = pane.canvas.getBoundingClientRect(), { view } = pane;
           const k = view.scale(box.width, box.height);
           return [box.left + box.width / 2 + (x + 0.5 - view.x) * k,
                   box.top + box.height / 2 + (y + 0.5 - view.y) * k];
         }""",
-        [name, x, y, pane],
-    )
+        arg=[name, x, y, pane],
+    ).json_value()
 
 
 def click_at(page, name, x, y, pane=0):
