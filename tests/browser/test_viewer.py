@@ -183,7 +183,6 @@ def test_arrows_walk_patches_and_digits_choose_blocks(page):
     tab(page, "Matched patches")
     shown(page, "matches")
     says(page, "matches", "The patch at")  # the numbers are there
-    quiet(page)
     with no_requests(page):
         hover_at(page, "matches", 20, 236)
         says(page, "matches", "The patch at row 7, column 1")

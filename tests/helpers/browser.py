@@ -222,7 +222,8 @@ def quiet(page, seconds=2.0):
 
 @contextmanager
 def no_requests(page):
-    """Nothing may be asked of the server meanwhile."""
+    """Nothing may be asked of the server meanwhile; what was asked for before may still come."""
+    quiet(page)
     found = []
 
     def note(request):
