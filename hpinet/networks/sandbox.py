@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import json
 import math
+import re
 import signal
 import subprocess
 import sys
@@ -37,7 +38,7 @@ PROBE = 24
 _SIGXCPU = 24
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
 _PATIENCE = 4  # seconds by the clock for each of the processor's: others compute, too
-_CLOSE = 32 * 2**20  # bytes to the limit: allocators ask for up to as much at once
+_MARGIN = 32 * 2**20  # bytes below the limit: allocators ask for up to as much at once
 _START = 180.0  # seconds for the child to import PyTorch, however busy the machine is
 
 
@@ -195,13 +196,23 @@ def _tried(path: str) -> dict[str, Any]:
     try:
         return asdict(probe(open_file(path), name))
     except Exception as error:
-        # At the limit any line may fail with any error: even a sentence about memory is cut short.
-        # SystemError is what CPython may make of a failed allocation.
-        cause = error.__cause__ or error
-        if isinstance(error, SystemError) or is_out_of_memory(cause) or _reached_limit():
+        if _ran_out_of_memory(error):
             return {"error": f"{name} could not be opened: its network needs too much memory"}
         text = first_line(error)
         return {"error": text if isinstance(error, UserError) else f"{name}: {text}"}
+
+
+def _ran_out_of_memory(error: Exception) -> bool:
+    """Whether an error, or the one that it was made of, comes from a lack of memory.
+
+    At the limit any line may fail with any error: even a sentence about memory is cut short.
+    """
+    return (
+        isinstance(error, SystemError)  # what CPython may make of a failed allocation
+        or any(one and is_out_of_memory(one) for one in (error, error.__cause__))
+        or "allocate memory" in first_line(error)  # the system's own words
+        or _reached_limit()
+    )
 
 
 def _reached_limit() -> bool:
@@ -210,13 +221,14 @@ def _reached_limit() -> bool:
         import resource
 
         limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-        status = Path("/proc/self/status").read_text()
+        peak = re.search(r"VmPeak:\s*(\d+) kB", Path("/proc/self/status").read_text())
+        if peak is None or limit == resource.RLIM_INFINITY:
+            return False
+        return 1024 * int(peak[1]) > limit - _MARGIN
     except (ImportError, OSError):
         return False
     except MemoryError:
         return True
-    peak = 1024 * int(status.partition("VmPeak:")[2].split()[0])
-    return limit != resource.RLIM_INFINITY and peak > limit - _CLOSE
 
 
 def main() -> None:

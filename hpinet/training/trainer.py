@@ -23,6 +23,7 @@ from torch import Tensor
 from hpinet.checkpoints.download import cache_folder
 from hpinet.checkpoints.loading import save_checkpoint
 from hpinet.config import HPINetConfig
+from hpinet.data.pairs import find_pairs
 from hpinet.imaging.files import check_output, write_bytes
 from hpinet.imaging.images import to_uint8
 from hpinet.inference.precision import has_bf16
@@ -44,7 +45,7 @@ from .saved_run import (
     restored_state,
 )
 from .state import Average, Origin, State, TrainingError, take_weights
-from .training_data import held_out, open_loader
+from .training_data import load_held_out, open_loader
 
 
 class Trainer:
@@ -103,9 +104,10 @@ class Trainer:
         self._prepare_weights(saved, init)
         if tensorboard:
             start_tensorboard(self.accelerator)
-        self.validation = held_out(validation, config.scale) if validation else []
+        held = find_pairs(validation, config.scale) if validation else []
+        self.validation = load_held_out(held, config.scale)
         self.loader = open_loader(
-            data, validation, cache or cache_folder(), workers, recipe, config, self.state.step,
+            data, held, cache or cache_folder(), workers, recipe, config, self.state.step,
             self.accelerator,
         )  # fmt: skip
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import filecmp
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,15 +10,10 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from hpinet.checkpoints.download import sha256_of
 from hpinet.config import HPINetConfig
 from hpinet.data.image_cache import ImageCache, open_cache
-from hpinet.data.pairs import (
-    Pairing,
-    find_pairs,
-    load_pair,
-    pair_images,
-    pair_training_images,
-)
+from hpinet.data.pairs import Pair, Pairing, load_pair, pair_training_images
 from hpinet.errors import UserError
 
 from .crops import Crops, StepSampler
@@ -28,7 +22,7 @@ from .recipes import Recipe
 
 def open_loader(
     data: str | Path,
-    validation: str | Path | None,
+    held: Sequence[Pair],
     cache: str | Path,
     workers: int,
     recipe: Recipe,
@@ -40,8 +34,7 @@ def open_loader(
 
     Args:
         data: See `hpinet.data.pairs.pair_training_images`.
-        validation: Folder of held-out images or None; those of them that ``data`` holds, too, are
-            not trained on.
+        held: Held-out images, which are not trained on where ``data`` holds them, too.
         cache: Folder for decoded images.
         workers: Loader processes.
         recipe: Decides crops and batches.
@@ -54,7 +47,7 @@ def open_loader(
     """
     main, scale = accelerator.is_main_process, config.scale
     found = pair_training_images(data, scale)
-    pairing = found if validation is None else _without(found, validation, scale)
+    pairing = _without(found, held)
     images = open_cache(data, scale, recipe.crop, cache, main, pairing)
     crops = Crops(images, scale, recipe.seed, recipe.candidates)
     sampler = StepSampler(
@@ -63,34 +56,32 @@ def open_loader(
     )  # fmt: skip
     if main:
         print(f"training on {pairing}")
-        if held := len(found.pairs) - len(pairing.pairs):
-            print(f"left out {held} images of {data}: {validation} holds them for validation")
+        if count := len(found.pairs) - len(pairing.pairs):
+            place = held[0].hr.parent
+            print(f"left out {count} images of {data}: {place} holds them for validation")
         for text in _left_out(images, crops, sampler):
             print(text)
     pinned = accelerator.device.type == "cuda"
     return DataLoader(crops, batch_sampler=sampler, num_workers=workers, pin_memory=pinned)
 
 
-def _without(pairing: Pairing, validation: str | Path, scale: int) -> Pairing:
+def _without(pairing: Pairing, held: Sequence[Pair]) -> Pairing:
     """A pairing without the originals that are held out: the same files, or copies of them.
 
     Raises:
         UserError: If nothing is left.
     """
-    held: dict[int, list[Path]] = {}
-    for pair in pair_images(validation, scale).pairs:
-        held.setdefault(pair.hr.stat().st_size, []).append(pair.hr)
+    sizes = {pair.hr.stat().st_size for pair in held}  # spares reading most files
+    digests = {sha256_of(pair.hr) for pair in held}
     left = [
         pair
         for pair in pairing.pairs
-        if not any(
-            filecmp.cmp(pair.hr, other, shallow=False)
-            for other in held.get(pair.hr.stat().st_size, [])
-        )
+        if pair.hr.stat().st_size not in sizes or sha256_of(pair.hr) not in digests
     ]
     if not left:
         raise UserError(
-            f"every image to train on is in {validation}, too: name other images for validation"
+            f"every image to train on is in {held[0].hr.parent}, too: name other images for "
+            f"validation"
         )
     return replace(pairing, pairs=left)
 
@@ -108,15 +99,15 @@ def _left_out(images: ImageCache, crops: Crops, sampler: StepSampler) -> Iterato
             )
 
 
-def held_out(folder: str | Path, scale: int) -> list[tuple[Tensor, Tensor]]:
+def load_held_out(held: Sequence[Pair], scale: int) -> list[tuple[Tensor, Tensor]]:
     """LR and HR images to validate with, (1, 3, h, w) and (1, 3, sh, sw).
 
     Args:
-        folder: See `hpinet.data.pairs.pair_images`.
+        held: Their files, see `hpinet.data.pairs.find_pairs`.
         scale: HR pixels per LR pixel.
 
     Raises:
-        UserError: If there are none, or one has no partner.
+        UserError: If one cannot be read, or its sizes do not belong together.
     """
-    pairs = (load_pair(pair, scale) for pair in find_pairs(folder, scale))
+    pairs = (load_pair(pair, scale) for pair in held)
     return [(lr.rgb, hr) for lr, hr in pairs]

@@ -50,7 +50,7 @@ def test_a_signal_ends_the_work_and_deletes_the_files(tmp_path, name, step):
     running, folder = server(tmp_path, step)
     assert len(list(folder.iterdir())) == 2  # the lock and the photograph
     running.send_signal(getattr(signal, name))
-    assert running.wait(30) == (130 if name == "SIGINT" else 0)  # half of what the step takes
+    assert running.wait(5) == (130 if name == "SIGINT" else 0)
     assert list(tmp_path.iterdir()) == []
     running.stdout.close()
 
@@ -121,8 +121,6 @@ def test_the_page_ends_in_the_middle_of_a_map(tmp_path, name):
     time.sleep(1)
     assert not job.done()
     running.send_signal(getattr(signal, name))
-    began = time.monotonic()
-    assert running.wait(30) == (130 if name == "SIGINT" else 0)
-    assert time.monotonic() - began < 10
+    assert running.wait(5) == (130 if name == "SIGINT" else 0)
     assert list(tmp_path.iterdir()) == []
     running.stdout.close()
