@@ -17,6 +17,7 @@ ROWS = [
     (4, True, "| bundled S |"),
     (4, False, "| bundled S without GPA |"),
     (3, True, "| bundled S x3 |"),
+    (3, False, "| bundled S x3 without GPA |"),
     (2, True, "| bundled S x2 |"),
     (2, False, "| bundled S x2 without GPA |"),
 ]
