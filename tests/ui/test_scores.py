@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
+import statistics
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -151,6 +154,18 @@ def test_who_is_nearer_is_said_only_where_it_counts():
     beaten = verdict(25.0, 25.5)
     assert "“Twin” is 0.50 dB nearer to the original than Net: it spends" in beaten
     assert "Net is 5.00 dB nearer to the original than bicubic" in beaten
+
+
+def test_what_counts_as_nearer_is_what_the_bundled_twins_differ_by():
+    record = json.loads((Path(__file__).parents[2] / "docs" / "results.json").read_text())
+    psnr = {
+        (of["set"], of["model"], image["name"]): image["psnr"]
+        for of in record["results"]
+        for image in of["per_image"]
+    }
+    gains = [v - psnr[a, "S:no-gpa", i] for (a, model, i), v in psnr.items() if model == "S"]
+    assert len(gains) == 19
+    assert pytest.approx(2 * statistics.stdev(gains), abs=0.005) == verdicts.PSNR_NOISE
 
 
 def test_what_gpa_is_worth(runtime):
