@@ -82,6 +82,8 @@ class Muon(torch.optim.Optimizer):
                 loss = closure()
         for group in self.param_groups:
             params = [p for p in group["params"] if p.grad is not None]
+            if not params:
+                continue
             if "betas" in group:
                 self._adam(params, _ADAM_SHARE * group["lr"], *group["betas"])
             else:

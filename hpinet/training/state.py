@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from hpinet.checkpoints.download import sha256_of
 from hpinet.checkpoints.reading import read_checkpoint
 from hpinet.errors import UserError
 from hpinet.modeling.hpinet import HPINet
@@ -91,7 +91,7 @@ def take_weights(model: HPINet, path: str | Path) -> Origin:
     taken = set(fitting)
     left = tuple(name for name in mine if name not in taken)
     unused = tuple(name for name in state if name not in mine)
-    checksum = hashlib.sha256(path.read_bytes()).hexdigest()
+    checksum = sha256_of(path)
     return Origin(path.name, checksum, len(taken), left, unused)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import threading
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpinet.checkpoints.configuration import CONFIG_KEY
+from hpinet.checkpoints.download import sha256_of
 from hpinet.checkpoints.formats.file_plan import Limits
 from hpinet.checkpoints.reading import plan_checkpoint, plan_file
 from hpinet.errors import UserError
@@ -140,4 +140,4 @@ def check_file(path: Path) -> None:
 
 
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    return sha256_of(path)[:8]

@@ -242,6 +242,13 @@ def test_a_muon_step_is_the_one_computed_by_hand():
     assert 0.6 < np.linalg.svd(x)[1].min() < np.linalg.svd(x)[1].max() < 1.3
 
 
+def test_a_step_without_gradients_changes_nothing():
+    weight, bias = torch.nn.Parameter(torch.ones(2, 3)), torch.nn.Parameter(torch.ones(3))
+    Muon([weight], [bias], lr=0.1, weight_decay=0.5).step()
+    assert weight.eq(1).all()
+    assert bias.eq(1).all()
+
+
 def test_muon_takes_hidden_matrices_and_adam_the_rest_at_half_the_rate():
     recipe = replace(RECIPE, optimizer="muon", betas=(0.9, 0.99))
     ours, theirs = HPINet(TINY), HPINet(TINY)
