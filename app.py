@@ -82,7 +82,11 @@ def _serve(options: argparse.Namespace, auth: list[tuple[str, str]], space: bool
     device = usable_device(options.device)
     runtime = Runtime(
         Catalogue(
-            options.weights_dir, models=options.model, device=device, fetch=fetching(options.yes)
+            options.weights_dir,
+            models=options.model,
+            device=device,
+            fetch=fetching(options.yes),
+            local=options.host in _HERE and not space,
         )
     )
     try:

@@ -98,11 +98,11 @@ def open_config(options: argparse.Namespace) -> HPINetConfig:
 
 
 def open_network(options: argparse.Namespace) -> nn.Module:
-    """The network of ``--model`` on ``--device``, by `hpinet.networks.names.open_model`."""
-    from hpinet.networks.names import open_model
+    """The network of ``--model`` on ``--device``, by `hpinet.networks.open.open_network`."""
+    from hpinet.networks.open import open_network
 
     options.device = shared.usable_device(options.device)
-    return open_model(options.model, options.scale, device=options.device)
+    return open_network(options.model, options.scale, device=options.device)
 
 
 def compare(

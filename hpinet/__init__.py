@@ -10,16 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hpinet.checkpoints.loading import load_model
     from hpinet.config import VARIANTS, HPINetConfig, get_config
-    from hpinet.errors import UserError
+    from hpinet.errors import NetworkError, UserError, WeightsError
     from hpinet.imaging.images import Picture, PictureError, read_picture, to_pil, write_picture
-    from hpinet.inference.own_patches import OwnPatches
     from hpinet.inference.upscale import bicubic, upscale
     from hpinet.modeling.hpinet import HPINet
     from hpinet.modeling.matches import BlockMatches, Matches, own_matches
-
-    from .checkpoints.formats.file_plan import WeightsError
+    from hpinet.modeling.own_patches import OwnPatches
+    from hpinet.networks.open import load_model, open_network
 
 __version__ = "0.1.0"
 
@@ -29,6 +27,7 @@ __all__ = [
     "HPINet",
     "HPINetConfig",
     "Matches",
+    "NetworkError",
     "OwnPatches",
     "Picture",
     "PictureError",
@@ -37,6 +36,7 @@ __all__ = [
     "bicubic",
     "get_config",
     "load_model",
+    "open_network",
     "own_matches",
     "read_picture",
     "to_pil",
@@ -45,15 +45,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "checkpoints.loading": ("load_model",),
-    "checkpoints.formats.file_plan": ("WeightsError",),
-    "errors": ("UserError",),
+    "errors": ("NetworkError", "UserError", "WeightsError"),
     "config": ("VARIANTS", "HPINetConfig", "get_config"),
     "imaging.images": ("Picture", "PictureError", "read_picture", "to_pil", "write_picture"),
     "inference.upscale": ("bicubic", "upscale"),
-    "inference.own_patches": ("OwnPatches",),
     "modeling.hpinet": ("HPINet",),
     "modeling.matches": ("BlockMatches", "Matches", "own_matches"),
+    "modeling.own_patches": ("OwnPatches",),
+    "networks.open": ("load_model", "open_network"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Caches where there is no home folder, or none that may be written to."""
+"""Where downloads are kept, also where there is no home folder, or none that may be written to."""
 
 from __future__ import annotations
 
@@ -9,7 +9,21 @@ import sys
 import tempfile
 from pathlib import Path
 
+from platformdirs import user_cache_dir
+
 _HOMES = ("XDG_CACHE_HOME", "HPINET_CACHE", "MPLCONFIGDIR", "HF_HOME")
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: ``HPINET_CACHE``, or the platform's cache folder."""
+    return Path(os.environ.get("HPINET_CACHE") or user_cache_dir("hpinet-lens", appauthor=False))
+
+
+def shared_path(*parts: str) -> Path | None:
+    """A file or folder below ``$HPINET_SHARED``, such as ``("benchmarks", "Set5")``, or None."""
+    shared = os.environ.get("HPINET_SHARED")
+    path = Path(shared or "", *parts)
+    return path if shared and path.exists() else None
 
 
 def ensure_cache() -> None:

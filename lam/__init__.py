@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hpinet.networks.adapter import adapt
-    from hpinet.networks.names import open_model
+    from hpinet.networks.adapt import adapt
+    from hpinet.networks.open import open_network
     from lam.attribution.detectors import DETECTORS, GaborDetector
     from lam.attribution.local_attribution import LocalAttribution
     from lam.attribution.matching_network import MATCHES
@@ -66,15 +66,15 @@ __all__ = [
     "importance_map",
     "match_effects",
     "mean_distance",
-    "open_model",
+    "open_network",
     "weight_randomisation",
 ]
 
 # Module of every name. Torch takes seconds to import: `python -m lam --help` and bad arguments need
 # not wait for it, so a module is imported when one of its names is first used.
 _HOMES = {
-    "hpinet.networks.adapter": ("adapt",),
-    "hpinet.networks.names": ("open_model",),
+    "hpinet.networks.adapt": ("adapt",),
+    "hpinet.networks.open": ("open_network",),
     "lam.attribution.detectors": ("DETECTORS", "GaborDetector"),
     "lam.attribution.local_attribution": ("LocalAttribution",),
     "lam.attribution.matching_network": ("MATCHES",),

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmarks.runner import Tick
-from hpinet.checkpoints.fingerprints import network_digest
 from hpinet.errors import UserError
+from hpinet.networks.files import network_digest
 from lam.attribution.target import Target
 from lam.cause.interventions import Interventions, Job
 from lam.cause.reach import find_reach

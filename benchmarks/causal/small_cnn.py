@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from benchmarks.runner import Tick
 from hpinet.imaging.images import from_uint8, shrink
-from hpinet.networks.adapter import adapt
+from hpinet.networks.adapt import adapt
 
 SCALE = 4
 STEPS = 600
@@ -51,7 +51,7 @@ def trained_cnn(progress: Tick = lambda: None, steps: int = STEPS) -> nn.Module:
         steps: Of training.
 
     Returns:
-        An `hpinet.networks.adapter.AdaptedNetwork`, which enlarges 4 times.
+        An `hpinet.networks.adapt.AdaptedNetwork`, which enlarges 4 times.
     """
     from skimage import data
 

@@ -11,12 +11,12 @@ import numpy as np
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
-from benchmarks.runner import Tables, add_network, add_rounds, open_network, progress
+from benchmarks.runner import Tables, add_network, add_rounds, progress
 from hpinet import read_picture
 from hpinet.cli.options import add_memory, height_and_width
 from hpinet.errors import UserError
 from hpinet.imaging.images import from_uint8
-from hpinet.networks.names import open_model
+from hpinet.networks.open import open_network
 from lam.attribution.quadrature import quadrature
 from lam.batch.window_choice import parse_choice
 from lam.window import Window
@@ -71,7 +71,7 @@ def measure(options: argparse.Namespace) -> tuple[dict[str, Any], Tables]:
             f"{options.size[0]}x{options.size[1]}, {options.rounds} and {options.memory}"
         )
     quadrature("gausslegendre", options.steps)
-    model: Any = open_network(options)
+    model: Any = open_network(options.model, options.scale, device=options.device)
 
     def choose(lr: Tensor) -> Window:
         return choice.choose(lr, int(model.scale), _WINDOW)[0]
@@ -127,7 +127,7 @@ def _parts(
 def _memory(
     options: argparse.Namespace, image: Tensor, window: Window, choose: Choose
 ) -> list[dict[str, Any]]:
-    load = partial(open_model, options.model, options.scale, device=options.device)
+    load = partial(open_network, options.model, options.scale, device=options.device)
     pairs = [(image, window)]
     if tuple(image.shape[-2:]) != LARGE:
         large = photograph(*LARGE)

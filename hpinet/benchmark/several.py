@@ -12,7 +12,7 @@ import torch
 from hpinet.errors import UserError
 from hpinet.evaluation.candidates import Candidate
 from hpinet.networks.costs import multi_adds_720p
-from hpinet.networks.names import open_model
+from hpinet.networks.open import open_network
 
 from .comparison import TimedNetwork
 from .cost import noise
@@ -60,7 +60,7 @@ def costs(
     times = timed_rounds(calls, rounds)
     found, told = {}, ""
     for one in candidates:
-        build = partial(open_model, one.spec, one.scale, gpa)
+        build = partial(open_network, one.spec, one.scale, gpa)
         timed = TimedNetwork(one.label, build, device, precision)
         memory, told = in_new_process(TimedNetwork.peak_memory, timed, batch, size)
         seconds = [t[one.label].seconds for t in times]

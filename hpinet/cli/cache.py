@@ -22,8 +22,8 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         UserError: If there is no cache of a name.
     """
-    from hpinet.checkpoints.download import cache_folder
     from hpinet.data.image_cache import list_caches, remove_cache
+    from hpinet.home import cache_folder
 
     folder = options.cache or cache_folder()
     names = list(options.remove or [])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 LPIPS = "lpips"
 """What AlexNet's weights are called here."""
@@ -22,23 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Fetch what the arguments name, and print where each file is."""
-    from hpinet.checkpoints.download import RELEASED, download_released
+    from hpinet.metrics.backbone import fetch_backbone
+    from hpinet.networks.released import RELEASED, download_released
 
     for name in options.names or sorted(RELEASED):
-        print(fetch_lpips() if name == LPIPS else download_released(name))
+        print(fetch_backbone() if name == LPIPS else download_released(name))
     return 0
-
-
-def fetch_lpips() -> Path:
-    """AlexNet's weights, with a progress bar."""
-    from tqdm import tqdm
-
-    from hpinet.metrics.backbone import fetch_backbone
-
-    with tqdm(unit="B", unit_scale=True, desc="AlexNet") as bar:
-
-        def report(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        return fetch_backbone(report)

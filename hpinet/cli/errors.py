@@ -64,8 +64,6 @@ def run_command(program: str, work: Callable[[], int]) -> int:
         return _failed(program, f"{where}{error.strerror or error}.")
     except UserError as error:
         code = _failed(program, str(error))
-        if example := getattr(error, "example", ""):  # lines to write where a sentence won't do
-            print(f"\n{example}", file=sys.stderr)
     except Exception as error:
         logging.getLogger(program).exception("the command failed")
         return _failed(program, f"{FAULT}: {type(error).__name__}: {error}")

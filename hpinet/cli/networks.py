@@ -50,7 +50,7 @@ def fetching(yes: bool) -> Fetch:
     """
 
     def fetch(name: str) -> bool:
-        from hpinet.checkpoints.download import RELEASED, download_released, released_source
+        from hpinet.networks.released import RELEASED, download_released, released_source
 
         wanted = RELEASED[name]
         size = f"{wanted.size / 1e6:.1f} MB"
@@ -64,15 +64,18 @@ def fetching(yes: bool) -> Fetch:
 
 def offer_lpips(yes: bool) -> None:
     """Fetch AlexNet's weights for LPIPS where they are missing and that is allowed."""
-    from hpinet.metrics.backbone import BACKBONE_SIZE, BACKBONE_URL, find_backbone
+    from hpinet.metrics.backbone import (
+        BACKBONE_SIZE,
+        BACKBONE_URL,
+        fetch_backbone,
+        find_backbone,
+    )
 
     if find_backbone() is not None:
         return
     size = f"{BACKBONE_SIZE / 1e6:.0f} MB, of which 9.9 MB are kept"
     if yes or agreed(f"LPIPS needs AlexNet's weights. Fetch them ({size}) from {BACKBONE_URL}?"):
-        from .download import fetch_lpips
-
-        fetch_lpips()
+        fetch_backbone()
 
 
 def agreed(question: str) -> bool:

@@ -11,14 +11,15 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from hpinet.checkpoints.fingerprints import network_digest
 from hpinet.errors import UserError
-from hpinet.networks.adapter import DoubtfulRange
+from hpinet.networks.adapt import DoubtfulRange
 from hpinet.networks.bicubic import BICUBIC
-from hpinet.networks.names import NotFetchedError, open_model
+from hpinet.networks.files import network_digest
+from hpinet.networks.open import open_network
+from hpinet.networks.released import NotFetchedError
 
 Fetch = Callable[[str], bool]
-"""Fetches a released checkpoint, by a key of `hpinet.checkpoints.download.RELEASED`, or does not
+"""Fetches a released checkpoint, by a key of `hpinet.networks.released.RELEASED`, or does not
 because nobody allows it; whether it did."""
 
 
@@ -53,7 +54,7 @@ class Candidate:
 
     @cached_property
     def weights_sha256(self) -> str:
-        """The network's fingerprint, see `hpinet.checkpoints.fingerprints.network_digest`."""
+        """The network's fingerprint, see `hpinet.networks.files.network_digest`."""
         return network_digest(self.network)
 
 
@@ -74,7 +75,7 @@ def open_candidate(
     """Open a network.
 
     Args:
-        name: See `hpinet.networks.names.open_model`.
+        name: See `hpinet.networks.open.open_network`.
         scale: As there.
         gpa: As there.
         device: Where it runs.
@@ -87,11 +88,11 @@ def open_candidate(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DoubtfulRange)  # it stands among the notes
         try:
-            network = open_model(name, scale, gpa, device)
+            network = open_network(name, scale, gpa, device)
         except NotFetchedError as error:
             if fetch is None or not fetch(error.name):
                 raise
-            network = open_model(name, scale, gpa, device)
+            network = open_network(name, scale, gpa, device)
     return Candidate(label or name, network, name)
 
 
@@ -105,7 +106,7 @@ def open_candidates(
     """Open networks; bicubic enlarges as the first of the others does, where nothing else is said.
 
     Args:
-        names: See `hpinet.networks.names.open_model`.
+        names: See `hpinet.networks.open.open_network`.
         scale: As there.
         gpa: False takes Global Pixel Access from all of them.
         device: Where they run.

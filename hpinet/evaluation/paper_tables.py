@@ -17,7 +17,7 @@ from torch import nn
 from hpinet.config import VARIANTS, HPINetConfig
 from hpinet.errors import UserError
 from hpinet.modeling.hpinet import HPINet
-from hpinet.networks.adapter import AdaptedNetwork
+from hpinet.networks.adapted_network import AdaptedNetwork
 
 SETS = {"Set5": 5, "Set14": 14, "B100": 100, "Urban100": 100, "Manga109": 109}
 """The paper's benchmarks and how many images each has."""

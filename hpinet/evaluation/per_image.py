@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpinet.checkpoints.fingerprints import files_digest
 from hpinet.data.pairs import Pair
 from hpinet.data.result_store import ResultStore, Row, StoreLayout
 from hpinet.metrics.psnr_ssim import ROUNDED
+from hpinet.networks.files import files_digest
 
 from .candidates import Candidate
 from .evaluate import METRICS, Figures
@@ -40,7 +40,7 @@ class StoredModel:
         store: All rows.
         set_name: What the rows call the set.
         label: What they call the network.
-        digest: Of the network, see `hpinet.checkpoints.fingerprints.network_digest`.
+        digest: Of the network, see `hpinet.networks.files.network_digest`.
         scale: Up-scaling factor.
         device: Its kind, ``"cpu"`` or ``"cuda"``: figures differ in the last digits.
         luma: One of `hpinet.metrics.psnr_ssim.LUMAS`.

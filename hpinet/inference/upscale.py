@@ -18,9 +18,9 @@ from hpinet.imaging.value_range import check_value_range
 from hpinet.modeling.hpinet import HPINet
 from hpinet.modeling.matches import Matches
 from hpinet.modeling.memory import free_memory
+from hpinet.modeling.own_patches import OwnPatches
 
 from .memory_errors import is_out_of_memory
-from .own_patches import OwnPatches
 from .precision import half_precision
 
 _SHARE_OF_FREE = 0.9

@@ -6,12 +6,10 @@ import os
 from pathlib import Path
 
 import torch
-from safetensors.torch import save
 
-from hpinet.checkpoints.download import Report, cache_folder, fetch, sha256_of
-from hpinet.checkpoints.formats.file_plan import WeightsError
-from hpinet.checkpoints.reading import read_tensors
-from hpinet.imaging.files import write_bytes
+from hpinet.home import cache_folder
+from hpinet.networks.files import write_state_dict
+from hpinet.networks.released import fetch
 
 BACKBONE_VARIABLE = "HPINET_LPIPS_BACKBONE"
 """Environment variable that may name a file of AlexNet's weights."""
@@ -37,27 +35,22 @@ def find_backbone() -> Path | None:
     return next((path for path in known if path.is_file()), None)
 
 
-def fetch_backbone(report: Report = lambda done, total: None, url: str = BACKBONE_URL) -> Path:
-    """Fetch AlexNet and keep the layers that LPIPS reads; a transfer that broke off goes on.
+def fetch_backbone(url: str = BACKBONE_URL) -> Path:
+    """Fetch AlexNet, unless it is there already, and keep the layers that LPIPS reads.
 
     Args:
-        report: Told now and then how far it is.
         url: Where it is; the name ends with the first eight digits of its SHA-256.
 
     Raises:
-        WeightsError: If it cannot be had or is something else.
+        WeightsError: If it cannot be reached or is another file.
         OSError: If the disk is full or the folder cannot be written.
     """
     target = cache_folder() / _FILE
     if target.is_file():
         return target
-    name = url.rsplit("/", 1)[1]
-    part = fetch(url, target.with_name(name), None, report)
-    digest = name.rsplit(".", 1)[0].rsplit("-", 1)[1]
-    if not sha256_of(part).startswith(digest):
-        part.unlink()
-        raise WeightsError(f"{name} from {url} is not the published file, nothing was kept")
-    tensors = {k: v for k, v in read_tensors(part).items() if k.startswith("features.")}
-    write_bytes(target, save({k: v.contiguous() for k, v in tensors.items()}))
-    part.unlink()
+    whole = target.with_name(url.rsplit("/", 1)[1])
+    fetch(url, whole, whole.stem.rsplit("-", 1)[1])
+    saved = torch.load(whole, map_location="cpu", weights_only=True)
+    write_state_dict({k: v for k, v in saved.items() if k.startswith("features.")}, target)
+    whole.unlink()
     return target

@@ -10,10 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hpinet.checkpoints.formats.file_plan import WeightsError
-from hpinet.checkpoints.reading import read_tensors
-from hpinet.errors import UserError
+from hpinet.errors import UserError, WeightsError
 from hpinet.imaging.images import from_uint8
+from hpinet.networks.files import read_weights
 
 from .backbone import BACKBONE_VARIABLE, find_backbone
 from .psnr_ssim import Pixels, check_sizes, eight_bit
@@ -123,7 +122,7 @@ def _read_backbone(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise UserError(f"{BACKBONE_VARIABLE} names {path}, which is not a file.")
     try:
-        return read_tensors(path)
+        return read_weights(path).tensors
     except WeightsError as error:
         raise UserError(
             f"{BACKBONE_VARIABLE} names {path.name}, which holds no weights: {error}."

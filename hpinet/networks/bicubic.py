@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .errors import ModelError
+from hpinet.errors import NetworkError
 
 BICUBIC = "bicubic"
 _LARGEST_SCALE = 16
@@ -21,7 +21,7 @@ class Bicubic(nn.Module):
         scale: SR pixels per LR pixel, 1 to 16.
 
     Raises:
-        ModelError: If the scale is not such a number.
+        NetworkError: If the scale is not such a number.
     """
 
     name = BICUBIC
@@ -29,8 +29,8 @@ class Bicubic(nn.Module):
     def __init__(self, scale: int) -> None:
         super().__init__()
         if scale not in range(1, _LARGEST_SCALE + 1):
-            raise ModelError(
-                f"the scale must be a whole number from 1 to {_LARGEST_SCALE}, not {scale!r}"
+            raise NetworkError(
+                f"the scale must be a whole number from 1 to {_LARGEST_SCALE}, got {scale!r}"
             )
         self.scale = scale
         self.eval()

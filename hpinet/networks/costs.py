@@ -7,9 +7,9 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from hpinet.inference.own_patches import OwnPatches
 from hpinet.modeling.hpinet import HPINet
 from hpinet.modeling.multi_adds import count_multi_adds
+from hpinet.modeling.own_patches import OwnPatches
 
 OUTPUT = (720, 1280)
 """Height and width of the image that the paper counts multi-adds for."""

@@ -16,14 +16,14 @@ from torch import Tensor
 Run = Callable[[Tensor], Tensor]
 
 PLAIN, SAVED, FUNCTIONAL = "plain", "saved", "functional"
-"""As it is; with tensors cloned that are written to after they were saved; or with every write
-replaced by a new tensor, which also bears writing to one of several views."""
+"""Unchanged; with saved tensors cloned before they are written to; or with every write replaced by
+a new tensor, which also allows writing to one of several views."""
 
 _SIGNS = ("inplace", "in-place")  # in what PyTorch says of such networks
 _TURN = threading.Lock()  # PyTorch's context below is one for the whole process
 
 
-def way_through(run: Run, x: Tensor) -> str:
+def gradient_mode(run: Run, x: Tensor) -> str:
     """How a network can be differentiated: one of `PLAIN`, `SAVED`, `FUNCTIONAL`.
 
     Args:
@@ -37,7 +37,7 @@ def way_through(run: Run, x: Tensor) -> str:
             return PLAIN
         except Exception as error:
             if not any(sign in str(error) for sign in _SIGNS):
-                return PLAIN  # fails for another reason, which is for the caller to meet
+                return PLAIN  # another failure shows when the network is used
         try:
             _gradient(run, SAVED, x)
             return SAVED
@@ -45,7 +45,7 @@ def way_through(run: Run, x: Tensor) -> str:
             return FUNCTIONAL
 
 
-def differentiable(run: Run, way: str, x: Tensor) -> Tensor:
+def differentiable(run: Run, mode: str, x: Tensor) -> Tensor:
     """What ``run`` makes of ``x``, differentiable.
 
     The forward pass keeps nothing but its input; the backward pass runs the network once more,
@@ -53,17 +53,17 @@ def differentiable(run: Run, way: str, x: Tensor) -> Tensor:
 
     Args:
         run: The network.
-        way: `SAVED` or `FUNCTIONAL`.
+        mode: `SAVED` or `FUNCTIONAL`.
         x: (B, 3, h, w).
     """
-    found: Tensor = _Recomputed.apply(x, run, way)
+    found: Tensor = _Recomputed.apply(x, run, mode)
     return found
 
 
 class _Recomputed(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, run: Run, way: str) -> Tensor:
-        ctx.run, ctx.way = run, way
+    def forward(ctx: Any, x: Tensor, run: Run, mode: str) -> Tensor:
+        ctx.run, ctx.mode = run, mode
         ctx.save_for_backward(x)
         with torch.no_grad():
             return run(x)
@@ -71,11 +71,11 @@ class _Recomputed(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         (x,) = ctx.saved_tensors
-        return _gradient(ctx.run, ctx.way, x, gradients[0]), None, None
+        return _gradient(ctx.run, ctx.mode, x, gradients[0]), None, None
 
 
-def _gradient(run: Run, way: str, x: Tensor, gradient: Tensor | None = None) -> Tensor:
-    if way == FUNCTIONAL:
+def _gradient(run: Run, mode: str, x: Tensor, gradient: Tensor | None = None) -> Tensor:
+    if mode == FUNCTIONAL:
         return _plain_gradient(torch.func.functionalize(run), x, gradient)
     with _TURN, torch.autograd.graph.allow_mutation_on_saved_tensors():
         return _plain_gradient(run, x, gradient)

@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from hpinet.checkpoints.download import sha256_of
-from hpinet.checkpoints.reading import read_checkpoint
 from hpinet.errors import UserError
 from hpinet.modeling.hpinet import HPINet
+from hpinet.networks.files import read_weights, sha256_of
+from hpinet.networks.hpinet_weights import hpinet_state
 
 
 class TrainingError(UserError):
@@ -71,13 +71,16 @@ def take_weights(model: HPINet, path: str | Path) -> Origin:
 
     Args:
         model: The network, changed in place.
-        path: A checkpoint, see `weights.read_checkpoint`.
+        path: A checkpoint, see `hpinet.networks.files.read_weights`.
 
     Raises:
         ValueError: If the file cannot be read, or less than half of the network is in it.
     """
     path = Path(path)
-    config, state = read_checkpoint(path)
+    found = hpinet_state(read_weights(path), path.name)
+    if found is None:
+        raise TrainingError(f"{path} holds no HPINet: choose a checkpoint of this --model")
+    config, state = found
     mine = model.state_dict()
     fitting = [name for name in mine if name in state and state[name].shape == mine[name].shape]
     if 2 * len(fitting) < len(mine):

@@ -20,15 +20,15 @@ import torch.nn.functional as F
 from accelerate import Accelerator
 from torch import Tensor
 
-from hpinet.checkpoints.download import cache_folder
-from hpinet.checkpoints.loading import save_checkpoint
 from hpinet.config import HPINetConfig
 from hpinet.data.pairs import find_pairs
+from hpinet.home import cache_folder
 from hpinet.imaging.files import check_output, write_bytes
 from hpinet.imaging.images import to_uint8
 from hpinet.inference.precision import has_bf16
 from hpinet.metrics.psnr_ssim import psnr_y
 from hpinet.modeling.hpinet import HPINet
+from hpinet.networks.files import save_checkpoint
 
 from .crops import noise_seed
 from .log import Progress, add_row, start_tensorboard

@@ -10,11 +10,11 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from hpinet.checkpoints.download import sha256_of
 from hpinet.config import HPINetConfig
 from hpinet.data.image_cache import ImageCache, open_cache
 from hpinet.data.pairs import Pair, Pairing, load_pair, pair_training_images
 from hpinet.errors import UserError
+from hpinet.networks.files import sha256_of
 
 from .crops import Crops, StepSampler
 from .recipes import Recipe

@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hpinet.checkpoints.fingerprints import network_digest
 from hpinet.errors import UserError
 from hpinet.imaging.value_range import INPUT_SLACK, check_value_range
-from hpinet.networks.adapter import AdaptedNetwork, warn_of_range
+from hpinet.networks.adapt import warn_of_range
+from hpinet.networks.adapted_network import AdaptedNetwork
 from hpinet.networks.bicubic import Bicubic
+from hpinet.networks.files import network_digest
 from lam.window import Window
 
 from .detectors import Detector, describe_detector, detect, get_detector

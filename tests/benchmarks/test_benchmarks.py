@@ -17,7 +17,7 @@ from benchmarks.speed.checkout_worker import prepared
 from benchmarks.speed.exploration import exploration_cost
 from hpinet import HPINet, HPINetConfig
 from hpinet.benchmark.rounds import Timing, in_turns, spread, timed
-from hpinet.checkpoints.loading import save_checkpoint
+from hpinet.networks.files import save_checkpoint
 
 ROOT = Path(__file__).parents[2]
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(6, 8), scale=2)

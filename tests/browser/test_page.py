@@ -318,7 +318,7 @@ def test_a_file_that_is_no_model_gives_a_sentence(page, tmp_path):
     tab(page, "Your model")
     (tmp_path / "text.pth").write_text("no weights")
     upload(page, "weights", tmp_path / "text.pth")
-    page.get_by_text("text.pth is no file of plain weights").wait_for()
+    page.get_by_text("text.pth cannot be read as weights").wait_for()
     says(page, "own-card", "No model of yours is loaded")
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hpinet import HPINet
-from hpinet.checkpoints.loading import save_checkpoint
+from hpinet.networks.files import save_checkpoint
 
 
 def without_networks(patch, folder) -> None:

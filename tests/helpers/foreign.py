@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import torch
-from conftest import missing
 from safetensors.torch import save_file
 from torch import nn
 
 
 def foreign(name: str, channels: int = 3) -> nn.Module:
     """A small network of an architecture that spandrel knows, with random weights."""
-    try:
-        import spandrel  # noqa: F401
-    except ImportError:
-        missing("spandrel is not installed")
     from spandrel.architectures.Compact import Compact
     from spandrel.architectures.RCAN import RCAN
     from spandrel.architectures.SwinIR import SwinIR

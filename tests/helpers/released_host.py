@@ -1,4 +1,4 @@
-"""A server on this machine that stands in for the authors' host and cuts a transfer once."""
+"""A server on this machine that stands in for the authors' host."""
 
 from __future__ import annotations
 
@@ -7,23 +7,21 @@ import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from hpinet.checkpoints.download import RELEASED, Released
+from hpinet.networks.released import RELEASED, Released
 
 
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        content = self.server.files.get(self.path.rsplit("/", 1)[-1])
+        name = self.path.rsplit("/", 1)[-1]
+        content = self.server.files.get(name)
         if content is None:
             self.send_error(404)
             return
-        asked = self.headers.get("Range")
-        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
-        self.server.asked.append((self.path.rsplit("/", 1)[-1], start))
-        self.send_response(206 if asked else 200)
-        self.send_header("Content-Length", str(len(content) - start))
+        self.server.asked.append(name)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        cut = self.server.cut_at if start == 0 else None
-        self.wfile.write(content[start:cut])
+        self.wfile.write(content[: self.server.cut_at])
         self.close_connection = True
 
     def log_message(self, *_):
@@ -31,20 +29,22 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def released_host(monkeypatch, files: dict[str, bytes], cut_at: int | None = None):
+def released_host(monkeypatch, files: dict[str, bytes]):
     """Serve files by the names of released checkpoints.
 
     Args:
         monkeypatch: Pytest's.
         files: Content by a key of `RELEASED`, whose digest and size are replaced.
-        cut_at: Bytes after which a transfer from the start breaks off.
+
+    Yields:
+        The server: ``asked`` are the names of files sent, ``cut_at`` bytes after which it stops.
     """
     for name, content in files.items():
         digest = hashlib.sha256(content).hexdigest()
         monkeypatch.setitem(RELEASED, name, Released(f"{name}.pth", len(content), digest))
     with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
         server.files = {f"{name}.pth": content for name, content in files.items()}
-        server.asked, server.cut_at = [], cut_at
+        server.asked, server.cut_at = [], None
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("HPINET_RELEASED_URL", f"http://127.0.0.1:{server.server_port}")
         yield server

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from hpinet import HPINet, get_config
-from hpinet.checkpoints.released_names import released_name
+from hpinet.networks.hpinet_weights import released_name
 
 
 def seeded_tensor(name: str, shape: tuple[int, ...]) -> torch.Tensor:

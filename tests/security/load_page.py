@@ -39,7 +39,7 @@ NETWORK = "Tiny-x4"
 def weights(folder: Path) -> None:
     """A tiny network and its twin, so that time goes into the page and not into convolutions."""
     from hpinet import HPINet, HPINetConfig
-    from hpinet.checkpoints.loading import save_checkpoint
+    from hpinet.networks.files import save_checkpoint
 
     config = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
     torch.manual_seed(0)

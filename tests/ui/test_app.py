@@ -15,7 +15,7 @@ from helpers.catalogue import without_networks
 from PIL import Image
 
 from hpinet import HPINet, HPINetConfig, Picture, PictureError, UserError
-from hpinet.checkpoints.loading import save_checkpoint
+from hpinet.networks.files import save_checkpoint
 from lam import LocalAttribution, Window
 from ui.compute.maps.attribution import Attribution
 from ui.compute.super_resolution import Restored, SuperResolution

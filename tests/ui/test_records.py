@@ -17,7 +17,7 @@ from helpers.catalogue import tiny_runtime
 from PIL import Image
 
 from hpinet import HPINet, HPINetConfig, Picture
-from hpinet.checkpoints.loading import save_checkpoint
+from hpinet.networks.files import save_checkpoint
 from lam import Window
 from ui.compute.opening import open_image
 from ui.compute.runtime import Runtime

@@ -33,7 +33,7 @@ TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
 
 @pytest.fixture
 def runtime(tmp_path, monkeypatch):
-    from hpinet.checkpoints.loading import save_checkpoint
+    from hpinet.networks.files import save_checkpoint
 
     (tmp_path / "none").mkdir()
     without_networks(monkeypatch, tmp_path / "none")

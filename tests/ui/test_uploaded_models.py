@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 
 import pytest
 import torch
@@ -11,16 +10,22 @@ from helpers.foreign import foreign, saved
 from safetensors.torch import save_file
 
 from hpinet import HPINet, HPINetConfig
-from hpinet.checkpoints.loading import save_checkpoint
-from hpinet.networks.sandbox import try_here
+from hpinet.networks.files import save_checkpoint
+from hpinet.networks.open import open_file
+from hpinet.networks.smoke_test import enlarge_once
 from ui.networks.uploaded_models import UploadedModels
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
 
 
+def tried_here(path):
+    """The smoke test without its child process, which takes seconds to start."""
+    return enlarge_once(open_file(path), path.name)
+
+
 @pytest.fixture
 def own():
-    return UploadedModels(try_here)
+    return UploadedModels(test=tried_here)
 
 
 @pytest.fixture
@@ -58,7 +63,7 @@ def test_labels_follow_the_content(own, tiny, tmp_path):
 def test_what_is_unused_for_longest_is_forgotten_when_memory_is_short(tmp_path):
     numbers = [*HPINet(TINY).parameters(), *HPINet(TINY).buffers()]
     size = sum(n.numel() * n.element_size() for n in numbers)
-    own, labels = UploadedModels(try_here, limit=6 * size), []
+    own, labels = UploadedModels(test=tried_here, limit=6 * size), []
     for number in range(7):
         torch.manual_seed(number)
         save_checkpoint(HPINet(TINY), tmp_path / "n.safetensors")
@@ -75,19 +80,17 @@ class Evil:
 
 def test_code_is_never_run(own, tmp_path, capsys):
     torch.save({"params": {"x": Evil()}}, tmp_path / "evil.pth")
-    with pytest.raises(ValueError, match="wants to run code"):
+    with pytest.raises(ValueError, match=r"evil\.pth"):
         own.add(tmp_path / "evil.pth")
     assert "never" not in capsys.readouterr().out
 
 
-def test_files_that_unpack_to_more_than_they_are_are_refused(own, tmp_path, tiny):
-    with zipfile.ZipFile(tmp_path / "packed.pth", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("archive/data.pkl", b"0" * 10**6)
-    with pytest.raises(ValueError, match="compressed archive"):
-        own.add(tmp_path / "packed.pth")
-    torch.save({"first_conv.weight": torch.zeros(1).expand(10**10)}, tmp_path / "view.pth")
-    with pytest.raises(ValueError, match="10000 million numbers; the limit"):
-        own.add(tmp_path / "view.pth")
+def test_visitors_of_other_machines_upload_safetensors_alone(tiny, tmp_path):
+    strangers = UploadedModels(local=False, test=tried_here)
+    assert strangers.get(strangers.add(tiny)).scale == 4
+    torch.save(HPINet(TINY).state_dict(), tmp_path / "a.pth")
+    with pytest.raises(ValueError, match=r"convert a\.pth"):
+        strangers.add(tmp_path / "a.pth")
 
 
 @pytest.mark.parametrize(
@@ -100,29 +103,22 @@ def test_a_header_that_lies_builds_nothing(own, tmp_path, lie):
     config = {**asdict(TINY), **lie}
     tensors = {k: v.contiguous() for k, v in HPINet(TINY).state_dict().items()}
     save_file(tensors, tmp_path / "lie.safetensors", {"hpinet_config": json.dumps(config)})
-    with pytest.raises(ValueError, match="describes"):
+    with pytest.raises(ValueError, match="lie"):
         own.add(tmp_path / "lie.safetensors")
 
 
 def test_whatever_else_is_wrong_is_a_sentence(own, tmp_path, monkeypatch):
     (tmp_path / "text.pth").write_text("no weights")
     (tmp_path / "text.safetensors").write_text("no weights")
-    (tmp_path / "notes.txt").write_text("no weights")
     save_file({"a": torch.zeros(3)}, tmp_path / "strange.safetensors")
     broken = HPINet(TINY)
     with torch.no_grad():
         broken.last.weight.fill_(float("nan"))
     save_checkpoint(broken, tmp_path / "nan.safetensors")
-    for name, sentence in (
-        ("text.pth", "no file of plain weights"),
-        ("text.safetensors", "damaged or of another kind"),
-        ("notes.txt", "no file of plain weights"),
-        ("strange.safetensors", "not an HPINet checkpoint"),
-        ("nan.safetensors", "not finite: its weights are damaged"),
-    ):
-        with pytest.raises(ValueError, match=sentence) as caught:
+    for name in ("text.pth", "text.safetensors", "strange.safetensors", "nan.safetensors"):
+        with pytest.raises(ValueError, match=name) as caught:
             own.add(tmp_path / name)
-        assert str(tmp_path) not in str(caught.value)
+        assert str(tmp_path) not in str(caught.value) and "\n" not in str(caught.value)
     monkeypatch.setattr("ui.networks.uploaded_models.LIMIT_MB", 0)
     with pytest.raises(ValueError, match="the limit is 0 MB"):
         own.add(tmp_path / "nan.safetensors")

@@ -7,7 +7,6 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from hpinet.checkpoints.download import Report
 from hpinet.errors import UserError
 from hpinet.metrics.backbone import BACKBONE_VARIABLE, fetch_backbone, find_backbone
 from hpinet.metrics.lpips import LPIPS_MIN_SIZE, Lpips
@@ -105,18 +104,15 @@ class Scorer:
             )
         return self._lpips.reason
 
-    def fetch_lpips(self, report: Report) -> None:
+    def fetch_lpips(self) -> None:
         """Fetch what LPIPS needs, once, and keep it; called only when a visitor asked for it.
-
-        Args:
-            report: Told now and then how far it is.
 
         Raises:
             ValueError: If it cannot be had or is something else.
             OSError: If it cannot be written here.
         """
         with self._fetching:
-            self._lpips = Lpips(fetch_backbone(report))
+            self._lpips = Lpips(fetch_backbone())
 
 
 def large_enough(study: Study, scale: int) -> bool:

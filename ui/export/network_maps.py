@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import gradio as gr
 
-from hpinet.checkpoints.fingerprints import network_digest
 from hpinet.errors import UserError
 from hpinet.imaging.files import file_name, zip_bytes
 from hpinet.imaging.images import to_uint8
-from hpinet.networks.names import WITHOUT_GPA
+from hpinet.networks.files import network_digest
+from hpinet.networks.open import WITHOUT_GPA
 from lam.batch.comparison import ordered
 from lam.figures.comparison import comparison_files
 from ui.compute.maps.attribution import explained

@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from hpinet.checkpoints.loading import BUNDLED
 from hpinet.errors import UserError
 from hpinet.imaging.images import from_uint8, png_bytes, to_uint8
+from hpinet.networks.open import BUNDLED
 from lam import Window
 from ui.api.registering import register
 from ui.compute.runtime import Runtime

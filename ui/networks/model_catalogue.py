@@ -7,20 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hpinet import HPINet, load_model
-from hpinet.checkpoints.download import (
-    RELEASED,
-    Report,
-    cache_folder,
-    download_released,
-    released_source,
-    sha256_of,
-)
-from hpinet.checkpoints.loading import BUNDLED, bundled_path
-from hpinet.checkpoints.local_data import released_checkpoint
 from hpinet.data.folders import list_files
 from hpinet.errors import UserError
 from hpinet.evaluation.candidates import Fetch, open_candidates
-from hpinet.networks.names import open_file
+from hpinet.home import cache_folder
+from hpinet.networks.files import sha256_of
+from hpinet.networks.open import BUNDLED, bundled_path, open_file
+from hpinet.networks.released import (
+    RELEASED,
+    download_released,
+    released_checkpoint,
+    released_source,
+)
 from ui.storage.cache import Cache
 
 from .network import Network
@@ -39,6 +37,7 @@ class Catalogue:
         source: URL of the folder that holds the authors' released checkpoints;
             `released_source` by default.
         fetch: Asked where one that ``models`` names has to be fetched first.
+        local: Whether the page is served to this machine only; others upload safetensors alone.
 
     Attributes:
         uploads: The networks that visitors uploaded, each for its visitor alone.
@@ -56,10 +55,11 @@ class Catalogue:
         device: str = "cpu",
         source: str | None = None,
         fetch: Fetch | None = None,
+        local: bool = True,
     ) -> None:
         if weights_dir is not None and not weights_dir.is_dir():
             raise UserError(f"there is no folder {weights_dir}: --weights-dir names one")
-        self.uploads, self.device = UploadedModels(), device
+        self.uploads, self.device = UploadedModels(local), device
         self.source = source or released_source()
         self._fetching = threading.Lock()
         self._named = {
@@ -102,15 +102,14 @@ class Catalogue:
         missing = [name for name in RELEASED if released_label(name) not in self._paths]
         return {fetchable_label(name): name for name in missing}
 
-    def fetch(self, label: str, report: Report) -> str:
+    def fetch(self, label: str) -> str:
         """Fetch one of `fetchable` and return the label that it has from now on.
 
         Args:
             label: One of `fetchable`; a name that was fetched meanwhile is known already.
-            report: Told now and then how far it is.
 
         Raises:
-            ValueError: If there is none, or it cannot be fetched; what has arrived is kept.
+            ValueError: If there is none, or it cannot be fetched; nothing is kept then.
             OSError: If it cannot be written.
         """
         names = {fetchable_label(name): name for name in RELEASED}
@@ -119,7 +118,7 @@ class Catalogue:
         name = names[label]
         with self._fetching:  # two visitors may ask for the same one
             if released_label(name) not in self._paths:
-                download_released(name, None, self.source, progress=False, report=report)
+                download_released(name, None, self.source)
                 self._know_released(name)
         return released_label(name)
 

@@ -8,23 +8,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpinet.checkpoints.configuration import CONFIG_KEY
-from hpinet.checkpoints.download import sha256_of
-from hpinet.checkpoints.formats.file_plan import Limits
-from hpinet.checkpoints.reading import plan_checkpoint, plan_file
+from safetensors import safe_open
+
 from hpinet.errors import UserError
-from hpinet.networks.names import open_model
-from hpinet.networks.sandbox import PROBE, Trial, try_file
+from hpinet.networks.files import CONFIG_KEY, check_header, is_safetensors, sha256_of
+from hpinet.networks.hpinet_weights import read_config
+from hpinet.networks.open import open_file
+from hpinet.networks.smoke_test import SIDE, SmokeTest, smoke_test
 from ui.storage.cache import Cache
 
 from .network import Network
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin")
-"""What a file dialogue offers; what a file is, its first bytes tell."""
+"""What a file dialogue offers on this machine; other machines' visitors upload the first alone."""
 
 LIMIT_MB = 100
 LIMIT_PARAMETERS = 30_000_000
-LIMITS = Limits(header_bytes=16 * 10**6, tensors=10_000, numbers=LIMIT_PARAMETERS)
+LIMIT_HEADER, LIMIT_TENSORS = 10**6, 10_000
 SCALES = range(2, 9)
 
 KEPT_BYTES = 2**30
@@ -55,13 +55,19 @@ class UploadedModels:
     the session that uploaded it.
 
     Args:
-        trial: Opens a file and lets the network enlarge a small image; by default in a process of
-            its own, with limits on memory and time.
+        local: Whether visitors sit at this machine: then .pth is read, too.
+        test: Opens a file and lets the network enlarge a small image; by default in a child
+            process with limits on memory and time.
         limit: Bytes of models kept.
     """
 
-    def __init__(self, trial: Callable[[Path], Trial] = try_file, limit: int = KEPT_BYTES) -> None:
-        self._trial = trial
+    def __init__(
+        self,
+        local: bool = True,
+        test: Callable[[Path], SmokeTest] = smoke_test,
+        limit: int = KEPT_BYTES,
+    ) -> None:
+        self._local, self._test = local, test
         self._known: Cache[tuple[Network, Facts]] = Cache(None, limit)
         self._lock = threading.Lock()
 
@@ -73,7 +79,7 @@ class UploadedModels:
                 images; the message is one sentence.
         """
         path = Path(path)
-        check_file(path)
+        check_file(path, self._local)
         name = re.sub(r"[^\w.-]+", "_", path.stem)[:40]
         label = f"{name} (yours, {_digest(path)})"
         with self._lock:  # one at a time: building a network takes memory
@@ -106,37 +112,39 @@ class UploadedModels:
         return found
 
     def _load(self, path: Path, label: str) -> tuple[Network, Facts]:
-        found = self._trial(path)
+        found = self._test(path)
         if found.scale not in SCALES:
             raise UserError(
                 f"{path.name} holds a x{found.scale} network; this page compares networks that "
                 f"enlarge {SCALES.start} to {SCALES.stop - 1} times."
             )
         # By the visitor's name for it: the path on the server is not shown to anyone.
-        network = Network(label, open_model(path), path=Path(path.name))
-        seconds = found.seconds * (64 / PROBE) ** 2
+        network = Network(label, open_file(path), path=Path(path.name))
+        seconds = found.seconds * (64 / SIDE) ** 2
         return network, Facts(found.architecture, found.parameters, seconds)
 
 
-def check_file(path: Path) -> None:
-    """Compare what a file promises with the page's limits, before anything of it is built.
+def check_file(path: Path, local: bool) -> None:
+    """Compare a file's size and header with the page's limits, before anything of it is built.
 
     Raises:
-        ValueError: If it is over one, damaged, or no file of weights.
+        UserError: If it is over one, damaged, or not safetensors where that is required.
     """
     size = path.stat().st_size
     if size > LIMIT_MB * 10**6:
         raise UserError(
             f"{path.name} has {size / 1e6:.0f} MB; the limit is {LIMIT_MB} MB: save the weights "
-            "alone, without the optimiser's state, or in half precision."
+            "alone, without the optimizer's state, or in half precision."
         )
-    if CONFIG_KEY in plan_file(path, LIMITS).metadata:
-        config = plan_checkpoint(path, LIMITS).config
-        if max(config.patch_sizes) > _LARGEST_PATCH:
-            raise UserError(
-                f"{path.name} describes patches of {max(config.patch_sizes)} pixels; the limit of "
-                f"this page is {_LARGEST_PATCH}."
-            )
+    if local and not is_safetensors(path):
+        return  # the child process reads it
+    check_header(path, LIMIT_HEADER, LIMIT_TENSORS, LIMIT_PARAMETERS)
+    with safe_open(path, framework="pt") as file:
+        config = (file.metadata() or {}).get(CONFIG_KEY)
+    if config is not None and max(read_config(config, path.name).patch_sizes) > _LARGEST_PATCH:
+        raise UserError(
+            f"{path.name} describes patches of more than {_LARGEST_PATCH} pixels, the limit here."
+        )
 
 
 def _digest(path: Path) -> str:

@@ -10,7 +10,7 @@ from importlib import metadata
 import gradio as gr
 
 import hpinet
-from hpinet.checkpoints.loading import BUNDLED
+from hpinet.networks.open import BUNDLED
 from ui.compute.runtime import Runtime
 from ui.events.handlers import PRIVATE, with_user_errors
 from ui.views import about

@@ -7,14 +7,13 @@ from typing import Any
 
 import gradio as gr
 
-from hpinet.checkpoints.download import RELEASED
+from hpinet.networks.released import RELEASED
 from ui.compute.runtime import Runtime
 from ui.events.handlers import PRIVATE, with_user_errors
 from ui.networks.model_catalogue import Catalogue
 from ui.state.session import Session
 
 from .components import Page
-from .transfer import transfer
 
 
 class ReleasedNetworks(Page):
@@ -56,10 +55,9 @@ class ReleasedNetworks(Page):
 
         @with_user_errors
         def fetch(session: Session, label: str) -> Iterator[dict[Any, Any]]:
-            yield {self.yes: gr.update(interactive=False)}
+            yield {self.yes: gr.update(interactive=False), self.question: "Downloading..."}
             try:
-                for told in followed(catalogue, label):
-                    yield {self.question: told}
+                value = catalogue.fetch(label)
             except Exception:
                 yield {
                     self.question: question(catalogue, label),
@@ -67,7 +65,6 @@ class ReleasedNetworks(Page):
                 }
                 raise
             labels = choices(catalogue, session)
-            value = catalogue.fetch(label, lambda done, total: None)
             yield {
                 self.group: gr.update(visible=False),
                 network: gr.update(choices=labels, value=value),
@@ -89,15 +86,6 @@ def question(catalogue: Catalogue, label: str) -> str:
         f"authors released, from {catalogue.source}? It is checked, kept on this machine and "
         "offered from then on, without a network, too. Its branch states no licence."
     )
-
-
-def followed(catalogue: Catalogue, label: str) -> Iterator[str]:
-    """Fetch a network and say how far it is.
-
-    Raises:
-        ValueError: If it cannot be fetched.
-    """
-    return transfer(lambda report: catalogue.fetch(label, report))
 
 
 def choices(catalogue: Catalogue, session: Session | None = None) -> list[str]:

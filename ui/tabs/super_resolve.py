@@ -27,7 +27,6 @@ from ui.views import comparison, verdicts
 from ui.views.scores import table
 
 from .components import Page, download_when_made, html, saver
-from .transfer import transfer
 
 METRICS = (
     "A contender is one way to the large image; the twin is a network of the same size, trained "
@@ -95,10 +94,9 @@ class SuperResolve:
 
         @with_user_errors
         def fetch() -> Iterator[dict[Any, Any]]:
-            yield {page.fetch: gr.update(interactive=False)}
+            yield {page.fetch: gr.update(interactive=False), page.fetched: "Downloading..."}
             try:
-                for told in transfer(runtime.scorer.fetch_lpips):
-                    yield {page.fetched: told}
+                runtime.scorer.fetch_lpips()
             except Exception:
                 yield {page.fetch: gr.update(interactive=True), page.fetched: ""}
                 raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Any
 
 import gradio as gr
@@ -26,7 +25,6 @@ class YourModelPage(Page):
     def __init__(self) -> None:
         introduction = render(
             "your_model.md",
-            spandrel=importlib.util.find_spec("spandrel") is not None,
             suffixes=SUFFIXES,
             megabytes=LIMIT_MB,
             parameters=LIMIT_PARAMETERS,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hpinet.analysis.match_statistics import in_degree
-from hpinet.checkpoints.loading import BUNDLED
+from hpinet.networks.open import BUNDLED
 from lam import MethodResult, area_fractions
 from ui.networks.network import BOTH, SWITCHED_OFF, TWIN, NetworkInfo
 from ui.state.options import CAUSE

@@ -17,11 +17,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from hpinet import HPINet, HPINetConfig
 from hpinet.benchmark import comparison, training_cost
 from hpinet.benchmark.cost import benchmark, fitted_exponent
-from hpinet.checkpoints.loading import save_checkpoint
 from hpinet.cli.benchmark import AGAINST
 from hpinet.cli.main import main
 from hpinet.imaging import images
 from hpinet.modeling.multi_adds import count_multi_adds
+from hpinet.networks.files import save_checkpoint
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(6, 8), scale=2)
 

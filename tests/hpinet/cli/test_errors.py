@@ -15,12 +15,12 @@ from torch import nn
 
 from hpinet import PictureError, UserError, WeightsError
 from hpinet.cli.errors import run_command
+from hpinet.errors import NetworkError
 from hpinet.evaluation.evaluate import evaluate
-from hpinet.networks.adapter import ModelError
 from hpinet.training.state import TrainingError
 
 
-@pytest.mark.parametrize("kind", [PictureError, WeightsError, ModelError, TrainingError])
+@pytest.mark.parametrize("kind", [PictureError, WeightsError, NetworkError, TrainingError])
 def test_every_refusal_is_a_user_error_and_still_a_value_error(kind):
     assert issubclass(kind, UserError)
     assert issubclass(UserError, ValueError)

@@ -15,7 +15,6 @@ from helpers.architectures import Plain
 from PIL import Image
 
 from hpinet import VARIANTS, HPINet, HPINetConfig, OwnPatches, get_config
-from hpinet.checkpoints.loading import save_checkpoint
 from hpinet.cli.main import main
 from hpinet.evaluation import evaluate as evaluation_of_one
 from hpinet.evaluation.candidates import Candidate, unique_labels
@@ -24,6 +23,7 @@ from hpinet.evaluation.suite import evaluate_all
 from hpinet.evaluation.tables import comma_separated, markdown
 from hpinet.modeling.multi_adds import count_multi_adds
 from hpinet.networks.costs import multi_adds
+from hpinet.networks.files import save_checkpoint
 from lam import adapt
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(6, 8), scale=2)

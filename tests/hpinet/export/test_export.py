@@ -10,11 +10,11 @@ import torch
 from conftest import missing
 
 from hpinet import HPINet, HPINetConfig, OwnPatches
-from hpinet.checkpoints.loading import save_checkpoint
 from hpinet.cli.main import main
 from hpinet.export import onnx_file
 from hpinet.export.fixed_size import FixedSize
 from hpinet.networks.bicubic import Bicubic
+from hpinet.networks.files import save_checkpoint
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(6, 8), scale=2)
 

@@ -12,8 +12,8 @@ from torch import nn
 
 from hpinet import HPINet, HPINetConfig, OwnPatches, upscale
 from hpinet.metrics.psnr_ssim import psnr_y
-from hpinet.networks import adapter
-from hpinet.networks.adapter import DoubtfulRange, adapt
+from hpinet.networks import adapt as adapting
+from hpinet.networks.adapt import DoubtfulRange, adapt
 from lam import GaussianBlurPath, LocalAttribution, Window, explain
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16))
@@ -248,7 +248,7 @@ def test_looking_at_the_range_changes_nothing(image):
     network = nn.Sequential(nn.BatchNorm2d(3, momentum=None), nn.Upsample(scale_factor=2)).train()
     before = copy.deepcopy(network.state_dict())
     torch.manual_seed(3)
-    adapter.warn_of_range(network)
+    adapting.warn_of_range(network)
     assert float(torch.rand(())) == float(torch.rand((), generator=torch.manual_seed(3)))
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name]), name

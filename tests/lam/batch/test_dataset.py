@@ -16,8 +16,8 @@ import torch
 from PIL import Image
 
 from hpinet import HPINet, HPINetConfig, load_model, read_picture
-from hpinet.checkpoints.loading import save_checkpoint
 from hpinet.imaging.images import shrink
+from hpinet.networks.files import save_checkpoint
 from lam import LocalAttribution, Window
 from lam.batch import runner, sources
 from lam.batch.summary import format_summary, interval, summarise

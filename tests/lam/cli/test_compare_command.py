@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from hpinet import HPINet, HPINetConfig
-from hpinet.checkpoints.loading import save_checkpoint
+from hpinet.networks.files import save_checkpoint
 from lam.batch.comparison import ordered
 from lam.cli.main import main
 

@@ -10,8 +10,9 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from hpinet.checkpoints.local_data import benchmark_folder, released_checkpoint
 from hpinet.evaluation.paper_markdown import paper_markdown
+from hpinet.home import shared_path
+from hpinet.networks.released import released_checkpoint
 from lam import Window
 from lam.figures.comparison import (
     crop_comparison,
@@ -138,7 +139,7 @@ def test_measured_rows_stand_below_the_paper_s():
 def test_what_is_on_this_machine(tmp_path, monkeypatch):
     monkeypatch.setenv("HPINET_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("HPINET_SHARED", raising=False)
-    assert released_checkpoint("HPINet-S-x4") is None and benchmark_folder("Set5") is None
+    assert released_checkpoint("HPINet-S-x4") is None and shared_path("benchmarks", "Set5") is None
     cached = tmp_path / "cache" / "HPINet-S-x4.pth"
     shared = tmp_path / "shared" / "released" / "HPINet-S-x4.pth"
     for path in (cached, shared):
@@ -148,7 +149,7 @@ def test_what_is_on_this_machine(tmp_path, monkeypatch):
     monkeypatch.setenv("HPINET_SHARED", str(tmp_path / "shared"))
     assert released_checkpoint("HPINet-S-x4") == shared
     (tmp_path / "shared" / "benchmarks" / "Set5").mkdir(parents=True)
-    assert benchmark_folder("Set5") == tmp_path / "shared" / "benchmarks" / "Set5"
-    assert benchmark_folder("Set14") is None
+    assert shared_path("benchmarks", "Set5") == tmp_path / "shared" / "benchmarks" / "Set5"
+    assert shared_path("benchmarks", "Set14") is None
     with pytest.raises(ValueError, match="no 'HPINet-L-x4'"):
         released_checkpoint("HPINet-L-x4")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from hpinet import HPINet, HPINetConfig, load_model, read_picture
 from hpinet.analysis.interventions import Intervention, intervene
-from hpinet.checkpoints.loading import save_checkpoint
+from hpinet.networks.files import save_checkpoint
 from lam import LocalAttribution, Window
 from lam.cli.main import main
 from lam.match_analysis.diffusion_change import ForcedMatches, diffusion_change

@@ -1,4 +1,4 @@
-"""One way to name a network: sizes, released ones, files, and functions that build one."""
+"""Networks that a function of the user builds: FILE.py:build."""
 
 from __future__ import annotations
 
@@ -8,14 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.architectures import Plain
-from safetensors.torch import save_file
 
-from hpinet import HPINet, HPINetConfig, OwnPatches
-from hpinet.checkpoints.loading import save_checkpoint
-from hpinet.networks import names
-from hpinet.networks.names import NotFetchedError, open_file, open_model
-from hpinet.networks.sandbox import try_file, try_here
+from hpinet import HPINetConfig
+from hpinet.networks.open import open_file, open_network
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(12, 16), scale=2)
 
@@ -69,12 +64,9 @@ def written(folder: Path, code: str, name: str = "mine.py") -> str:
     return f"{folder / name}:build"
 
 
-# --- functions that build a network ----------------------------------------------------------
-
-
 def test_packages_of_the_same_name_do_not_meet(tmp_path, capsys):
     before, path, argv = dict(sys.modules), list(sys.path), list(sys.argv)
-    found = [open_model(repository(tmp_path / str(n), n)).scale for n in (2, 3, 4)]
+    found = [open_network(repository(tmp_path / str(n), n)).scale for n in (2, 3, 4)]
     assert found == [2, 3, 4]
     assert (sys.path, sys.argv) == (path, argv)
     for name in ("model", "model.block", "utils", "my_models"):
@@ -93,9 +85,27 @@ def test_what_is_imported_already_stands_not_in_the_way(tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "utils", raising=False)
     import utils
 
-    assert open_model(repository(tmp_path / "mine", 2)).scale == 2
+    assert open_network(repository(tmp_path / "mine", 2)).scale == 2
     assert sys.modules["utils"] is utils
     monkeypatch.delitem(sys.modules, "utils")
+
+
+def test_stub_modules_of_one_file_are_not_seen_by_the_next(tmp_path):
+    stub = """
+        import sys, types
+        from torch import nn
+        sys.modules["einops"] = types.ModuleType("einops")
+        build = lambda: nn.Upsample(scale_factor=2)
+        """
+    before = sys.modules.pop("einops", None)
+    open_network(written(tmp_path, stub))
+    assert "einops" not in sys.modules
+    import einops  # spandrel needs it
+
+    open_network(written(tmp_path, stub))
+    assert sys.modules["einops"] is einops and hasattr(einops, "rearrange")
+    if before is not None:
+        sys.modules["einops"] = before
 
 
 def test_a_module_by_its_dotted_name(tmp_path, monkeypatch):
@@ -107,7 +117,7 @@ def test_a_module_by_its_dotted_name(tmp_path, monkeypatch):
     code = "from torch import nn\nbuild = lambda: nn.Upsample(scale_factor=2)\n"
     (package / "inner" / "simple.py").write_text(code)
     monkeypatch.chdir(tmp_path)
-    network = open_model("package.inner.simple:build")
+    network = open_network("package.inner.simple:build")
     assert (network.scale, network.name) == (2, "Upsample")
 
 
@@ -126,7 +136,7 @@ def test_a_function_may_change_the_surroundings(tmp_path):
             return torch.nn.Upsample(scale_factor=3), {"value_range": 1}
         """,
     )
-    assert open_model(spec).scale == 3
+    assert open_network(spec).scale == 3
     assert Path.cwd() == cwd
     assert "/nowhere" not in sys.path
     assert torch.is_grad_enabled()
@@ -155,100 +165,45 @@ def test_a_function_may_change_the_surroundings(tmp_path):
 def test_a_function_that_fails_gets_one_sentence(code, words, tmp_path):
     spec = written(tmp_path, code)
     with pytest.raises(ValueError, match=words) as caught:
-        open_model(spec)
+        open_network(spec)
     assert "\n" not in str(caught.value)
     assert "mine" not in sys.modules
 
 
 def test_names_of_functions_that_are_not_there(tmp_path):
     with pytest.raises(ValueError, match=r"there is no file .*nothing\.py"):
-        open_model(f"{tmp_path}/nothing.py:build")
+        open_network(f"{tmp_path}/nothing.py:build")
     with pytest.raises(ValueError, match="no_such_package"):
-        open_model("no_such_package.module:build")
+        open_network("no_such_package.module:build")
     with pytest.raises(ValueError, match=r"mine\.py:build"):
         written(tmp_path, "")
-        open_model(tmp_path / "mine.py")
+        open_network(tmp_path / "mine.py")
     spec = repository(tmp_path / "x2", 2)
     with pytest.raises(ValueError, match="x2 network, but x4"):
-        open_model(spec, 4)
-    for gone in (lambda: open_model(spec, gpa=False), lambda: open_model(f"{spec}:no-gpa")):
+        open_network(spec, 4)
+    for gone in (lambda: open_network(spec, gpa=False), lambda: open_network(f"{spec}:no-gpa")):
         with pytest.raises(ValueError, match="no Global Pixel Access"):
             gone()
 
 
 def test_the_fingerprint_changes_with_the_file(tmp_path):
-    from hpinet.checkpoints.fingerprints import network_digest
+    from hpinet.networks.files import network_digest
 
     spec = repository(tmp_path / "a", 2)
-    first = network_digest(open_model(spec))
-    assert network_digest(open_model(spec)) == first
+    first = network_digest(open_network(spec))
+    assert network_digest(open_network(spec)) == first
     file = tmp_path / "a" / "my_models.py"
     file.write_text(file.read_text() + "\n# another forward\n")
-    assert network_digest(open_model(spec)) != first
-
-
-# --- never from a file of weights ------------------------------------------------------------
+    assert network_digest(open_network(spec)) != first
 
 
 def test_code_is_never_run_where_a_file_is_expected(tmp_path):
     trap = tmp_path / "trap.py"
     trap.write_text(f"open({str(tmp_path / 'was run')!r}, 'w')\nbuild = None\n")
     for name in (f"{trap}:build", str(trap)):
-        for opener in (open_file, try_here):
-            with pytest.raises(ValueError, match="trap"):
-                opener(name)
+        with pytest.raises(ValueError, match="trap"):
+            open_file(name)
     (tmp_path / "trap.py:build").write_text("text")  # a file of that name is a file
     with pytest.raises(ValueError, match="trap"):
-        open_model(f"{trap}:build")
+        open_network(f"{trap}:build")
     assert not (tmp_path / "was run").exists()
-
-
-@pytest.mark.slow
-def test_nor_where_an_upload_is_tried(tmp_path):
-    trap = tmp_path / "trap.py"
-    trap.write_text(f"open({str(tmp_path / 'was run')!r}, 'w')\nbuild = None\n")
-    with pytest.raises(ValueError, match="trap"):
-        try_file(f"{trap}:build")
-    assert not (tmp_path / "was run").exists()
-
-
-def test_an_unknown_architecture_is_told_the_way(tmp_path):
-    save_file(Plain().state_dict(), tmp_path / "plain.safetensors")
-    with pytest.raises(ValueError, match=r"my_models\.py:build.*docs/your_network\.md") as caught:
-        open_model(tmp_path / "plain.safetensors")
-    assert "plain.safetensors" in caught.value.example
-    assert caught.value.example.count("\n") == 9
-
-
-# --- names -----------------------------------------------------------------------------------
-
-
-def test_no_gpa_behind_a_name(tmp_path):
-    assert not open_model("S:no-gpa").config.gpa
-    save_checkpoint(HPINet(TINY), tmp_path / "tiny.safetensors")
-    assert isinstance(open_model(f"{tmp_path}/tiny.safetensors:no-gpa"), OwnPatches)
-    with pytest.raises(ValueError, match="no Global Pixel Access"):
-        open_model("bicubic:no-gpa")
-
-
-def test_released_checkpoints_by_name(tmp_path, monkeypatch):
-    monkeypatch.setenv("HPINET_CACHE", str(tmp_path))
-    monkeypatch.delenv("HPINET_SHARED", raising=False)
-    for name, told in (
-        ("HPINet-M-x4", "3.7 MB"),
-        ("M", "HPINet-M-x4"),
-        ("M:no-gpa", "HPINet-M-x4"),
-    ):
-        with pytest.raises(NotFetchedError, match=told) as caught:
-            open_model(name)
-        assert caught.value.name == "HPINet-M-x4"
-    with pytest.raises(NotFetchedError, match="HPINet-M-x2"):
-        open_model("M", 2)
-    save_checkpoint(HPINet(TINY), tmp_path / "HPINet-M-x2.pth")
-    assert open_model("HPINet-M-x2").config == TINY
-    assert isinstance(open_model("M:no-gpa", 2), OwnPatches)
-    assert names.released_name("S") is None  # that one is bundled
-    assert names.released_name("HPINet-S-x4") == "HPINet-S-x4"
-    for unknown in ("L", "XXL", "HPINet-L-x4"):
-        with pytest.raises(ValueError, match=unknown):
-            open_model(unknown)

@@ -8,8 +8,8 @@ import pytest
 from safetensors import safe_open
 
 from hpinet import load_model
-from hpinet.checkpoints.loading import BUNDLED, bundled_path
 from hpinet.evaluation.evaluate import evaluate
+from hpinet.networks.open import BUNDLED, bundled_path
 
 CARD = (BUNDLED / "MODEL_CARD.md").read_text()
 BICUBIC = {4: 28.418, 3: 30.386, 2: 33.639}  # Set5
