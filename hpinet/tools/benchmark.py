@@ -21,7 +21,6 @@ PAPER_SIZE = (180, 320)
 SETTING = ("size", "batch", "precision", "device", "threads", "peak_memory_is")
 """Keys of `benchmark` that tell how a network was measured."""
 
-_SECONDS = 20.0  # of timed calls at most, where their times do not settle earlier
 _WARM_UP = 64  # LR pixels a side of the image that loads the libraries
 
 Result = TypeVar("Result")
@@ -83,24 +82,19 @@ def noise(batch: int, size: tuple[int, int]) -> Tensor:
     return torch.rand(batch, 3, *size, generator=torch.Generator().manual_seed(0))
 
 
-def seconds(call: Callable[[], Any], longest: float = _SECONDS) -> dict[str, float]:
-    """Median, minimum and maximum ``seconds`` of a call, repeated until they vary little.
+def seconds(call: Callable[[], Any]) -> dict[str, float]:
+    """Median, minimum and maximum ``seconds`` of a call, after one to warm up.
 
-    Args:
-        call: What to time, at least twice: the first call is a warm-up.
-        longest: Seconds after which it is not repeated any more.
+    It is repeated until its times vary little, or for 10 seconds.
     """
     # It warns on stderr where PyTorch was built for CUDA and there is no GPU.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     from torch.utils.benchmark import Timer
 
     timer = Timer("call()", globals={"call": call}, num_threads=torch.get_num_threads())
-    found = timer.adaptive_autorange(max_run_time=longest)
-    return {
-        "seconds": found.median,
-        "seconds_min": min(found.times),
-        "seconds_max": max(found.times),
-    }
+    found = timer.adaptive_autorange()
+    low, high = min(found.times), max(found.times)
+    return {"seconds": found.median, "seconds_min": low, "seconds_max": high}
 
 
 def peak_memory(call: Callable[[], Any], device: torch.device) -> int | None:

@@ -183,8 +183,8 @@ def _difference(model: HPINet, session: Any, x: Tensor) -> float:
     """How far the exported network is off; infinite where a match is less similar than the best."""
     sr, *chosen = (torch.from_numpy(one) for one in session.run(None, {"lr": x.numpy()}))
     _, matches = model(x, return_matches=True)
-    for block, index in enumerate(chosen):
-        matches = matches.with_block(block, index[None])
+    for number, index in enumerate(chosen):
+        matches = matches.with_block(number, index[None])
     trace = model.trace(x, matches)
     for block, features, index in zip(model.blocks, trace.inputs, chosen, strict=False):
         best = block(features, None, True)[1]
