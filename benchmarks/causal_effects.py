@@ -27,7 +27,7 @@ CNN = "cnn"
 
 TOLERANCE = TOLERANCES[DECIBEL]  # effects below it count as zero, as published
 LARGE = 0.05  # dB: the sign of a larger effect must be right
-_WINDOW = 32  # side in SR pixels, where the choice leaves it open
+_WINDOW = 16  # side in SR pixels, where the choice leaves it open
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
