@@ -22,8 +22,7 @@ from hpinet.evaluation.candidates import Candidate, unique_labels
 from hpinet.evaluation.paper_tables import SETS, paper_result, size_points, table, variant_name
 from hpinet.evaluation.suite import evaluate_all
 from hpinet.evaluation.tables import comma_separated, markdown
-from hpinet.modeling.multi_adds import count_multi_adds
-from hpinet.networks.costs import multi_adds
+from hpinet.modeling.multi_adds import count_multi_adds, multi_adds
 from lam import adapt
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(6, 8), scale=2)
