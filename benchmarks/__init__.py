@@ -1,1 +1,1 @@
-"""What measures the product: comparisons with plain formulas, the LAM demo and other commits."""
+"""The product against plain formulas and published procedures: ``python -m benchmarks``."""

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 
-_MODULES = {
-    "speed.forward": "a pass beside the paper's formulas written out plainly",
-    "speed.training": "a training step beside the paper's formulas written out plainly",
-    "maps.attribution": "maps beside the LAM authors' procedure: accuracy, time, attention, memory",
-    "causal.cause": "causal effect maps beside the published procedure: passes, agreement, time",
-    "maps.completeness": "how far maps account for the detector's change, on a folder of originals",
-    "maps.windows": "how much diffusion indices of neighbouring windows differ, on the examples",
-    "speed.exploration": "exploring all matches, and changing them in each block, in passes",
-    "speed.checkouts": "other commits: a pass, a training step or a step of a map in each checkout",
+from benchmarks import attribution, causal_effects, passes, windows
+from benchmarks.runner import as_text, machine
+from hpinet.cli import options as shared
+from hpinet.cli.errors import parse_and_run
+
+SCRIPTS = {
+    "forward": (passes, "a pass against the paper's formulas written out plainly"),
+    "training": (passes, "a training step against the plain formulas"),
+    "attribution": (attribution, "maps against the LAM authors' procedure"),
+    "cause": (causal_effects, "causal effects against the published procedure"),
+    "windows": (windows, "diffusion indices of neighbouring windows"),
 }
-
-SCRIPTS = {module.partition(".")[2]: (module, told) for module, told in _MODULES.items()}
-"""By name: the module, with `add_arguments` and `measure`, and what it measures."""
+"""By name: the module with `add_arguments` and `measure`, and the help."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a benchmark.
+    """Run a benchmark and print its report.
 
     Args:
         argv: Arguments without the program's name; those of the process by default.
@@ -31,25 +31,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, or 1 after one sentence on stderr. Wrong usage exits with 2.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    name = arguments[0] if arguments else None
-    if name not in SCRIPTS:
-        _parser().parse_args(arguments)  # leaves: there is nothing else that it understands
-    from benchmarks.runner import run_script
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    names = parser.add_subparsers(dest="name", required=True, metavar="NAME")
+    for name, (module, about) in SCRIPTS.items():
+        script = names.add_parser(name, help=about, description=about)
+        module.add_arguments(script)
+        shared.add_json(script)
+    return parse_and_run("benchmarks", parser, _run, argv)
 
-    module, told = SCRIPTS[str(name)]
-    return run_script(str(name), told, import_module(f"benchmarks.{module}"), arguments)
 
-
-def _parser() -> argparse.ArgumentParser:
-    listed = "\n".join(f"  {name:14}{told}" for name, (_, told) in SCRIPTS.items())
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks",
-        description=f"What a change gains or costs. Each has its own --help:\n\n{listed}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("name", metavar="NAME", choices=list(SCRIPTS), help="one of the above")
-    return parser
+def _run(options: argparse.Namespace) -> int:
+    setting, tables = SCRIPTS[options.name][0].measure(options)
+    setting = {**setting, **machine(options)}
+    report = {"benchmark": options.name, "setting": setting, "tables": tables}
+    print(json.dumps(report, allow_nan=False) if options.json else as_text(report))
+    return 0
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ COMMANDS = {
     "upscale_x2": f"hpinet upscale {LR} -o {{out}}/large.png --scale 2 --no-gpa",
     "evaluate": f"hpinet evaluate --model S S:no-gpa bicubic {SHARED}/released/HPINet-M-x4.pth "
     f"--data {SET5} --lpips --json -o {{out}}",
-    "benchmark": "hpinet benchmark --model S M bicubic --size 24x24 --rounds 1 --json",
+    "benchmark": "hpinet benchmark --model S M bicubic --size 24x24 --json",
     "train": f"hpinet train --recipe quick --data {SET5}/HR -o {{out}} --steps 2 --batch 2 "
     f"--crop 96 --threads 1",
     "lam": f"lam {LR} {' '.join(WINDOW)} --steps 12 --faithfulness -o {{out}} --json",

@@ -1,168 +1,98 @@
-"""``python -m hpinet benchmark``: what a pass costs, alone, by size, or beside something else."""
+"""``python -m hpinet benchmark``: parameters, multi-adds, seconds and memory of networks."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
-from hpinet.errors import UserError
+from typing import Any
 
 from . import options as shared
 from .networks import open_all
-
-if TYPE_CHECKING:  # the heavy imports wait inside the functions
-    from torch import nn
-
-AGAINST = ("swinir", "swinir-light", "rcan")
-"""`hpinet.benchmark.comparison.OTHERS`, which takes seconds to import."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give a parser the arguments of `run`."""
     shared.add_model(parser, several="list")
     add = parser.add_argument
-    add(
-        "--size",
-        type=shared.height_and_width,
-        nargs="+",
-        metavar="HxW",
-        help="LR height and width; the paper's 180x320 by default, 48x48 for --training; "
-        "several sizes give a table and the exponent of the growth",
-    )
-    add("--crop", type=int, metavar="N", help="with --training: HR side of the crops, not --size")
-    add("--batch", type=int, metavar="N", help="images at once; 1 by default, 8 for --training")
-    add("--rounds", type=int, default=5, metavar="N", help="timed passes (5)")
-    told = "fp32 by default; --against and --training measure fp32 and bf16 otherwise"
-    shared.add_precision(parser, None, told)
-    instead = parser.add_mutually_exclusive_group()
-    instead.add_argument(
-        "--against",
-        nargs="+",
-        choices=AGAINST,
-        metavar="NAME",
-        help=f"instead: against other networks ({', '.join(AGAINST)}; from spandrel, random "
-        "weights), in turns",
-    )
-    instead.add_argument("--training", action="store_true", help="instead: a training step")
+    told = "LR height and width (the paper's 180x320)"
+    add("--size", type=shared.height_and_width, default=(180, 320), metavar="HxW", help=told)
+    add("--batch", type=int, default=1, metavar="N", help="images at once (1)")
+    shared.add_precision(parser, "fp32", "fp32 (default), bf16, or auto for bf16 where it is fast")
     shared.add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do what the arguments ask for.
+    """Measure one network, or several one after the other, each in a process of its own.
 
     Raises:
-        ValueError: If they do not go together, or something cannot be measured.
+        ValueError: If the arguments do not go together, or a network cannot be opened.
     """
-    if options.crop is not None and (options.size or not options.training):
-        raise UserError("--crop is the size of --training, and stands instead of --size")
+    from hpinet.tools.benchmark import SETTING, benchmark, in_new_process
+
     names = shared.models(options)
-    options.device = shared.usable_device(options.device)
-    if len(names) > 1:
-        if options.training or options.against:
-            raise UserError("--training and --against are about one network: name one --model")
-        return _several(options, names)
-    options.model = names[0]
-    model = _network(options)
-    if options.training:
-        return _training(options, model)
-    return _comparison(options, model) if options.against else _alone(options, model)
+    device = options.device = shared.usable_device(options.device)
+    how = {name: getattr(options, name) for name in ("size", "batch", "precision")}
+    if len(names) == 1:
+        networks = {names[0]: benchmark(_network(options, names[0]), **how)}
+        report = {"model": names[0], **networks[names[0]]}
+    else:
+        networks = {
+            one.label: in_new_process(_measured, one.spec, one.scale, device, how)
+            for one in open_all(options, names)
+        }
+        setting = next(iter(networks.values()))
+        rows = {
+            label: {key: value for key, value in one.items() if key not in SETTING}
+            for label, one in networks.items()
+        }
+        report = {"networks": rows, **{key: setting[key] for key in SETTING}}
+    print(json.dumps(report) if options.json else _as_text(networks))
+    return 0
 
 
-def _network(options: argparse.Namespace) -> nn.Module:
+def _network(options: argparse.Namespace, name: str) -> Any:
     from hpinet.config import VARIANTS, get_config
     from hpinet.modeling.hpinet import HPINet
 
-    if options.model in VARIANTS:  # its cost does not depend on the weights, bundled or not
-        return HPINet(get_config(options.model, options.scale or 4)).eval().to(options.device)
-    return open_all(options, [options.model])[0].network
+    if name in VARIANTS:  # its cost does not depend on the weights, bundled or not
+        return HPINet(get_config(name, options.scale or 4)).eval().to(options.device)
+    return open_all(options, [name])[0].network
 
 
-def _several(options: argparse.Namespace, names: list[str]) -> int:
-    from hpinet.benchmark.cost import PAPER_SIZE
-    from hpinet.benchmark.several import costs, format_costs
+def _measured(name: str, scale: int, device: str, how: dict[str, Any]) -> dict[str, Any]:
+    """`benchmark` of a network that this process opens."""
+    from hpinet.evaluation.candidates import open_candidate
+    from hpinet.tools.benchmark import benchmark
 
-    report = costs(
-        open_all(options, names),
-        size=_one_size(options, PAPER_SIZE),
-        batch=1 if options.batch is None else options.batch,
-        rounds=options.rounds,
-        precision=options.precision or "fp32",
-    )
-    print(json.dumps(report) if options.json else format_costs(report))
-    return 0
+    return benchmark(open_candidate(name, scale, device=device).network, **how)
 
 
-def _alone(options: argparse.Namespace, model: nn.Module) -> int:
-    from hpinet.benchmark.cost import PAPER_SIZE, benchmark, format_cost, format_scaling, scaling
+def _as_text(networks: dict[str, dict[str, Any]]) -> str:
+    from hpinet.data.tables import markdown_table
 
-    sizes = options.size or [PAPER_SIZE]
-    if len(sizes) > 1 and len({high * wide for high, wide in sizes}) == 1:
-        raise UserError("several sizes show how cost grows: give sizes of different areas")
-    batch = 1 if options.batch is None else options.batch
-    precision = options.precision or "fp32"
-    reports = [
-        benchmark(model, size=size, batch=batch, repeats=options.rounds, precision=precision)
-        for size in sizes
+    one = next(iter(networks.values()))
+    rows = [
+        [
+            name,
+            f"x{cost['scale']}",
+            f"{cost['params']:,}",
+            _shown(cost["multi_adds"], 1e9, "G"),
+            _shown(cost["multi_adds_720p"], 1e9, "G"),
+            f"{cost['seconds']:.3f} ({cost['seconds_min']:.3f} to {cost['seconds_max']:.3f})",
+            _shown(cost["peak_memory"], 2**20, "MiB"),
+        ]
+        for name, cost in networks.items()
     ]
-    if len(reports) == 1:
-        return _print(options, reports[0], format_cost)
-    return _print(options, scaling(reports), format_scaling)
-
-
-def _comparison(options: argparse.Namespace, model: nn.Module) -> int:
-    from hpinet.benchmark.comparison import comparison, format_comparison, other_network
-    from hpinet.benchmark.cost import PAPER_SIZE
-
-    config, names = _config(options, model), dict.fromkeys(options.against)
-    report = comparison(
-        config,
-        [other_network(name, config.scale, options.device) for name in names],
-        size=_one_size(options, PAPER_SIZE),
-        batch=1 if options.batch is None else options.batch,
-        rounds=options.rounds,
-        device=options.device,
-        precisions=[options.precision] if options.precision else ["fp32", "bf16"],
+    heads = ["network", "scale", "params", "multi-adds", "1280x720 SR", "seconds", "peak memory"]
+    height, width = one["size"]
+    return "\n".join(
+        [
+            f"{one['batch']} x {height}x{width} (HxW) on {one['device']}, {one['threads']} CPU "
+            f"threads, {one['precision']}; peak memory: {one['peak_memory_is']}",
+            *markdown_table(heads, rows),
+        ]
     )
-    return _print(options, report, format_comparison)
 
 
-def _training(options: argparse.Namespace, model: nn.Module) -> int:
-    from hpinet.benchmark.training_cost import TRAINED_SIZE, format_training_cost, training_cost
-
-    config = _config(options, model)
-    size = _one_size(options, TRAINED_SIZE)
-    if options.crop is not None:
-        size = (options.crop // config.scale,) * 2
-    report = training_cost(
-        config,
-        size=size,
-        precisions=[options.precision] if options.precision else ["fp32", "bf16"],
-        batch=8 if options.batch is None else options.batch,
-        rounds=options.rounds,
-        device=options.device,
-    )
-    return _print(options, report, format_training_cost)
-
-
-def _config(options: argparse.Namespace, model: nn.Module) -> Any:
-    config = getattr(model, "config", None)
-    if config is None:
-        raise UserError(f"{options.model} is no HPINet, which this benchmark is about")
-    return config
-
-
-def _one_size(options: argparse.Namespace, default: tuple[int, int]) -> tuple[int, int]:
-    sizes: list[tuple[int, int]] = options.size or [default]
-    if len(sizes) > 1:
-        raise UserError("several sizes are for a network alone: give one --size")
-    return sizes[0]
-
-
-def _print(
-    options: argparse.Namespace, report: dict[str, Any], as_text: Callable[[dict[str, Any]], str]
-) -> int:
-    report = {"model": options.model, **report}
-    print(json.dumps(report) if options.json else as_text(report))
-    return 0
+def _shown(value: int | None, unit: float, name: str) -> str:
+    return "-" if value is None else f"{value / unit:.1f} {name}"

@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     if place.suffix != ".onnx":
         raise UserError(f"{place} is no name of an ONNX file: give one that ends with .onnx")
 
-    from hpinet.export.onnx_file import export_onnx
+    from hpinet.tools.export_onnx import export_onnx
 
     options.device = "cpu"
     found = open_all(options, [options.model])[0]

@@ -18,7 +18,7 @@ from hpinet.data.result_store import ResultStore
 from hpinet.errors import UserError
 from hpinet.metrics.confidence import interval
 from hpinet.metrics.psnr_ssim import ROUNDED
-from hpinet.networks.costs import multi_adds_720p
+from hpinet.modeling.multi_adds import multi_adds_720p
 
 from .candidates import Candidate, unique_labels
 from .evaluate import METRICS, evaluate

@@ -10,6 +10,46 @@ from torch import Tensor, nn
 
 from .attention import PatchAttention
 from .block import HPIBlock
+from .hpinet import HPINet
+
+OUTPUT = (720, 1280)
+"""Height and width of the SR image that the paper counts multi-adds for."""
+
+
+def multi_adds_720p(network: nn.Module) -> int | None:
+    """`multi_adds` of one 1280x720 SR image (LR sides rounded up where the scale divides none)."""
+    scale = int(network.scale)  # type: ignore[arg-type]
+    return multi_adds(network, (-(-OUTPUT[0] // scale), -(-OUTPUT[1] // scale)))
+
+
+def multi_adds(network: nn.Module, size: tuple[int, int], batch: int = 1) -> int | None:
+    """Multiply-accumulate operations of a pass, counted on shapes alone.
+
+    `count_multi_adds` counts an `HPINet`, also with Global Pixel Access switched off: a patch then
+    attends to itself at the same cost. PyTorch's `FlopCounterMode` counts any other network.
+
+    Args:
+        network: A network with ``.scale``.
+        size: LR height and width in pixels.
+        batch: Images at once.
+
+    Returns:
+        The number of operations; None where the network's code needs pixel values.
+    """
+    image = torch.empty(1, 3, *size, device="meta")
+    model = network if isinstance(network, HPINet) else getattr(network, "model", network)
+    if isinstance(model, HPINet):
+        with torch.device("meta"):
+            return batch * count_multi_adds(HPINet(model.config).eval(), image)
+    from torch.utils.flop_counter import FlopCounterMode  # takes seconds to import
+
+    try:
+        shapes = copy.deepcopy(network).to("meta")
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            shapes(image)
+    except Exception:  # code of other architectures may fail in any way without pixel values
+        return None
+    return batch * counter.get_total_flops() // 2
 
 
 def count_multi_adds(model: nn.Module, x: Tensor) -> int:
@@ -25,12 +65,9 @@ def count_multi_adds(model: nn.Module, x: Tensor) -> int:
         x: (B, 3, H, W).
     """
     total = 0
-    blocks = blocks_of(model)
-    if blocks:
+    if any(isinstance(m, HPIBlock) for m in model.modules()):
         # Shapes are enough, and a copy on "meta" computes nothing.
-        model = copy.deepcopy(model).to("meta")
-        blocks = blocks_of(model)
-        x = x.to("meta")
+        model, x = copy.deepcopy(model).to("meta"), x.to("meta")
 
     def hook(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         nonlocal total
@@ -41,8 +78,8 @@ def count_multi_adds(model: nn.Module, x: Tensor) -> int:
         total += output.numel() * output.shape[-2]  # tokens (B, N, C): B * N * N products of C
 
     handles = [m.register_forward_hook(hook) for m in model.modules()]
-    for block in blocks:
-        if block.match_norm is not None:
+    for block in model.modules():
+        if isinstance(block, HPIBlock) and block.match_norm is not None:
             handles.append(block.match_norm.register_forward_hook(similarity_hook))
     try:
         with torch.inference_mode():
@@ -64,8 +101,3 @@ def _multi_adds(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> int:
         pixels, length = inputs[0].shape[:-1].numel(), inputs[0].shape[-2]
         return pixels * length * (module.query.out_features + module.value.out_features)
     return 0
-
-
-def blocks_of(model: nn.Module) -> list[HPIBlock]:
-    """The HPINet blocks in a network."""
-    return [m for m in model.modules() if isinstance(m, HPIBlock)]

@@ -1,1 +1,1 @@
-"""Whether a map can be trusted: completeness, faithfulness, weight randomisation."""
+"""Whether a map can be trusted: faithfulness, weight randomisation."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from benchmarks.speed.plain_hpinet import PlainHPINet
+from benchmarks.plain_hpinet import PlainHPINet
 from hpinet import HPINet, HPINetConfig
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(6, 8, 16), scale=2)

@@ -48,7 +48,7 @@ DETECTOR = "The strength of the window's detail along the path"
 NOTABLE = 0.16
 """Logarithm of the quotient of two diffusion indices below which neither is called wider: twice the
 standard deviation of ln(DI with GPA / DI without) among neighbouring windows of one image, S x4
-and its twin on the five examples, by `benchmarks/maps/windows.py` (docs/lam.md)."""
+and its twin on the five examples, by `benchmarks/windows.py` (docs/lam.md)."""
 
 
 def explained(

@@ -15,9 +15,6 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from hpinet import HPINet, HPINetConfig
-from hpinet.benchmark import comparison, training_cost
-from hpinet.benchmark.cost import benchmark, fitted_exponent
-from hpinet.cli.benchmark import AGAINST
 from hpinet.cli.main import main
 from hpinet.imaging import images
 from hpinet.modeling.multi_adds import count_multi_adds
@@ -183,25 +180,31 @@ def test_multi_adds_of_one_convolution_by_hand():
     assert count_multi_adds(convolution, torch.rand(2, 3, 4, 6)) == 2 * 4 * 6 * 5 * 3 * 9
 
 
-@pytest.mark.slow
-def test_benchmark_report(capsys):
-    argv = ["benchmark", "--model", "S", "--size", "24x30", "--batch", "2", "--json"]
-    assert main(argv) == 0
+def test_benchmark_of_one_network(weights, capsys):
+    argv = ["benchmark", "--model", weights, "--size", "8x10", "--batch", "2"]
+    assert main([*argv, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["params"] == 463131
-    assert report["size"] == [24, 30]
-    assert report["batch"] == 2
+    assert report["params"] == sum(p.numel() for p in HPINet(TINY).parameters())
+    assert (report["size"], report["batch"], report["scale"]) == ([8, 10], 2, 2)
+    assert report["multi_adds"] == 2 * count_multi_adds(HPINet(TINY), torch.rand(1, 3, 8, 10))
     assert 0 < report["seconds_min"] <= report["seconds"] <= report["seconds_max"]
     assert report["peak_memory"] is None or report["peak_memory"] >= 0
-    assert report["peak_memory_is"]
-    assert main(argv[:-1]) == 0
-    assert "463,131" in capsys.readouterr().out
+    assert "0x8" in failure(capsys, *argv[:3], "--size", "0x8")
+    assert "got 8x8 and 0" in failure(capsys, *argv[:3], "--size", "8x8", "--batch", "0")
 
 
-def test_benchmark_refuses_nothing(capsys):
-    with pytest.raises(ValueError, match="1 or more"):
-        benchmark(HPINet(TINY), size=(0, 4))
-    assert "1 or more" in failure(capsys, "benchmark", "--batch", "0", "--size", "8x8")
+@pytest.mark.slow
+def test_benchmark_of_several_networks(weights, capsys):
+    argv = ["benchmark", "--model", weights, "bicubic", "--size", "8x8"]
+    assert main([*argv, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["size"], report["precision"]) == ([8, 8], "fp32")
+    assert list(report["networks"]) == ["tiny.safetensors", "bicubic"]
+    tiny, bicubic = report["networks"].values()
+    assert tiny["scale"] == bicubic["scale"] == 2
+    assert tiny["multi_adds_720p"] > bicubic["multi_adds_720p"] == 0
+    assert main(argv) == 0
+    assert f"{tiny['params']:,}" in capsys.readouterr().out
 
 
 def test_upscale_within_a_budget_and_in_half_precision(weights, picture, tmp_path, capsys):
@@ -226,96 +229,13 @@ def test_memory_that_is_none_is_a_usage_error(picture, capsys):
     assert "'lots' is no amount of memory such as 500M or 2GB" in capsys.readouterr().err
 
 
-def test_exponent_by_hand():
-    assert fitted_exponent([1, 2, 4], [3, 6, 12]) == pytest.approx(1)
-    assert fitted_exponent([10, 100], [1, 100]) == pytest.approx(2)
-    with pytest.raises(ValueError, match="two or more sizes"):
-        fitted_exponent([5, 5], [1, 2])
-
-
-def test_benchmark_of_several_sizes(weights, capsys):
-    argv = ["benchmark", "--model", weights, "--size", "8x8", "16x16", "--rounds", "1"]
-    assert main([*argv, "--json"]) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert [one["size"] for one in report["sizes"]] == [[8, 8], [16, 16]]
-    seconds = [one["seconds"] for one in report["sizes"]]
-    assert report["exponent"] == pytest.approx(fitted_exponent([64, 256], seconds))
-    assert report["sizes"][0]["similarity_seconds"] > 0
-    assert main(argv) == 0
-    assert "seconds grow as pixels to the power" in capsys.readouterr().out
-    message = failure(capsys, "benchmark", "--model", weights, "--size", "8x8", "16x4")
-    assert "different areas" in message
-
-
-def test_benchmark_against_others(weights, capsys, monkeypatch):
-    # A network in a process of its own takes seconds to start: its memory is not measured here.
-    monkeypatch.setattr(comparison, "in_new_process", lambda *_: (100, "made up"))
-    monkeypatch.setitem(
-        comparison.OTHERS,
-        "rcan",
-        {"n_resgroups": 1, "n_resblocks": 1, "n_feats": 8, "reduction": 4},
-    )
-    argv = ["benchmark", "--model", weights, "--size", "16x16", "--rounds", "1"]
-    assert main([*argv, "--against", "rcan", "--json"]) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert list(report["networks"]) == ["hpinet", "hpinet_bf16", "rcan"]
-    rcan = report["networks"]["rcan"]
-    ratio = rcan["ratios"]["hpinet"]
-    assert ratio["time"] == pytest.approx(report["networks"]["hpinet"]["seconds"] / rcan["seconds"])
-    memory = [one["peak_memory"] for one in report["networks"].values()]
-    assert all(peak is None or peak >= 0 for peak in memory) and report["peak_memory_is"]
-    # As many multiply-adds as its convolutions have, apart from its two one-pixel layers.
-    counted = count_multi_adds(comparison.other_architecture("rcan", 2), torch.rand(1, 3, 16, 16))
-    assert rcan["multi_adds"] == pytest.approx(counted, rel=0.01)
-    assert main([*argv, "--against", "rcan", "--precision", "fp32"]) == 0
-    out = capsys.readouterr().out
-    assert "hpinet against rcan: time x" in out
-    assert "bf16" not in out
-
-
-def test_benchmark_of_a_training_step(weights, capsys, monkeypatch):
-    monkeypatch.setattr(training_cost, "in_new_process", lambda *_: (100, "made up"))
-    argv = ["benchmark", "--model", weights, "--training", "--size", "8x8", "--rounds", "1"]
-    assert main([*argv, "--batch", "1", "--json"]) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert report["hpinet"]["time_ratio"] == 1 and report["hpinet_bf16"]["time_ratio"] > 0
-    assert (report["size"], report["batch"]) == ([8, 8], 1)
-    assert main([*argv, "--batch", "1"]) == 0
-    assert "HPINet, bfloat16" in capsys.readouterr().out
-    assert "at least 8 pixels" in failure(capsys, *argv[:-3], "4x4")
-    argv = ["benchmark", "--model", weights, "--crop", "32", "--training", "--rounds", "1"]
-    assert main([*argv, "--batch", "2", "--precision", "fp32", "--json"]) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert (report["size"], report["batch"]) == ([16, 16], 2)
-    assert "hpinet_bf16" not in report
-    message = failure(capsys, *argv, "--size", "8x8")
-    assert "--crop is the size of --training, and stands instead of --size" in message
-
-
-def test_benchmark_without_spandrel_says_how_to_get_it(weights, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "spandrel.architectures.RCAN", None)
-    message = failure(capsys, "benchmark", "--model", weights, "--against", "rcan")
-    assert "pip install spandrel" in message
-
-
-def test_the_names_to_compare_with_are_those_there_are():
-    assert tuple(comparison.OTHERS) == AGAINST
-
-
-def test_memory_of_a_network_alone():
-    one = comparison.TimedNetwork("hpinet", lambda: HPINet(TINY), "cpu")
-    memory, meaning = one.peak_memory(1, (64, 64))
-    assert memory is None or memory >= 0
-    assert meaning
-
-
 @pytest.mark.parametrize(
     ("words", "shown"),
     [
         (["--help"], "COMMAND"),
         (["upscale", "--help"], "--precision"),
         (["evaluate", "--help"], "--lpips"),
-        (["benchmark", "--help"], "--against"),
+        (["benchmark", "--help"], "--precision"),
         (["upscale", "in.png"], "usage:"),
     ],
 )

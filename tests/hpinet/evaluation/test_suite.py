@@ -21,8 +21,7 @@ from hpinet.evaluation.candidates import Candidate, unique_labels
 from hpinet.evaluation.paper_tables import SETS, paper_result, size_points, table, variant_name
 from hpinet.evaluation.suite import evaluate_all
 from hpinet.evaluation.tables import comma_separated, markdown
-from hpinet.modeling.multi_adds import count_multi_adds
-from hpinet.networks.costs import multi_adds
+from hpinet.modeling.multi_adds import count_multi_adds, multi_adds
 from hpinet.networks.files import save_checkpoint
 from lam import adapt
 

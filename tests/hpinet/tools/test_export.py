@@ -1,4 +1,4 @@
-"""HPINet for other programs: the same numbers, or a refusal."""
+"""HPINet as an ONNX file: the same numbers, or a refusal."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from conftest import missing
 
 from hpinet import HPINet, HPINetConfig, OwnPatches
 from hpinet.cli.main import main
-from hpinet.export import onnx_file
-from hpinet.export.fixed_size import FixedSize
 from hpinet.networks.bicubic import Bicubic
 from hpinet.networks.files import save_checkpoint
+from hpinet.tools import export_onnx
+from hpinet.tools.export_onnx import FixedSize
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(6, 8), scale=2)
 
@@ -33,23 +33,23 @@ def network(config: HPINetConfig = TINY) -> HPINet:
 def test_one_size_gives_what_the_network_gives(size, changes):
     model = network(replace(TINY, **changes))
     x = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(1))
-    found = FixedSize(model, size)(x)
+    sr, *indices = FixedSize(model, size)(x)
     want, matches = model(x, return_matches=True)
-    assert torch.allclose(found[0], want, atol=1e-5)
-    for index, block in zip(found[1:], matches.blocks, strict=True):
+    assert torch.allclose(sr, want, atol=1e-5)
+    for index, block in zip(indices, matches.blocks, strict=True):
         assert torch.equal(index, block.index[0])
 
 
 def test_what_cannot_be_exported_is_refused(tmp_path, monkeypatch):
     place = tmp_path / "net.onnx"
     for other in (Bicubic(2), OwnPatches(network())):
-        with pytest.raises(ValueError, match=f"not {type(other).__name__}"):
-            onnx_file.export_onnx(other, (16, 16), place)
+        with pytest.raises(ValueError, match=type(other).__name__):
+            export_onnx.export_onnx(other, (16, 16), place)
     with pytest.raises(ValueError, match="0x16"):
-        onnx_file.export_onnx(network(), (0, 16), place)
+        export_onnx.export_onnx(network(), (0, 16), place)
     monkeypatch.setitem(sys.modules, "onnxscript", None)  # as if it were not installed
     with pytest.raises(ValueError, match="pip install onnx"):
-        onnx_file.export_onnx(network(), (16, 16), place)
+        export_onnx.export_onnx(network(), (16, 16), place)
     assert not list(tmp_path.iterdir())
 
 
@@ -64,36 +64,38 @@ def onnxruntime():
 
 
 @pytest.mark.slow
-def test_the_file_runs_elsewhere_and_gives_the_same(tmp_path, capsys):
+@pytest.mark.parametrize("gpa", [True, False])
+def test_onnxruntime_gives_the_network_s_numbers(tmp_path, gpa):
     runtime = onnxruntime()
+    model = network(replace(TINY, gpa=gpa))
     place, weights = str(tmp_path / "net.onnx"), tmp_path / "tiny.safetensors"
-    save_checkpoint(network(), weights)
+    save_checkpoint(model, weights)
     assert main(["export", "--model", str(weights), "--size", "30x26", "-o", place]) == 0
-    assert "lr 1x3x30x26 to sr 1x3x60x52" in capsys.readouterr().out
     session = runtime.InferenceSession(place)
     assert [one.name for one in session.get_inputs()] == ["lr"]
     assert [one.name for one in session.get_outputs()] == ["sr"]
     x = torch.rand(1, 3, 30, 26, generator=torch.Generator().manual_seed(7))
-    found = torch.from_numpy(session.run(None, {"lr": x.numpy()})[0])
-    assert torch.allclose(found, network()(x), atol=1e-4)
+    sr = torch.from_numpy(session.run(None, {"lr": x.numpy()})[0])
+    assert torch.allclose(sr, model(x), atol=1e-4)
+
+
+class Off(FixedSize):
+    def forward(self, x):
+        sr, *matches = super().forward(x)
+        return (sr + 2e-4, *matches)
+
+
+class Blind(FixedSize):  # chooses another match than the most similar
+    def forward(self, x):
+        sr, *matches = super().forward(x)
+        return (sr, *(one * 0 for one in matches))
 
 
 @pytest.mark.slow
-def test_a_file_that_is_off_is_not_written(tmp_path, monkeypatch):
+@pytest.mark.parametrize("wrong", [Off, Blind])
+def test_a_file_that_is_off_is_not_written(tmp_path, monkeypatch, wrong):
     onnxruntime()
-
-    class Off(FixedSize):
-        def forward(self, x):
-            sr, *matches = super().forward(x)
-            return (sr + 2e-4, *matches)
-
-    class Blind(FixedSize):  # chooses another match than the most similar
-        def forward(self, x):
-            sr, *matches = super().forward(x)
-            return (sr, *(one * 0 for one in matches))
-
-    for wrong in (Off, Blind):
-        monkeypatch.setattr(onnx_file, "FixedSize", wrong)
-        with pytest.raises(ValueError, match=r"is off by .*nothing was written"):
-            onnx_file.export_onnx(network(), (20, 23), tmp_path / "net.onnx")
+    monkeypatch.setattr(export_onnx, "FixedSize", wrong)
+    with pytest.raises(ValueError, match="is off by"):
+        export_onnx.export_onnx(network(), (20, 23), tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())

@@ -6,13 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.runner import Tick
 from hpinet.imaging.images import from_uint8, shrink
-from hpinet.networks.adapt import adapt
+from lam import adapt
 
 SCALE = 4
-STEPS = 600
-"""Steps of training: half a dB above bicubic on an image that it was not trained on."""
 
 _PHOTOGRAPHS = ("coffee", "chelsea", "brick")  # the image that is measured is another one
 _LR, _BATCH, _WIDTH, _DEPTH = 24, 8, 32, 4
@@ -21,18 +18,21 @@ _LR, _BATCH, _WIDTH, _DEPTH = 24, 8, 32, 4
 class SmallCNN(nn.Module):
     """Residual pairs of 3x3 convolutions and a sub-pixel convolution, added to bilinear upscaling.
 
-    A SR pixel depends on at most 10 LR pixels on each side.
+    An SR pixel depends on at most 10 LR pixels on each side.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.head = nn.Conv2d(3, _WIDTH, 3, padding=1)
+
+        def convolution(channels: int, out: int) -> nn.Conv2d:
+            return nn.Conv2d(channels, out, 3, padding=1)
+
+        self.head = convolution(3, _WIDTH)
         self.pairs = nn.ModuleList(
-            nn.Sequential(_convolution(), nn.ReLU(), _convolution()) for _ in range(_DEPTH)
+            nn.Sequential(convolution(_WIDTH, _WIDTH), nn.ReLU(), convolution(_WIDTH, _WIDTH))
+            for _ in range(_DEPTH)
         )
-        self.tail = nn.Sequential(
-            nn.Conv2d(_WIDTH, 3 * SCALE**2, 3, padding=1), nn.PixelShuffle(SCALE)
-        )
+        self.tail = nn.Sequential(convolution(_WIDTH, 3 * SCALE**2), nn.PixelShuffle(SCALE))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, h, w) to (B, 3, 4h, 4w)."""
@@ -43,15 +43,10 @@ class SmallCNN(nn.Module):
         return enlarged + self.tail(features)
 
 
-def trained_cnn(progress: Tick = lambda: None, steps: int = STEPS) -> nn.Module:
+def trained_cnn(steps: int = 600) -> nn.Module:
     """The network, trained by Adam on random crops; the same at every call on one machine.
 
-    Args:
-        progress: Called after every step.
-        steps: Of training.
-
-    Returns:
-        An `hpinet.networks.adapt.AdaptedNetwork`, which enlarges 4 times.
+    600 steps bring it half a dB above bicubic on an image that it was not trained on.
     """
     from skimage import data
 
@@ -64,28 +59,18 @@ def trained_cnn(progress: Tick = lambda: None, steps: int = STEPS) -> nn.Module:
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(steps):
-        lr, hr = _crops(pairs, rng)
-        loss = (network(lr) - hr).abs().mean()
+        crops = [_crop(*pairs[rng.integers(len(pairs))], rng) for _ in range(_BATCH)]
+        lr, hr = (torch.cat(one) for one in zip(*crops, strict=True))
         optimizer.zero_grad()
-        loss.backward()
+        (network(lr) - hr).abs().mean().backward()
         optimizer.step()
         schedule.step()
-        progress()
     return adapt(network, value_range=1, name="SmallCNN")
 
 
-def _convolution() -> nn.Conv2d:
-    return nn.Conv2d(_WIDTH, _WIDTH, 3, padding=1)
-
-
-def _crops(pairs: list[tuple[Tensor, Tensor]], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """(B, 3, n, n) LR crops at random places and the same places of the originals."""
-    small, large = [], []
-    for _ in range(_BATCH):
-        lr, hr = pairs[rng.integers(len(pairs))]
-        top, left = (int(rng.integers(lr.shape[axis] - _LR + 1)) for axis in (-2, -1))
-        small.append(lr[..., top : top + _LR, left : left + _LR])
-        rows = slice(top * SCALE, (top + _LR) * SCALE)
-        columns = slice(left * SCALE, (left + _LR) * SCALE)
-        large.append(hr[..., rows, columns])
-    return torch.cat(small), torch.cat(large)
+def _crop(lr: Tensor, hr: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """An LR crop (1, 3, n, n) at a random place, and the same place of the HR image."""
+    top, left = (int(rng.integers(lr.shape[axis] - _LR + 1)) for axis in (-2, -1))
+    rows = slice(top * SCALE, (top + _LR) * SCALE)
+    columns = slice(left * SCALE, (left + _LR) * SCALE)
+    return lr[..., top : top + _LR, left : left + _LR], hr[..., rows, columns]

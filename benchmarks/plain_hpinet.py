@@ -1,8 +1,8 @@
 """HPINet a second time, plainly: the paper's formulas one after another, for checking and timing.
 
-Nothing here is clever: patches are sliced one by one, attention is three matrix operations, and
-the random match of training multiplies all patches by a matrix. `HPINet` must give the same numbers
-in less time and memory; the benchmarks say how much less.
+Patches are sliced one by one, attention is three matrix operations, and the random match of
+training multiplies all patches by a matrix. `HPINet` must give the same numbers in less time and
+memory.
 """
 
 from __future__ import annotations
@@ -21,12 +21,10 @@ from hpinet.modeling.hpinet import HPINet
 class PlainHPINet(nn.Module):
     """The network of an `HPINet`, with that network's own parameters.
 
-    Args:
-        model: A network with the paper's blocks: of the ablations, only those without GPA and with
-            other patches. Images must be at least one patch large.
+    Images must be at least one patch large.
 
     Raises:
-        ValueError: If its self-attentions or its convolutions are ablated.
+        ValueError: If the network's self-attentions or its convolutions are ablated.
     """
 
     def __init__(self, model: HPINet) -> None:
@@ -37,12 +35,7 @@ class PlainHPINet(nn.Module):
         self.scale = model.scale
 
     def forward(self, x: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
-        """(B, 3, H, W) to (B, 3, sH, sW), Eq. 1-3.
-
-        Args:
-            x: RGB in [0, 1].
-            seeds: As in `HPINet.forward`: one an image, for the noise of training.
-        """
+        """(B, 3, H, W) to (B, 3, sH, sW), Eq. 1-3; seeds as in `HPINet.forward`."""
         features = self.model.encoder(x)
         for i, block in enumerate(self.model.blocks):
             noise = None if seeds is None else [seed + i for seed in seeds]

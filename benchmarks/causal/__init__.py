@@ -1,1 +1,0 @@
-"""Causal effect maps beside the published procedure."""

@@ -1,1 +1,0 @@
-"""Attribution maps: accuracy, cost and spread."""

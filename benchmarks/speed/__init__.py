@@ -1,1 +1,0 @@
-"""Speed and memory beside plain formulas and other commits."""

@@ -1,1 +1,0 @@
-"""HPINet for other programs: ``python -m hpinet export``."""

@@ -1,0 +1,1 @@
+"""What a network costs, and HPINet as an ONNX file."""
