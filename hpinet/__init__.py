@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from hpinet.checkpoints.loading import load_model
     from hpinet.config import VARIANTS, HPINetConfig, get_config
     from hpinet.errors import UserError
-    from hpinet.imaging.images import Picture, PictureError, read_picture, to_pil, write_picture
+    from hpinet.imaging.images import Picture, PictureError, to_pil, write_picture
+    from hpinet.imaging.read import read_picture
     from hpinet.inference.own_patches import OwnPatches
     from hpinet.inference.upscale import bicubic, upscale
     from hpinet.modeling.hpinet import HPINet
@@ -49,7 +50,8 @@ _HOMES = {
     "checkpoints.formats.file_plan": ("WeightsError",),
     "errors": ("UserError",),
     "config": ("VARIANTS", "HPINetConfig", "get_config"),
-    "imaging.images": ("Picture", "PictureError", "read_picture", "to_pil", "write_picture"),
+    "imaging.images": ("Picture", "PictureError", "to_pil", "write_picture"),
+    "imaging.read": ("read_picture",),
     "inference.upscale": ("bicubic", "upscale"),
     "inference.own_patches": ("OwnPatches",),
     "modeling.hpinet": ("HPINet",),

@@ -39,7 +39,7 @@ def benchmark_folder(name: str) -> Path | None:
     """Where a benchmark is: ``$HPINET_SHARED/benchmarks/NAME``, or None.
 
     Args:
-        name: Such as ``"Set5"``; the folder is laid out as `hpinet.data.pairs.match_pairs` says.
+        name: Such as ``"Set5"``; the folder is laid out as `hpinet.data.pairs.pair_images` says.
     """
     shared = os.environ.get(SHARED_VARIABLE)
     folder = Path(shared or "") / "benchmarks" / name

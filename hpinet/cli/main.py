@@ -1,4 +1,4 @@
-"""The command line: ``python -m hpinet upscale|evaluate|benchmark|train|export|cache|download``."""
+"""The command line: ``python -m hpinet upscale|evaluate|benchmark|train|export|download``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from . import benchmark, cache, download, evaluate, export, upscale
+from . import benchmark, download, evaluate, export, upscale
 from .errors import parse_and_run, run_command
 
 _COMMANDS = {
@@ -14,7 +14,6 @@ _COMMANDS = {
     "evaluate": (evaluate, "PSNR, SSIM and LPIPS on folders of images"),
     "benchmark": (benchmark, "parameters, multi-adds, seconds and memory"),
     "export": (export, "an HPINet as an ONNX file"),
-    "cache": (cache, "list and remove caches of training images"),
     "download": (download, "fetch the authors' released weights"),
 }
 

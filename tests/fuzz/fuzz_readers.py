@@ -130,7 +130,7 @@ def mutated(data: bytes, others: list[bytes], rng: np.random.Generator) -> bytes
 
 def read_image_file(path: Path) -> None:
     """Read an image as commands and the page do, and look at the result."""
-    picture = read_picture(path, max_pixels=2_000_000, keep_metadata=True)
+    picture = read_picture(path, max_pixels=2_000_000)
     for plane in (picture.rgb, picture.alpha):
         if plane is not None and not bool(((plane >= 0) & (plane <= 1)).all()):
             raise AssertionError("pixels outside of [0, 1]")
