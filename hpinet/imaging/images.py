@@ -131,7 +131,7 @@ def check_png_path(path: str | Path) -> Path:
     """
     path = Path(path)
     if path.suffix.lower() != ".png":
-        raise PictureError(f"{path} does not end in .png: images are written as PNG, losslessly.")
+        raise PictureError(f"{path} is not named .png: images are written as PNG, losslessly.")
     if path.is_dir():
         raise PictureError(f"{path} is a folder: name a file.")
     return path

@@ -30,7 +30,7 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "DIB", "JPEG200
 
 PngImagePlugin.MAX_TEXT_CHUNK = 16 * 2**20  # bytes; with Pillow's 1 MB long texts refuse an image
 
-_UNREADABLE = "cannot be read as an image: convert it to PNG first"
+_UNREADABLE = "is not an image that can be read: convert it to PNG first"
 _FAULTS = {
     FileNotFoundError: "does not exist",
     IsADirectoryError: "is a folder, not an image",
