@@ -44,14 +44,8 @@ def decode_pairs(
 ) -> tuple[list[DecodedPair], dict[str, str]]:
     """Decode images into ``cache``; those that are there already are only opened.
 
-    Args:
-        pairs: See `pairs.pair_training_images`.
-        scale: HR pixels per LR pixel.
-        crop: HR pixels that an image must have on each side.
-        cache: Folder for decoded images.
-        process: Which of ``processes`` this is. Each begins with another image and finds what the
-            others have written, so they share the work.
-        processes: How many decode the same images.
+    Images of fewer than ``crop`` HR pixels a side are skipped. Each of several processes begins
+    with another image and finds what the others have written, so they share the work.
 
     Returns:
         The images in the order of ``pairs``, and why others were skipped, by their names.

@@ -13,25 +13,15 @@ _LEFTOVERS = ("@eadir", "#recycle", "$recycle.bin", "__macosx", "lost+found")
 
 
 def list_files(folder: str | Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
-    """The files of a folder with one of the suffixes, sorted by name, without hidden ones.
-
-    Args:
-        folder: Where to look; not in its subfolders.
-        suffixes: In lower case; those of all image formats by default.
-
-    Raises:
-        UserError: If there is no such folder.
-    """
+    """The files of a folder with one of the suffixes, sorted by name, without hidden ones."""
     found = _entries(Path(folder))
     return [path for path in found if path.suffix.lower() in suffixes and path.is_file()]
 
 
 def list_images(folder: str | Path) -> list[Path]:
-    """The image files of a folder, see `list_files`.
+    """The image files of a folder, of which no two may differ in their suffix only.
 
-    Raises:
-        UserError: If there is no such folder, or two files differ in their suffix only: one of
-            them would be counted twice, or as the other's LR image.
+    One of them would be counted twice, or as the other's LR image.
     """
     found = list_files(folder)
     by_stem: dict[str, Path] = {}
@@ -46,11 +36,7 @@ def list_images(folder: str | Path) -> list[Path]:
 
 
 def folders_in(folder: str | Path) -> list[Path]:
-    """The folders in a folder, sorted by name, without hidden ones and leftovers.
-
-    Raises:
-        UserError: If there is no such folder.
-    """
+    """The folders in a folder, sorted by name, without hidden ones and leftovers."""
     return [path for path in _entries(Path(folder)) if path.is_dir()]
 
 

@@ -24,12 +24,7 @@ _HELD_OUT = re.compile("valid|test", re.IGNORECASE)
 
 
 def evaluation_folder(data: Path, scale: int) -> Path:
-    """The folder of HR images in a data set's folder.
-
-    Raises:
-        UserError: If there is no such folder, it is one of LR images, it holds no images for this
-            scale, or several folders of HR images.
-    """
+    """The folder of HR images in a data set's folder, for evaluation at this scale."""
     _refuse_lr(data)
     found = _hr_folders(data)
     by_scale = _by_scale(data)
@@ -48,11 +43,7 @@ def evaluation_folder(data: Path, scale: int) -> Path:
 
 
 def training_folders(data: Path, scale: int) -> Iterator[Path]:
-    """All folders of HR images below a folder, without LR, other scales and held-out images.
-
-    Raises:
-        UserError: If the folder is one of LR images.
-    """
+    """All folders of HR images below a folder, without LR, other scales and held-out images."""
     _refuse_lr(data)
     queue, seen = [data], set()
     while queue:
@@ -65,8 +56,7 @@ def training_folders(data: Path, scale: int) -> Iterator[Path]:
             continue
         yield folder
         others = [path for known, path in _by_scale(folder).items() if known != scale]
-        inside = folders_in(folder)
-        queue += [p for p in inside if p not in others and not _LR.fullmatch(p.name)]
+        queue += [p for p in folders_in(folder) if p not in others and not _is_lr(p)]
 
 
 def lr_folder(hr_folder: Path, data: Path, scale: int) -> Path | None:
@@ -95,6 +85,11 @@ def _hr_folders(folder: Path) -> list[Path]:
     return [path for path in folders_in(folder) if _HR.fullmatch(path.name)]
 
 
+def _is_lr(folder: Path) -> bool:
+    """Whether a folder is one of LR images: by its name, and without HR images in it."""
+    return bool(_LR.fullmatch(folder.name)) and not _hr_folders(folder)
+
+
 def _by_scale(folder: Path) -> dict[int, Path]:
     """Folders in a folder that are named by a scale."""
     matches = ((_SCALE.fullmatch(path.name), path) for path in folders_in(folder))
@@ -108,7 +103,7 @@ def _refuse_lr(data: Path) -> None:
         place = place.parent
     named = _LR.fullmatch(place.name)
     # A name may end so by chance; HR next to it shows what is meant.
-    if named and (not named["set"] or _hr_folders(place.parent)):
+    if named and _is_lr(place) and (not named["set"] or _hr_folders(place.parent)):
         raise UserError(
             f"{data} is a folder of LR images by its name, which cannot serve as HR: name the "
             "folder that holds HR and LR, or rename it"

@@ -17,32 +17,20 @@ from .layouts import evaluation_folder, lr_folder, training_folders
 
 @dataclass(frozen=True)
 class Pair:
-    """An original (HR) and its LR image.
+    """An original (HR) and its LR image."""
 
-    Attributes:
-        name: The original's file stem.
-        hr: Its file.
-        lr: The LR image's file; None where MATLAB's bicubic makes it from the original.
-    """
-
-    name: str
+    name: str  # the original's file stem
     hr: Path
-    lr: Path | None
+    lr: Path | None  # None where MATLAB's bicubic makes it from the original
 
 
 @dataclass
 class Pairing:
-    """The images of a folder, paired.
-
-    Attributes:
-        pairs: In the order of their names.
-        alone: For every original without its one LR image the reason.
-        lr_from: The folders that LR images come from, relative to the one that was named.
-    """
+    """The images of a folder, paired."""
 
     pairs: list[Pair] = field(default_factory=list)
-    alone: dict[str, str] = field(default_factory=dict)
-    lr_from: list[str] = field(default_factory=list)
+    alone: dict[str, str] = field(default_factory=dict)  # originals without their LR image, and why
+    lr_from: list[str] = field(default_factory=list)  # folders of LR images
 
     def __str__(self) -> str:
         given = sum(pair.lr is not None for pair in self.pairs)
@@ -57,16 +45,7 @@ class Pairing:
 def find_pairs(
     data: str | Path, scale: int, say: Callable[[str], object] | None = None
 ) -> list[Pair]:
-    """Pair the images of a folder; every original must have its LR image.
-
-    Args:
-        data: See `pair_images`.
-        scale: See `pair_images`.
-        say: Called with one line on which images were paired with which.
-
-    Raises:
-        UserError: No such folder, no images, or an original without its one LR image.
-    """
+    """As `pair_images`, where every original must have its LR image; ``say`` gets a summary."""
     found = _complete(pair_images(data, scale))
     if say is not None:
         say(f"{set_name(data)} x{scale}: {found}")
@@ -94,10 +73,8 @@ def pair_images(data: str | Path, scale: int) -> Pairing:
 def pair_training_images(data: str | Path, scale: int) -> Pairing:
     """Pair the images of a folder and all folders below it, for training.
 
-    Args:
-        data: DIV2K's or Flickr2K's tree, several of them in one folder, or any folders of images;
-            LR images and originals for validation are skipped.
-        scale: As for `pair_images`.
+    DIV2K's or Flickr2K's tree, several of them in one folder, or any folders of images; LR images
+    and originals for validation are skipped.
 
     Raises:
         UserError: No such folder, no image, an original without its LR image where others have
@@ -124,17 +101,10 @@ def set_name(data: str | Path) -> str:
 
 
 def load_pair(pair: Pair, scale: int) -> tuple[Picture, Picture]:
-    """Read a pair.
+    """Read the LR image, and the original cropped (bottom and right) to a multiple of the scale.
 
     An LR image that is given was made from the numbers that are stored in the original, so both are
     read as they are; else colours are converted to sRGB.
-
-    Args:
-        pair: Its files.
-        scale: HR pixels per LR pixel.
-
-    Returns:
-        The LR image, and the original cropped at the bottom and right to a multiple of the scale.
 
     Raises:
         UserError: Images cannot be read, or sizes do not belong together.

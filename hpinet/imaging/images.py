@@ -55,11 +55,7 @@ class Picture:
 
 
 def check_rgb(rgb: Tensor) -> Tensor:
-    """Return ``rgb`` if it is (B, 3, H, W) floating point, not empty and finite.
-
-    Raises:
-        PictureError: It is not.
-    """
+    """Return ``rgb`` if it is (B, 3, H, W) floating point, not empty and finite, or raise."""
     if rgb.ndim != 4 or rgb.shape[1] != 3 or not rgb.is_floating_point() or rgb.numel() == 0:
         raise PictureError(
             f"An image must be floats shaped (B, 3, H, W) and have pixels, not {rgb.dtype} "
@@ -124,11 +120,7 @@ def to_pil(rgb: Tensor | Picture, alpha: Tensor | None = None) -> Image.Image:
 
 
 def check_png_path(path: str | Path) -> Path:
-    """Return ``path`` if it can name a PNG file.
-
-    Raises:
-        PictureError: It does not end in .png, or is a folder.
-    """
+    """Return ``path`` if it can name a PNG file, or raise."""
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise PictureError(f"{path} is not named .png: images are written as PNG, losslessly.")
