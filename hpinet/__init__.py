@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hpinet.config import VARIANTS, HPINetConfig, get_config
     from hpinet.errors import NetworkError, UserError, WeightsError
-    from hpinet.imaging.images import Picture, PictureError, read_picture, to_pil, write_picture
+    from hpinet.imaging.images import Picture, PictureError, to_pil, write_picture
+    from hpinet.imaging.read import read_picture
     from hpinet.inference.upscale import bicubic, upscale
     from hpinet.modeling.hpinet import HPINet
     from hpinet.modeling.matches import BlockMatches, Matches, own_matches
@@ -47,7 +48,8 @@ __all__ = [
 _HOMES = {
     "errors": ("NetworkError", "UserError", "WeightsError"),
     "config": ("VARIANTS", "HPINetConfig", "get_config"),
-    "imaging.images": ("Picture", "PictureError", "read_picture", "to_pil", "write_picture"),
+    "imaging.images": ("Picture", "PictureError", "to_pil", "write_picture"),
+    "imaging.read": ("read_picture",),
     "inference.upscale": ("bicubic", "upscale"),
     "modeling.hpinet": ("HPINet",),
     "modeling.matches": ("BlockMatches", "Matches", "own_matches"),

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from . import benchmark, cache, convert, download, evaluate, export, upscale
+from . import benchmark, convert, download, evaluate, export, upscale
 from .errors import parse_and_run, run_command
 
 _COMMANDS = {
@@ -15,7 +15,6 @@ _COMMANDS = {
     "benchmark": (benchmark, "parameters, multi-adds, seconds and memory"),
     "export": (export, "an HPINet as an ONNX file"),
     "convert": (convert, "a file of weights as safetensors"),
-    "cache": (cache, "list and remove caches of training images"),
     "download": (download, "fetch the authors' released weights"),
 }
 

@@ -23,11 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     told = "a PNG to write; with several networks a folder, for a PNG each"
     shared.add_output(parser, told, metavar="OUT", required=True)
     parser.add_argument("--overwrite", action="store_true", help=shared.OVERWRITE)
-    parser.add_argument(
-        "--keep-metadata",
-        action="store_true",
-        help="write density and capture data (EXIF) of IN into OUT, too",
-    )
     shared.add_model(parser, several="repeat", gpa=True)
     shared.add_memory(
         parser,
@@ -50,7 +45,8 @@ def run(options: argparse.Namespace) -> int:
         OSError: If a file cannot be read or written.
     """
     from hpinet.imaging.files import check_output
-    from hpinet.imaging.images import check_png_path, read_picture
+    from hpinet.imaging.images import check_png_path
+    from hpinet.imaging.read import read_picture
 
     names = shared.models(options)
     folder = None
@@ -58,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         folder = shared.check_output_folder(options.output)
     else:
         check_output(check_png_path(options.output), [options.input], options.overwrite)
-    image = read_picture(options.input, keep_metadata=options.keep_metadata)
+    image = read_picture(options.input)
     candidates = open_all(options, names)
     places = [Path(options.output)]
     if folder is not None:

@@ -1,40 +1,27 @@
-"""The one listing of files: for training, evaluation, tables, knock-outs and folders of weights."""
+"""Listing files: for training, evaluation, tables and folders of weights."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from hpinet.errors import UserError
-from hpinet.imaging.formats import SUFFIXES
+from hpinet.imaging.read import SUFFIXES
 
-_NOT_MEANT = ("@eadir", "#recycle", "$recycle.bin", "__macosx", "lost+found", "thumbs.db")
-"""What network storage, Windows and archives leave in folders; hidden names are skipped, too."""
+_LEFTOVERS = ("@eadir", "#recycle", "$recycle.bin", "__macosx", "lost+found")
+"""Folders that network storage, Windows and archives leave behind."""
 
 
 def list_files(folder: str | Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
-    """The files of a folder with one of the suffixes, in the order of their names.
-
-    Hidden files (AppleDouble's ``._a.png`` among them) and what file systems leave behind are not
-    listed.
-
-    Args:
-        folder: Where to look; not in its subfolders.
-        suffixes: In lower case; those of all image formats by default.
-
-    Raises:
-        UserError: If there is no such folder.
-    """
-    return [path for path in _entries(Path(folder)) if _is_wanted(path, suffixes)]
+    """The files of a folder with one of the suffixes, sorted by name, without hidden ones."""
+    found = _entries(Path(folder))
+    return [path for path in found if path.suffix.lower() in suffixes and path.is_file()]
 
 
 def list_images(folder: str | Path) -> list[Path]:
-    """The image files of a folder, see `list_files`.
+    """The image files of a folder, of which no two may differ in their suffix only.
 
-    Raises:
-        UserError: If there is no such folder, or two files differ in their suffix only: one of
-            them would be counted twice, or as the other's LR image.
+    One of them would be counted twice, or as the other's LR image.
     """
     found = list_files(folder)
     by_stem: dict[str, Path] = {}
@@ -49,37 +36,12 @@ def list_images(folder: str | Path) -> list[Path]:
 
 
 def folders_in(folder: str | Path) -> list[Path]:
-    """The folders in a folder, in the order of their names, without hidden ones and leftovers.
-
-    Raises:
-        UserError: If there is no such folder.
-    """
+    """The folders in a folder, sorted by name, without hidden ones and leftovers."""
     return [path for path in _entries(Path(folder)) if path.is_dir()]
-
-
-def walk(folder: str | Path) -> Iterator[Path]:
-    """A folder and all folders below it; links are followed, but no folder comes twice."""
-    seen: set[str] = set()
-    queue = [Path(folder)]
-    while queue:
-        place = queue.pop(0)
-        real = os.path.realpath(place)
-        if real in seen:
-            continue
-        seen.add(real)
-        yield place
-        queue += folders_in(place)
 
 
 def _entries(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder.")
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if not path.name.startswith(".") and path.name.lower() not in _NOT_MEANT
-    )
-
-
-def _is_wanted(path: Path, suffixes: Sequence[str]) -> bool:
-    return path.suffix.lower() in suffixes and path.is_file()
+    names = sorted(folder.iterdir())
+    return [p for p in names if not p.name.startswith(".") and p.name.lower() not in _LEFTOVERS]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from hpinet.data.pairs import Pair, match_pairs
+from hpinet.data.pairs import Pair, pair_images
 from hpinet.data.result_store import ResultStore
 from hpinet.errors import UserError
 from hpinet.metrics.lpips import Lpips
@@ -67,7 +67,7 @@ def _all(
         pairs = {}
         for scale in {candidate.scale for candidate in candidates}:
             try:
-                pairs[scale] = match_pairs(folder, scale)[0]
+                pairs[scale] = pair_images(folder, scale).pairs
             except UserError:
                 pairs[scale] = []
         longest = max(len(found) for found in pairs.values())

@@ -24,18 +24,6 @@ from hpinet.errors import UserError
 Border = Literal["clamp", "mirror"]
 
 
-def crop_to_multiple(pixels: np.ndarray, scale: int) -> np.ndarray:
-    """Crop (H, W, ...) at the bottom and right so that `scale` divides height and width.
-
-    Raises:
-        ValueError: nothing would be left, or `scale` is below 1.
-    """
-    height, width = pixels.shape[:2]
-    if scale < 1 or min(height, width) < scale:
-        raise UserError(f"An image of {width}x{height} pixels cannot be shrunk {scale} times.")
-    return pixels[: height - height % scale, : width - width % scale]
-
-
 def matlab_imresize(
     x: np.ndarray,
     scale: float | tuple[int, int],

@@ -15,24 +15,17 @@ RESULT_SLACK = 0.5
 
 
 def check_value_range(image: Tensor, what: str = "the image", slack: float = INPUT_SLACK) -> None:
-    """Refuse an image that is not in [0, 1].
-
-    Args:
-        image: Floats of any shape.
-        what: What to call it.
-        slack: How far below 0 and above 1 its numbers may lie.
+    """Refuse an image that is not in [0, 1], but for ``slack`` on both sides.
 
     Raises:
-        UserError: If numbers lie outside; the message names the range that they seem to have and
-            what to do.
+        UserError: Names the range that its numbers seem to have, and what to do.
     """
     low, high = (float(x) for x in torch.aminmax(image.detach().float()))
     if low >= -slack and high <= 1 + slack:
         return
-    if high > 256:
-        seems, way = "0 to 65535", "divide by 65535"
-    elif high > 2:
-        seems, way = "0 to 255", "divide by 255"
+    if high > 2:
+        most = 65535 if high > 256 else 255
+        seems, way = f"0 to {most}", f"divide by {most}"
     elif low < -slack:
         seems, way = "-1 to 1", "add 1 and halve, or clamp to 0 to 1"
     else:

@@ -39,8 +39,7 @@ def upscale(
 
     The network processes the image in one piece: in tiles a patch could not attend to patches of
     other tiles. An `HPINet` computes in chunks what does not fit into memory at once; the result is
-    the same. Alpha is enlarged bicubically; colours that it hides are filled in from their visible
-    neighbours first, so that they do not bleed into edges.
+    the same. Alpha is enlarged bicubically.
 
     Args:
         model: any network from (B, 3, H, W) to (B, 3, sH, sW), RGB in [0, 1]; it runs where its
@@ -61,7 +60,7 @@ def upscale(
     """
     if isinstance(picture, Tensor):
         picture = Picture(picture)
-    rgb = check_rgb(picture.filled)
+    rgb = check_rgb(picture.rgb)
     check_value_range(rgb)
     parameter = next(model.parameters(), torch.zeros(()))
     x = rgb.to(parameter.device, parameter.dtype)
@@ -96,8 +95,6 @@ def bicubic(picture: Tensor, scale: int) -> Tensor: ...
 def bicubic(picture: Picture | Tensor, scale: int) -> Picture | Tensor:
     """Enlarge by Pillow's bicubic (a = -1/2) on 8-bit pixels: the baseline of every comparison.
 
-    Colours that alpha hides are filled in from their visible neighbours first.
-
     Args:
         picture: a Picture, or (B, 3, H, W) floats in [0, 1].
         scale: how many times larger, from 1 up.
@@ -110,7 +107,7 @@ def bicubic(picture: Picture | Tensor, scale: int) -> Picture | Tensor:
     """
     if scale < 1:
         raise PictureError(f"scale must be 1 or more, not {scale}.")
-    rgb = picture if isinstance(picture, Tensor) else picture.filled
+    rgb = picture if isinstance(picture, Tensor) else picture.rgb
     check_value_range(check_rgb(rgb))
     size = (check_rgb(rgb).shape[-2] * scale, rgb.shape[-1] * scale)
     enlarged = torch.cat([_resize_rgb(one[None], size) for one in rgb])

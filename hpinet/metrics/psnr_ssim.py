@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from hpinet.errors import UserError
-from hpinet.imaging.images import to_uint8
+from hpinet.imaging.images import Picture, to_uint8
 from hpinet.imaging.value_range import RESULT_SLACK, check_value_range
 
 SSIM_WINDOW = 11  # skimage's Gaussian of sigma 1.5, cut off at 3.5 sigma: 2 * 5 + 1 pixels
@@ -19,8 +19,11 @@ ROUNDED, EXACT = "rounded", "exact"
 LUMAS = (ROUNDED, EXACT)
 """Luma rounded to 8 bit, as MATLAB's rgb2ycbcr gives it, or as the formula does (BasicSR)."""
 
-Pixels = np.ndarray | Tensor
-"""uint8 (H, W, 3), or floats (1, 3, H, W) in [0, 1], which are rounded to 8 bit first."""
+Pixels = np.ndarray | Tensor | Picture
+"""uint8 (H, W, 3), or floats (1, 3, H, W) in [0, 1], which are rounded to 8 bit first.
+
+Of an original that is a `Picture`, PSNR and SSIM count the opaque pixels only.
+"""
 
 
 def to_y(rgb: Pixels, luma: str = ROUNDED) -> np.ndarray:
@@ -53,10 +56,10 @@ def psnr_y(sr: Pixels, hr: Pixels, crop: int, luma: str = ROUNDED) -> float:
         luma: one of `LUMAS`.
 
     Raises:
-        UserError: different sizes, or nothing left after cropping.
+        UserError: different sizes, or nothing opaque left after cropping.
     """
     a, b = _cropped_luma(sr, hr, crop, 1, luma)
-    error = float(np.mean((a - b) ** 2))
+    error = _mean((a - b) ** 2, hr, crop)
     return float("inf") if error == 0 else float(10 * np.log10(255**2 / error))
 
 
@@ -70,11 +73,23 @@ def ssim_y(sr: Pixels, hr: Pixels, crop: int, luma: str = ROUNDED) -> float:
     from skimage.metrics import structural_similarity
 
     a, b = _cropped_luma(sr, hr, crop, SSIM_WINDOW, luma)
-    return float(
-        structural_similarity(
-            a, b, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255
-        )
-    )
+    _, similarity = structural_similarity(
+        a, b, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255,
+        full=True,
+    )  # fmt: skip
+    edge = SSIM_WINDOW // 2  # where the window reaches beyond the image
+    return _mean(similarity[edge:-edge, edge:-edge], hr, crop + edge)
+
+
+def _mean(values: np.ndarray, hr: Pixels, border: int) -> float:
+    """The mean over the original's opaque pixels, of values without its border."""
+    opaque = hr.opaque if isinstance(hr, Picture) else None
+    if opaque is not None:
+        height, width = opaque.shape
+        values = values[opaque[border : height - border, border : width - border]]
+        if not values.size:
+            raise UserError("The original has no opaque pixels to compare.")
+    return float(np.mean(values))
 
 
 def eight_bit(rgb: Pixels) -> np.ndarray:
@@ -83,6 +98,8 @@ def eight_bit(rgb: Pixels) -> np.ndarray:
     Raises:
         UserError: Another kind, or floats far outside [0, 1].
     """
+    if isinstance(rgb, Picture):
+        rgb = rgb.rgb
     if isinstance(rgb, Tensor):
         check_value_range(rgb, "an image that is compared", RESULT_SLACK)
         return to_uint8(rgb)

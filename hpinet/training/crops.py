@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from hpinet.config import HPINetConfig
-from hpinet.data.image_cache import ImageCache
+from hpinet.data.decoded import DecodedPair
 from hpinet.modeling.patches import fitting_size
 
 from .recipes import Recipe
@@ -26,18 +26,20 @@ class Crops(Dataset):
     interpolation restores, teach little).
 
     Args:
-        cache: The images.
+        images: The decoded images.
         scale: 2, 3 or 4.
         seed: Decides the order of images, places, flips and rotations.
         candidates: Random crops, of an image each, among which one is chosen.
     """
 
-    def __init__(self, cache: ImageCache, scale: int, seed: int, candidates: int = 1) -> None:
-        self.cache = cache
+    def __init__(
+        self, images: Sequence[DecodedPair], scale: int, seed: int, candidates: int = 1
+    ) -> None:
+        self.images = images
         self.scale = scale
         self.seed = seed % 2**64  # numpy takes no negative numbers
         self.candidates = candidates
-        self._sides = np.array([min(pair.hr_size) for pair in cache.pairs])
+        self._sides = np.array([min(image.size) for image in images])
         self._order: tuple[tuple[int, int], np.ndarray] = ((-1, -1), np.empty(0, int))
 
     @property
@@ -47,10 +49,10 @@ class Crops(Dataset):
 
     def too_small(self, crop: int) -> list[str]:
         """Names of the images that give no crop of so many HR pixels a side."""
-        return [self.cache.pairs[n].name for n in np.flatnonzero(self._sides < crop)]
+        return [i.name for i, side in zip(self.images, self._sides, strict=True) if side < crop]
 
     def __len__(self) -> int:
-        return len(self.cache.pairs)
+        return len(self.images)
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor, int]:
         """One pair of crops.
@@ -76,7 +78,7 @@ class Crops(Dataset):
         self, image: int, crop: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """LR (c / scale, c / scale, 3) and HR (c, c, 3) at a random place, uint8."""
-        lr, hr = self.cache.lr(image), self.cache.hr(image)
+        lr, hr = self.images[image].read()
         s, side = self.scale, crop // self.scale
         top, left = (int(rng.integers(0, extent - side + 1)) for extent in lr.shape[:2])
         return (

@@ -58,7 +58,7 @@ class Trainer:
         out: Folder for checkpoints and the log.
         validation: Folder of held-out images, see `data.pairs.pair_images`, or None; where ``data``
             holds them, too, they are not trained on.
-        cache: Folder of caches of decoded images.
+        cache: Folder for decoded images.
         workers: Loader processes; 0 loads in the training process.
         resume: Go on from ``out``'s last checkpoint.
         init: Checkpoint whose weights a new run starts from, see `take_weights`.
@@ -243,7 +243,7 @@ class Trainer:
         with torch.inference_mode():
             for lr, hr in self.validation:
                 sr = self.smooth(lr.to(self.accelerator.device)).cpu()
-                scores.append(psnr_y(to_uint8(sr.clamp(0, 1)), to_uint8(hr), self.config.scale))
+                scores.append(psnr_y(to_uint8(sr.clamp(0, 1)), hr, self.config.scale))
         return sum(scores) / len(scores)
 
     def save(self) -> None:

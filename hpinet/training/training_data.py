@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from hpinet.config import HPINetConfig
-from hpinet.data.image_cache import ImageCache, open_cache
+from hpinet.data.decoded import decode_pairs
 from hpinet.data.pairs import Pair, Pairing, load_pair, pair_training_images
 from hpinet.errors import UserError
+from hpinet.imaging.images import Picture
 from hpinet.networks.files import sha256_of
 
 from .crops import Crops, StepSampler
@@ -48,7 +49,10 @@ def open_loader(
     main, scale = accelerator.is_main_process, config.scale
     found = pair_training_images(data, scale)
     pairing = _without(found, held)
-    images = open_cache(data, scale, recipe.crop, cache, main, pairing)
+    images, skipped = decode_pairs(
+        pairing.pairs, scale, recipe.crop, cache,
+        accelerator.process_index, accelerator.num_processes,
+    )  # fmt: skip
     crops = Crops(images, scale, recipe.seed, recipe.candidates)
     sampler = StepSampler(
         recipe, scale, start, crops.largest_crop,
@@ -59,7 +63,7 @@ def open_loader(
         if count := len(found.pairs) - len(pairing.pairs):
             place = held[0].hr.parent
             print(f"left out {count} images of {data}: {place} holds them for validation")
-        for text in _left_out(images, crops, sampler):
+        for text in _left_out(skipped, crops, sampler):
             print(text)
     pinned = accelerator.device.type == "cuda"
     return DataLoader(crops, batch_sampler=sampler, num_workers=workers, pin_memory=pinned)
@@ -86,11 +90,11 @@ def _without(pairing: Pairing, held: Sequence[Pair]) -> Pairing:
     return replace(pairing, pairs=left)
 
 
-def _left_out(images: ImageCache, crops: Crops, sampler: StepSampler) -> Iterator[str]:
+def _left_out(skipped: dict[str, str], crops: Crops, sampler: StepSampler) -> Iterator[str]:
     """Which images are not used, altogether or from a step on."""
-    if images.skipped:
-        name, reason = next(iter(images.skipped.items()))
-        yield f"skipped {len(images.skipped)} images, for example {name}: {reason}"
+    if skipped:
+        name, reason = next(iter(skipped.items()))
+        yield f"skipped {len(skipped)} images, for example {name}: {reason}"
     for crop, step in sampler.stages().items():
         if small := crops.too_small(crop):
             yield (
@@ -99,8 +103,8 @@ def _left_out(images: ImageCache, crops: Crops, sampler: StepSampler) -> Iterato
             )
 
 
-def load_held_out(held: Sequence[Pair], scale: int) -> list[tuple[Tensor, Tensor]]:
-    """LR and HR images to validate with, (1, 3, h, w) and (1, 3, sh, sw).
+def load_held_out(held: Sequence[Pair], scale: int) -> list[tuple[Tensor, Picture]]:
+    """LR (1, 3, h, w) and HR images to validate with.
 
     Args:
         held: Their files, see `hpinet.data.pairs.find_pairs`.

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hpinet import HPINet, Matches, upscale
+from hpinet import HPINet, Matches, Picture, upscale
 from hpinet.errors import UserError
 from hpinet.imaging.images import to_uint8
 from hpinet.metrics.psnr_ssim import psnr_y
@@ -136,7 +136,7 @@ def compared(
     window: Window,
     *,
     weights_sha256: str = "",
-    hr: Tensor | None = None,
+    hr: Picture | None = None,
     matches: str = "live",
     progress: Callable[[float], Any] = lambda share: None,
     mend: int = 0,
@@ -150,7 +150,7 @@ def compared(
         lr: The LR image, (1, 3, h, w) RGB in [0, 1].
         window: In SR pixels.
         weights_sha256: The network's fingerprint.
-        hr: The original, (1, 3, sh, sw).
+        hr: The original, of (sh, sw) pixels.
         matches: ``"live"`` or ``"frozen"``, for networks that have matches.
         progress: Takes shares of the work from 0 to 1.
         mend: The steps up to which they are doubled while more than `UNEXPLAINED` of the change is
@@ -163,9 +163,9 @@ def compared(
     """
     scale = int(network.scale)  # type: ignore[arg-type]
     size = tuple(side * scale for side in lr.shape[-2:])
-    if hr is not None and tuple(hr.shape[-2:]) != size:
+    if hr is not None and hr.size != size:
         raise UserError(
-            f"the original has {hr.shape[-1]}x{hr.shape[-2]} pixels, but {label} makes "
+            f"the original has {hr.size[1]}x{hr.size[0]} pixels, but {label} makes "
             f"{size[1]}x{size[0]} from this image"
         )
     gpa = isinstance(network, HPINet) and network.config.gpa
@@ -186,8 +186,7 @@ def compared(
         patches = patches_in(network, lr)
     return judged(
         label, sr, result, window, scale,
-        hr=None if hr is None else to_uint8(hr),
-        patches=patches, weights_sha256=weights_sha256, tried=tuple(tried),
+        hr=hr, patches=patches, weights_sha256=weights_sha256, tried=tuple(tried),
     )  # fmt: skip
 
 
@@ -198,7 +197,7 @@ def judged(
     window: Window,
     scale: int,
     *,
-    hr: NDArray[np.uint8] | None = None,
+    hr: Picture | None = None,
     patches: Matches | None = None,
     weights_sha256: str = "",
     tried: tuple[tuple[int, float], ...] = (),
@@ -211,7 +210,7 @@ def judged(
         result: The map of the window, maybe an estimate.
         window: In SR pixels.
         scale: SR pixels per LR pixel.
-        hr: The original, (sh, sw, 3).
+        hr: The original, of (sh, sw) pixels.
         patches: The network's matches, where it has them.
         weights_sha256: The network's fingerprint.
         tried: See `Compared`.
@@ -221,10 +220,13 @@ def judged(
     return Compared(label, scale, sr, result, areas, psnr, weights_sha256, tried)
 
 
-def _window_psnr(sr: NDArray[np.uint8], hr: NDArray[np.uint8], window: Window) -> float | None:
+def _window_psnr(sr: NDArray[np.uint8], hr: Picture, window: Window) -> float | None:
     rows = slice(window.top, window.top + window.size)
     columns = slice(window.left, window.left + window.size)
-    found = psnr_y(sr[rows, columns], hr[rows, columns], 0)
+    original = hr.crop(window.top, window.left, window.size, window.size)
+    if original.opaque is not None and not original.opaque.any():
+        return None
+    found = psnr_y(sr[rows, columns], original, 0)
     return found if math.isfinite(found) else None
 
 

@@ -37,11 +37,10 @@ class Source:
         """
         hr = None
         if self.hr is not None:
-            picture, hr = load_pair(Pair(self.name, self.hr, self.lr), scale)
-            lr = picture.rgb
+            lr, hr = (p.rgb for p in load_pair(Pair(self.name, self.hr, self.lr), scale))
         else:
             assert self.lr is not None
-            lr = read_picture(self.lr).filled
+            lr = read_picture(self.lr).rgb
         if size is None:
             return lr, hr
         height, width = lr.shape[-2:]

@@ -235,7 +235,7 @@ def _shrunk(source: str | Path, scale: int) -> Tensor | None:
     """A photograph or file at LR size, (1, 3, h, w); None if not a pixel would be left of it."""
     if isinstance(source, str):
         return _photograph(source, scale)
-    rgb = read_picture(source).filled
+    rgb = read_picture(source).rgb
     return None if min(rgb.shape[-2:]) < scale else shrink(rgb, scale)
 
 

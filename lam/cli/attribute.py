@@ -65,7 +65,7 @@ def _run(options: argparse.Namespace) -> int:
     matches = options.matches if gpa else "live"
     common = {"detector": options.detector, "matches": matches}
     result = followed(
-        explain_progressively(model, image.filled, window, options.method, **common, **for_lam)
+        explain_progressively(model, image.rgb, window, options.method, **common, **for_lam)
     )
     curves = None
     if options.faithfulness:
@@ -107,7 +107,7 @@ def _curves(
 
     with percent_bar() as show:
         return faithfulness_curves(
-            model, image.filled, window, result.importance, progress=show, **options
+            model, image.rgb, window, result.importance, progress=show, **options
         )
 
 
@@ -139,7 +139,7 @@ def _drawn(image: Picture, window: Any, result: Result) -> Any:
     from lam.figures.heatmaps import draw_window, heatmap_overlay
 
     height, width = result.params["sr_size"]
-    overlay = Image.fromarray(heatmap_overlay(to_uint8(image.filled), result.importance))
+    overlay = Image.fromarray(heatmap_overlay(to_uint8(image.rgb), result.importance))
     enlarged = overlay.resize((width, height), Image.Resampling.NEAREST)
     return draw_window(np.array(enlarged), window)
 

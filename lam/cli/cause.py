@@ -114,12 +114,12 @@ def _run(options: argparse.Namespace) -> int:
         print(f"lam: {Path(options.image).name}: {note}", file=sys.stderr)
     candidate = open_all(options, [options.model], "lam")[0]
     model = candidate.network
-    original = None if hr is None else _fitting(hr.filled, image, candidate.scale)
+    original = None if hr is None else _fitting(hr.rgb, image, candidate.scale)
     rows = _match_rows(options, model, image, original, window)
     names = ("protocol", "replacement", "patches", "seed", "matches", "tolerance", "passes")
     asked = {name: getattr(options, name) for name in names}
     steps = CausalEffect(model).effects_progressively(
-        image.filled, original, window, options.block, **asked
+        image.rgb, original, window, options.block, **asked
     )
     result = followed(steps)
     if folder is not None:
@@ -147,7 +147,7 @@ def _match_rows(
         return None
     from lam.cause.matches import match_effects
 
-    return match_effects(model, image.filled, hr, window, how=options.each_match)
+    return match_effects(model, image.rgb, hr, window, how=options.each_match)
 
 
 def _fitting(hr: Tensor, image: Picture, scale: int) -> Tensor:
@@ -179,7 +179,7 @@ def _drawn(image: Picture, window: Window, result: CausalEffectResult) -> Any:
     from hpinet.imaging.images import to_uint8
     from lam.figures.heatmaps import draw_window, heatmap_overlay, signed_overlay
 
-    pixels, values = to_uint8(image.filled), result.map
+    pixels, values = to_uint8(image.rgb), result.map
     drawn = signed_overlay(pixels, values) if result.signed else heatmap_overlay(pixels, values)
     height, width = result.params["sr_size"]
     enlarged = Image.fromarray(drawn).resize((width, height), Image.Resampling.NEAREST)

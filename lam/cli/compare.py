@@ -163,7 +163,7 @@ def _computed(
                 compared(
                     one.label, one.network, image.rgb, window,
                     weights_sha256=one.weights_sha256,
-                    hr=None if hr is None else hr.rgb,
+                    hr=hr,
                     matches=options.matches,
                     mend=options.mend,
                     progress=_shown(bar),

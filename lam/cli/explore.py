@@ -90,9 +90,7 @@ def _explore_image(
     for note in image.notes:
         print(f"lam: {Path(options.image).name}: {note}", file=sys.stderr)
     height, width = image.size
-    found, pixel = explore(
-        network, image.filled, options.pixel, options.runners_up, options.overlap
-    )
+    found, pixel = explore(network, image.rgb, options.pixel, options.runners_up, options.overlap)
     parameters = {
         **about,
         "image": str(options.image),
@@ -106,7 +104,7 @@ def _explore_image(
     write_csv(out / "matches.csv", [row for block in found.blocks for row in block.to_rows()])
     write_csv(out / "blocks.csv", report["blocks"])
     write_json(out / "explore.json", report)
-    figures, total = _figures(parameters, image.filled, found), 3 + 4 * len(found.blocks)
+    figures, total = _figures(parameters, image.rgb, found), 3 + 4 * len(found.blocks)
     for name, write in tqdm(figures, total=total, unit="figure", leave=False, disable=None):
         write(out / name)
     print(json.dumps(report, allow_nan=False) if options.json else format_blocks(report["blocks"]))

@@ -98,8 +98,8 @@ def _run(options: argparse.Namespace) -> int:
 
     network, about = open_network(options)
     intervention = _intervention(options, len(network.blocks))
-    lr = read_picture(options.image).filled.to(next(network.parameters()).device)
-    hr = None if options.hr is None else read_picture(options.hr).filled.to(lr.device)
+    lr = read_picture(options.image).rgb.to(next(network.parameters()).device)
+    hr = None if options.hr is None else read_picture(options.hr).rgb.to(lr.device)
     normal = network.trace(lr, similarity_matrix=True)
     changed = intervene(network, normal, intervention, options.later, hr)
     window = None if options.window is None else tuple(options.window)

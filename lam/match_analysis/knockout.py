@@ -165,7 +165,7 @@ class Knockout:
     def _measure_pair(self, pair: Pair, bar: tqdm) -> Iterator[dict[str, Any]]:
         lr, hr = load_pair(pair, self.model.scale)
         about = {"picture": pair.name, "lr_width": lr.size[1], "lr_height": lr.size[0]}
-        for row in self.measure(lr.rgb, hr):
+        for row in self.measure(lr.rgb, hr.rgb):
             bar.update()
             yield {**about, **row}
 

@@ -81,7 +81,7 @@ class Scorer:
         key = (study.key, contender.key, scale)
         psnr, ssim = None, None
         if large_enough(study, scale):
-            psnr, ssim = self._luma.compute(key, lambda: _luma(found.pixels, hr, scale))
+            psnr, ssim = self._luma.compute(key, lambda: _luma(found.pixels, study, scale))
         distance = self._distances.get(key)
         if distance is None and perceptual and not self.lpips_reason(study):
             distance = self._distances.compute(key, lambda: self._lpips(found.pixels, hr))
@@ -120,5 +120,7 @@ def large_enough(study: Study, scale: int) -> bool:
     return study.hr is not None and min(study.hr.shape[:2]) - 2 * scale >= _SSIM_SIDE
 
 
-def _luma(pixels: Pixels, hr: Pixels, scale: int) -> tuple[float, float]:
+def _luma(pixels: Pixels, study: Study, scale: int) -> tuple[float, float]:
+    hr = study.original_picture
+    assert hr is not None
     return psnr_y(pixels, hr, scale), ssim_y(pixels, hr, scale)

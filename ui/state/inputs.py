@@ -13,7 +13,6 @@ from torch import Tensor
 from hpinet import Picture, PictureError, read_picture
 from hpinet.errors import UserError
 from hpinet.imaging.images import from_uint8, shrink, to_uint8
-from hpinet.imaging.resize import crop_to_multiple
 
 from .examples import Example
 
@@ -64,6 +63,7 @@ class Study:
         hr: The original, uint8 (sh, sw, 3), where it is known.
         notes: What was converted, one sentence each.
         key: Changes with the content.
+        hr_alpha: The original's alpha, (1, 1, sh, sw), where it has one.
     """
 
     name: str
@@ -72,6 +72,12 @@ class Study:
     hr: Pixels | None
     notes: tuple[str, ...]
     key: str
+    hr_alpha: Tensor | None = None
+
+    @property
+    def original_picture(self) -> Picture | None:
+        """The original with its alpha, as scores take it, where it is known."""
+        return None if self.hr is None else Picture(from_uint8(self.hr), self.hr_alpha)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -130,11 +136,6 @@ def from_file(path: str | None, mode: str, middle: bool = False) -> Source:
     try:
         image = read_picture(file, max_pixels=limit)
     except PictureError as error:
-        if "too large to be opened" in str(error):
-            raise PictureError(
-                f"{file.name} is too large to be opened safely; the limit is {limit / 1e6:g} "
-                "million pixels: crop or shrink it first."
-            ) from None
         if "the limit is" not in str(error):
             raise
         raise PictureError(f"{error} {'' if middle else _WAY_OUT}".strip()) from None
@@ -164,9 +165,7 @@ def _middle(image: Picture, limit: int, longest: int) -> Picture:
     high = min(height, longest, max(side, limit // width))
     wide = min(width, longest, limit // high)
     top, left = (height - high) // 2, (width - wide) // 2
-    inside = (..., slice(top, top + high), slice(left, left + wide))
-    alpha = None if image.alpha is None else image.alpha[inside].clone()
-    return replace(image, rgb=image.rgb[inside].clone(), alpha=alpha)
+    return image.crop(top, left, high, wide)
 
 
 def make_study(source: Source, mode: str, scale: int) -> Study:
@@ -184,32 +183,33 @@ def make_study(source: Source, mode: str, scale: int) -> Study:
             f"The image has {width}x{height} pixels; in the mode {mode} this page takes up to "
             f"{limit / 1e6:g} million, and up to {longest} a side. {_WAY_OUT}"
         )
-    whole = source.full or (height, width)
+    full = source.full or (height, width)
     source = replace(source, image=_middle(source.image, limit, longest))
     height, width = source.image.size
     notes = list(source.image.notes)
-    if (height, width) != whole:
-        notes.append(f"the middle {width}x{height} of {whole[1]}x{whole[0]} pixels taken")
-    hr, lr = None, replace(source.image, rgb=source.image.filled)
+    if (height, width) != full:
+        notes.append(f"the middle {width}x{height} of {full[1]}x{full[0]} pixels taken")
+    hr, lr, hr_alpha = None, source.image, None
     if mode == RESTORE:
         if min(height, width) < scale:
             raise PictureError(
                 f"An image of {width}x{height} pixels is too small to be shrunk {scale} times: "
                 "choose Enlarge instead."
             )
-        hr = crop_to_multiple(to_uint8(source.image.filled), scale)
+        whole = source.image.crop(0, 0, height - height % scale, width - width % scale)
+        hr, hr_alpha = to_uint8(whole.rgb), whole.alpha
         lr = Picture(shrink(hr, scale))
-        if hr.shape[:2] != (height, width):
-            notes.append(f"cropped to {hr.shape[1]}x{hr.shape[0]}, a multiple of {scale}")
-        if source.image.alpha is not None:
-            notes.append("transparency left out: only colours are restored and scored")
+        if whole.size != (height, width):
+            notes.append(f"cropped to {whole.size[1]}x{whole.size[0]}, a multiple of {scale}")
+        if hr_alpha is not None:
+            notes.append("transparency left out: colours are restored, opaque pixels scored")
     elif lr.alpha is not None:
         notes.append("transparency enlarged bicubically and kept in the download; not shown here")
     digest = hashlib.sha256(lr.rgb.numpy().tobytes())
-    for part in (lr.alpha, None if hr is None else from_uint8(hr)):
+    for part in (lr.alpha, None if hr is None else from_uint8(hr), hr_alpha):
         digest.update(b"-" if part is None else part.numpy().tobytes())
     key = f"{digest.hexdigest()} {lr.size}"
-    return Study(source.name, mode, replace(lr, notes=()), hr, tuple(notes), key)
+    return Study(source.name, mode, replace(lr, notes=()), hr, tuple(notes), key, hr_alpha)
 
 
 def checked_mode(mode: str) -> str:

@@ -277,6 +277,6 @@ def test_check_values_of_the_released_network(shared):
         normal = model.trace(lr.rgb, similarity_matrix=True)
         for kind, values in found.items():
             changed = intervene(model, normal, Intervention(kind, blocks))
-            values.append(effect(normal.sr, changed.sr, hr, 4).psnr)
+            values.append(effect(normal.sr, changed.sr, hr.rgb, 4).psnr)
     for kind, (value, tolerance) in expected.items():
         assert np.mean(found[kind]) == pytest.approx(value, abs=tolerance), kind

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -34,14 +33,6 @@ def test_a_link_keeps_pointing_to_what_is_written(tmp_path):
     write_bytes(tmp_path / "link", b"2")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "real" / "a").read_bytes() == b"2"
-
-
-@posix
-def test_the_umask_is_never_touched(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "umask", lambda mask: pytest.fail("the umask is everyone's"))
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda n: write_bytes(tmp_path / f"{n % 3}", b"x" * n), range(40)))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["0", "1", "2"]
 
 
 def test_a_name_of_the_full_length_can_be_written(tmp_path):

@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from hpinet import load_model, upscale
-from hpinet.imaging.images import from_uint8, read_picture
+from hpinet import Picture, UserError, load_model, read_picture, upscale
+from hpinet.imaging.images import from_uint8
 from hpinet.metrics.lpips import BACKBONE_VARIABLE, Lpips
 from hpinet.metrics.psnr_ssim import psnr_y, ssim_y, to_y
 
@@ -77,6 +77,22 @@ def test_ssim_is_the_published_formula_with_11x11_windows():
     blurred = (NOISE // 2 + np.roll(NOISE // 2, 1, 0)).astype(np.uint8)
     a, b = (to_y(x).astype(float)[4:-4, 4:-4] for x in (blurred, NOISE))
     assert ssim_y(blurred, NOISE, crop=4) == pytest.approx(direct_ssim(a, b), abs=1e-10)
+
+
+def test_of_a_transparent_original_opaque_pixels_count():
+    sr, hr = NOISE.copy(), NOISE.copy()
+    sr[:, 22:] = 0
+    alpha = torch.ones(1, 1, 40, 44)
+    assert psnr_y(sr, Picture(from_uint8(hr), alpha), 2) == psnr_y(sr, hr, 2)
+    assert ssim_y(sr, Picture(from_uint8(hr), alpha), 2) == ssim_y(sr, hr, 2)
+    alpha[..., 22:] = 0.5
+    half = Picture(from_uint8(hr), alpha)
+    assert psnr_y(sr, half, 2) == float("inf")
+    sr[:] = NOISE // 2
+    assert psnr_y(sr, half, 2) == pytest.approx(psnr_y(sr[2:-2, 2:22], hr[2:-2, 2:22], 0))
+    for score in (psnr_y, ssim_y):
+        with pytest.raises(UserError, match="opaque"):
+            score(sr, Picture(from_uint8(hr), 0 * alpha), 2)
 
 
 def test_unequal_and_small_pictures_are_refused():

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from hpinet import Picture
 from lam import Window
 from lam.batch.comparison import UNEXPLAINED, compared, ordered
 
@@ -53,3 +54,17 @@ def test_any_column_orders(lr, column):
     found = ordered([asked(lr, n_steps=n) for n in (2, 8, 4)], column)
     sizes = [abs(one.row()[column]) for one in found]
     assert sizes == sorted(sizes, reverse=True)
+
+
+def test_the_windows_psnr_counts_opaque_pixels(lr):
+    sr, alpha = Squared()(lr), torch.ones(1, 1, 24, 24)
+    hr = (sr + 0.1).clamp(0, 1)
+    hr[..., :12, :] = 0
+    scores = []
+    for visible in (slice(None), slice(12, None), slice(0)):
+        alpha[:] = 0
+        alpha[..., visible, :] = 1
+        scores.append(asked(lr, n_steps=2, hr=Picture(hr, alpha.clone())).psnr)
+    assert scores[0] < 15 < 18 < scores[1] < 25
+    assert scores[2] is None
+    assert asked(lr, n_steps=2, hr=Picture(hr)).psnr == scores[0]

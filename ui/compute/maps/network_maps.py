@@ -90,7 +90,8 @@ class NetworkMaps:
         left, top, height, width = (v * scale for v in record.region)
         inside = slice(top, top + height), slice(left, left + width)
         sr = self._runtime.contenders.restored(contender, record.study, scale).pixels
-        hr = None if record.study.hr is None else record.study.hr[inside]
+        hr = record.study.original_picture
+        hr = None if hr is None else hr.crop(top, left, height, width)
         return judged(
             contender.label, sr[inside], result, record.inner_window, scale, hr=hr, tried=tried
         )

@@ -1,7 +1,4 @@
-"""Training images: the cache and the crops."""
-
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
+"""Training images: decoded files and the crops that are cut from them."""
 
 import numpy as np
 import pytest
@@ -9,7 +6,7 @@ from PIL import Image
 
 from hpinet import UserError
 from hpinet.config import S
-from hpinet.data.image_cache import list_caches, open_cache, remove_cache
+from hpinet.data.decoded import decode_pairs
 from hpinet.data.pairs import pair_training_images
 from hpinet.imaging.images import shrink, to_uint8
 from hpinet.training.crops import Crops, StepSampler
@@ -23,6 +20,11 @@ def save(path, height, width, seed=0):
     return pixels
 
 
+def decoded(folder, crop=64, cache=None, **processes):
+    pairs = pair_training_images(folder, 4).pairs
+    return decode_pairs(pairs, 4, crop, cache or folder.parent / "cache", **processes)
+
+
 @pytest.fixture
 def images(tmp_path):
     folder = tmp_path / "images"
@@ -31,98 +33,62 @@ def images(tmp_path):
     return folder
 
 
-def test_the_cache_holds_the_images_and_their_matlab_bicubic(images, tmp_path):
-    cache = open_cache(images, 4, 64, tmp_path / "cache", progress=False)
-    assert [p.name for p in cache.pairs] == ["0.png", "1.png", "2.png"]
-    hr = np.asarray(Image.open(images / "1.png"))[:68, :64]  # cropped to multiples of 4
-    assert np.array_equal(cache.hr(1), hr)
-    assert np.array_equal(cache.lr(1), to_uint8(shrink(hr, 4)))
+def test_images_and_their_matlab_bicubic(images):
+    found, skipped = decoded(images)
+    assert ([one.name for one in found], skipped) == (["0.png", "1.png", "2.png"], {})
+    lr, hr = found[1].read()
+    expected = np.asarray(Image.open(images / "1.png"))[:68, :64]  # cropped to multiples of 4
+    assert np.array_equal(hr, expected)
+    assert np.array_equal(lr, to_uint8(shrink(expected, 4)))
+    assert isinstance(hr, np.memmap)
 
 
-def test_the_cache_is_used_again_until_a_source_changes(images, tmp_path):
-    for _ in range(2):
-        open_cache(images, 4, 64, tmp_path / "cache", progress=False)
-        assert len(list((tmp_path / "cache").iterdir())) == 1
+def test_files_are_used_again_until_a_source_changes_or_they_are_damaged(images):
+    files = {one.hr_file: one.hr_file.stat().st_ino for one in decoded(images)[0]}
+    other, _ = decoded(images, process=1, processes=2)  # finds what the first has written
+    assert {one.hr_file: one.hr_file.stat().st_ino for one in other} == files
+    other[0].lr_file.write_bytes(other[0].lr_file.read_bytes()[:-1])
+    lr, hr = decoded(images)[0][0].read()
+    assert np.array_equal(lr, to_uint8(shrink(hr, 4)))
     save(images / "1.png", 70, 70, 9)
-    again = open_cache(images, 4, 64, tmp_path / "cache", progress=False)
-    assert len(list((tmp_path / "cache").iterdir())) == 2
-    assert again.pairs[1].hr_size == (68, 68)
+    again, _ = decoded(images)
+    assert again[1].size == (68, 68)
+    assert again[0].hr_file in files and again[1].hr_file not in files
 
 
-def test_bad_images_are_named_and_skipped(images, tmp_path):
+def test_bad_images_are_named_and_skipped(images):
     (images / "broken.png").write_bytes(b"no image")
     save(images / "tiny.png", 30, 300)
-    cache = open_cache(images, 4, 64, tmp_path / "cache", progress=False)
-    assert len(cache.pairs) == 3
-    assert set(cache.skipped) == {"broken.png", "tiny.png"}
-    assert "too few for crops of 64" in cache.skipped["tiny.png"]
+    found, skipped = decoded(images)
+    assert len(found) == 3
+    assert set(skipped) == {"broken.png", "tiny.png"}
+    assert "300x28" in skipped["tiny.png"]
 
 
 def test_nothing_usable_is_an_error(tmp_path):
-    with pytest.raises(ValueError, match="there is no folder"):
-        pair_training_images(tmp_path / "nowhere", 4)
-    with pytest.raises(ValueError, match="no images in"):
-        pair_training_images(tmp_path, 4)
+    for folder in (tmp_path / "nowhere", tmp_path):
+        with pytest.raises(UserError, match=str(folder)):
+            pair_training_images(folder, 4)
     save(tmp_path / "a" / "tiny.png", 20, 20)
-    with pytest.raises(ValueError, match=r"none of the 1 images .*tiny.png: 20x20 pixels"):
-        open_cache(tmp_path / "a", 4, 64, tmp_path / "cache", progress=False)
+    with pytest.raises(UserError, match=r"tiny.png.*20x20"):
+        decoded(tmp_path / "a")
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("pixels.bin", lambda data: data[:-1]),
-        ("pixels.bin", lambda data: b""),
-        ("index.json", lambda data: b""),
-        ("index.json", lambda data: data[: len(data) // 2]),
-        ("index.json", lambda data: b"<html>"),
-        ("index.json", lambda data: data.replace(b'"bytes"', b'"octets"')),
-        ("index.json", lambda data: data.replace(b"[[", b"[[9, [1, 2], 10000000, [1, 1], 0], [")),
-    ],
-)
-def test_a_damaged_cache_is_built_again(images, tmp_path, capsys, name, content):
-    whole = open_cache(images, 4, 64, tmp_path / "cache", progress=False)
-    expected = whole.lr(1).copy()
-    path = next((tmp_path / "cache").glob(f"*/{name}"))
-    path.write_bytes(content(path.read_bytes()))
-    again = open_cache(images, 4, 64, tmp_path / "cache", progress=False)
-    assert np.array_equal(again.lr(1), expected)
-    assert "is damaged: it is built again" in capsys.readouterr().out
-
-
-def _open(arguments) -> int:
-    images, cache = arguments
-    return len(open_cache(images, 4, 64, cache, progress=False).pairs)
-
-
-@pytest.mark.slow
-def test_several_processes_build_a_cache_once(images, tmp_path):
-    with ProcessPoolExecutor(3, mp_context=multiprocessing.get_context("spawn")) as pool:
-        assert list(pool.map(_open, [(images, tmp_path / "cache")] * 6)) == [3] * 6
-    [folder] = (tmp_path / "cache").iterdir()
-    first = (folder / "pixels.bin").stat()
-    _open((images, tmp_path / "cache"))
-    assert (folder / "pixels.bin").stat().st_ino == first.st_ino
-
-
-def test_caches_are_listed_and_removed(images, tmp_path):
-    cache = tmp_path / "cache"
-    open_cache(images, 4, 64, cache, progress=False)
-    [known] = list_caches(cache)
-    assert known.source == str(images)
-    assert known.size > 3 * 64 * 64 * 3
-    with pytest.raises(UserError, match="no cache 'other'"):
-        remove_cache(cache, "other")
-    remove_cache(cache, known.name)
-    assert list_caches(cache) == []
-    assert list(cache.iterdir()) == []
+def test_training_crops_show_no_hidden_colours(tmp_path):
+    alpha = np.zeros((64, 64), np.uint8)
+    alpha[:, :30] = 255
+    grey = np.where(alpha[..., None] > 0, np.full(3, 120, np.uint8), np.uint8(0))
+    (tmp_path / "a").mkdir()
+    Image.fromarray(np.dstack([grey, alpha])).save(tmp_path / "a" / "a.png")
+    lr, hr = decoded(tmp_path / "a")[0][0].read()
+    assert (lr == 120).all() and (hr == 120).all()
 
 
 def test_small_images_do_not_keep_crops_small(tmp_path):
     sides = {"a": 96, "b": 64, "c": 96}
     for n, (name, side) in enumerate(sides.items()):
         save(tmp_path / f"{name}.png", side, side, n)
-    crops = Crops(open_cache(tmp_path, 4, 64, tmp_path / "cache", progress=False), 4, seed=0)
+    crops = Crops(decoded(tmp_path)[0], 4, seed=0)
     assert crops.largest_crop == 96
     assert crops.too_small(96) == ["b.png"]
     assert crops.too_small(64) == []
@@ -137,10 +103,9 @@ def test_div2k_brings_its_own_lr(tmp_path):
     hr = save(tmp_path / "DIV2K_train_HR" / "0001.png", 64, 64)
     lr = save(tmp_path / "DIV2K_train_LR_bicubic" / "X4" / "0001x4.png", 16, 16, 5)
     save(tmp_path / "DIV2K_valid_HR" / "0801.png", 64, 64)  # not for training
-    cache = open_cache(tmp_path, 4, 64, tmp_path / "cache", progress=False)
-    assert len(cache.pairs) == 1
-    assert np.array_equal(cache.hr(0), hr)
-    assert np.array_equal(cache.lr(0), lr)
+    [one] = decoded(tmp_path)[0]
+    for found, expected in zip(one.read(), (lr, hr), strict=True):
+        assert np.array_equal(found, expected)
     save(tmp_path / "DIV2K_train_HR" / "0002.png", 64, 64)
     with pytest.raises(ValueError, match=r"lacks 0002x4.png"):
         pair_training_images(tmp_path, 4)
@@ -155,7 +120,7 @@ def test_a_crop_is_decided_by_its_number_and_its_two_sides_agree(tmp_path):
     twin = tmp_path / "DIV2K_train_LR_bicubic" / "X4"
     twin.mkdir(parents=True)
     Image.fromarray(cells).save(twin / "ax4.png")
-    crops = Crops(open_cache(tmp_path, 4, 48, tmp_path / "cache", progress=False), 4, seed=3)
+    crops = Crops(decoded(tmp_path, 48)[0], 4, seed=3)
     seen = set()
     for number in range(40):
         lr, hr, name = crops[number, 48]
@@ -172,7 +137,7 @@ def test_a_crop_is_decided_by_its_number_and_its_two_sides_agree(tmp_path):
 def test_every_image_comes_once_an_epoch(tmp_path):
     for grey in (10, 20, 30):
         Image.new("RGB", (64, 64), (grey, grey, grey)).save(tmp_path / f"{grey}.png")
-    crops = Crops(open_cache(tmp_path, 4, 64, tmp_path / "cache", progress=False), 4, seed=0)
+    crops = Crops(decoded(tmp_path)[0], 4, seed=0)
     for epoch in range(3):
         hr = [crops[number, 64][1] for number in range(3 * epoch, 3 * epoch + 3)]
         assert sorted(int(pixels[0, 0, 0]) for pixels in hr) == [10, 20, 30]
@@ -185,8 +150,9 @@ def test_of_several_candidates_the_crop_with_the_most_detail_is_taken(tmp_path):
         Image.fromarray(pixels).save(tmp_path / f"{height}.png")
     steps = np.repeat(np.arange(0, 256, 16), 4)[:, None, None] * np.ones((1, 64, 3))
     Image.fromarray(steps.astype(np.uint8)).save(tmp_path / "steps.png")  # contrast, no detail
-    cache = open_cache(tmp_path, 4, 64, tmp_path / "cache", progress=False)
-    crops = Crops(cache, 4, seed=0, candidates=5)  # as many as images: each is a candidate once
+    crops = Crops(
+        decoded(tmp_path)[0], 4, seed=0, candidates=5
+    )  # as many as images: each is a candidate once
     for number in range(6):
         _, hr, name = crops[number, 64]
         assert name == number
