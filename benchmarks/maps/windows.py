@@ -19,9 +19,9 @@ from benchmarks.runner import Tables, progress
 from hpinet import load_model
 from hpinet.imaging.images import shrink
 from lam import LocalAttribution, Window
-from lam.cli.output import write_figure
-from lam.figures.composition import new_figure
 from lam.figures.palette import series
+from lam.figures.panels import new_figure, styled
+from lam.report import save
 from ui.state.examples import EXAMPLES, SIDE, Example
 
 Pair = tuple[float, float]
@@ -50,7 +50,7 @@ def measure(options: argparse.Namespace) -> tuple[dict[str, Any], Tables]:
         found = indices(options.model, options.steps, options.windows, tick)
     deviation = spread(found.values())
     if options.output is not None:
-        write_figure(options.output, drawn(found, deviation))
+        save(options.output.parent, {options.output.name: drawn(found, deviation)})
     rows = [
         {"image": name, "with": a, "without": b, "ln_quotient": math.log(a / b)}
         for name, pairs in found.items()
@@ -103,10 +103,13 @@ def spread(images: Iterable[Sequence[Pair]]) -> float:
     return math.sqrt(squares / sum(len(one) - 1 for one in logs))
 
 
+@styled
 def drawn(found: Mapping[str, Sequence[Pair]], deviation: float) -> Any:
     """ln(DI with / DI without) of every window, image by image, and twice the deviation."""
     title = "Neighbouring windows of an image differ, too"
-    figure, axes = new_figure(6.4, 3.6, title, ylabel="ln(DI with GPA / DI without)")
+    figure, grid = new_figure(6.4, 3.6, title)
+    axes = grid[0, 0]
+    axes.set_ylabel("ln(DI with GPA / DI without)")
     axes.axhspan(-2 * deviation, 2 * deviation, color="0.9", label="twice the deviation")
     axes.axhline(0, color="0.5", lw=0.8)
     for number, pairs in enumerate(found.values()):

@@ -15,13 +15,13 @@ from torch import Tensor
 
 from hpinet.checkpoints.loading import BUNDLED
 from hpinet.errors import UserError
-from hpinet.imaging.images import from_uint8, png_bytes, to_uint8
+from hpinet.imaging.images import from_uint8, to_uint8
 from lam import Window
+from lam.report import encoded
 from ui.api.registering import register
 from ui.compute.runtime import Runtime
 from ui.events.handlers import HEAVY, with_user_errors
 from ui.networks.network import SWITCHED_OFF, TWIN, NetworkInfo
-from ui.state.inputs import Pixels
 from ui.state.options import BICUBIC
 from ui.state.record import MapsRecord, MatchesRecord, NetworksRecord
 from ui.state.session import Session
@@ -111,11 +111,6 @@ def weights(network: NetworkInfo) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in paths if path.parent == BUNDLED}
 
 
-def png(pixels: Pixels) -> bytes:
-    """Pixels as a PNG."""
-    return png_bytes(Image.fromarray(pixels))
-
-
 def lossless(rgb: Tensor) -> tuple[str, bytes]:
     """Name and bytes of a file from which `hpinet.read_picture` reads exactly these pixels.
 
@@ -127,7 +122,7 @@ def lossless(rgb: Tensor) -> tuple[str, bytes]:
     """
     pixels = to_uint8(rgb)
     if bool((from_uint8(pixels) == rgb).all()):
-        return "lr.png", png(pixels)
+        return "lr.png", encoded("lr.png", pixels)
     grey = rgb[0, 0].numpy()
     if not all(np.array_equal(grey, channel) for channel in rgb[0].numpy()):
         raise UserError("These pixels are no 8-bit colours and no grey: they cannot be exported.")
