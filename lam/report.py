@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
@@ -156,57 +157,43 @@ def comparison_files(
         about: What was asked, as plain values.
     """
     rows = [one.row() for one in found]
-    effects = [one.effects for one in found]
-    figure = comparison.maps_figure(
-        to_uint8(lr),
-        [one.result.importance for one in found],
-        [_label(one) for one in found],
-        window,
-        found[0].scale,
-        images=[one.sr for one in found],
-        effects=[e if e is None else e.map for e in effects] if any(effects) else (),
-        unit=next((e.unit for e in effects if e is not None), ""),
-    )
+    effects = [one.effects for one in found if one.effects is not None]
     files: Files = {
         "compare.csv": rows,
         "compare.json": {"parameters": about, "networks": rows},
-        "compare.png": figure,
+        "compare.png": comparison.maps_figure(
+            to_uint8(lr),
+            [one.result.importance for one in found],
+            [_label(one) for one in found],
+            window,
+            found[0].scale,
+            images=[one.sr for one in found],
+            effects=[one.map for one in effects],
+            unit=effects[0].unit if effects else "",
+        ),
     }
-    for one, folder in ((one, file_name(one.label)) for one in found):
-        result = one.result
-        files[f"{folder}/map.npz"] = {
-            "attribution": result.attribution,
-            "importance": result.importance,
-        }
-        files[f"{folder}/sr.png"] = one.sr
+    for one in found:
+        folder, result = file_name(one.label), one.result
+        arrays = {"attribution": result.attribution, "importance": result.importance}
+        files |= {f"{folder}/map.npz": arrays, f"{folder}/sr.png": one.sr}
         if one.effects is not None:
-            arrays = {**one.effects.arrays(), "map": one.effects.map}
-            files[f"{folder}/effect.npz"] = arrays
+            files[f"{folder}/effect.npz"] = {**one.effects.arrays(), "map": one.effects.map}
             files[f"{folder}/blocks.csv"] = effect_rows(result.importance, one.effects)
     return files
 
 
-def effect_rows(importance: Any, effects: CausalEffectResult) -> list[dict[str, Any]]:
+def effect_rows(importance: ArrayLike, effects: CausalEffectResult) -> list[dict[str, Any]]:
     """A row a block: its importance and its effect."""
     return block_rows(importance, effects.effect, effects.standard_error, effects.block)
 
 
 def _label(one: Compared) -> str:
     """A network's numbers above its map."""
-    index = one.areas["diffusion_index"]
-    lines = [one.label, "no map" if index is None else f"DI {index:.2f}"]
-    if index is not None:
-        lines[1] += f", 80% in {one.areas['area_80']:.1%}"
-    if one.psnr is not None:
-        lines[1] += f", {one.psnr:.2f} dB"
-    both, effects = one.agreement, one.effects
-    if both is not None and effects is not None:
-        share = "no importance outside"
-        if np.isfinite(both.helpful):
-            does = "helps" if effects.signed else "matters"
-            share = f"{both.helpful:.0%} of it {does}"
-            share += f", {both.harmful:.0%} harms" if effects.signed else ""
-        lines.append(share)
+    index, both = one.areas["diffusion_index"], one.agreement
+    told = "no map" if index is None else f"DI {index:.2f}, 80% in {one.areas['area_80']:.1%}"
+    lines = [one.label, told if one.psnr is None else f"{told}, {one.psnr:.2f} dB"]
+    if both is not None and np.isfinite(both.helpful):
+        lines.append(f"{both.helpful:.0%} of it helps, {both.harmful:.0%} harms")
     return "\n".join(lines)
 
 
@@ -214,13 +201,8 @@ def exploration_files(found: Exploration, lr: Tensor, about: Mapping[str, Any]) 
     """All matches of an image: tables, ``explore.json``, and a figure of each block.
 
     ``pairs.png`` shows one pixel's matches in all blocks (Fig. 8), ``reach.png`` what it reaches
-    directly (Fig. 4).
-
-    Args:
-        found: From `lam.match_analysis.exploration.explore`.
-        lr: (1, 3, h, w) RGB in [0, 1], the LR image.
-        about: Parameters: ``image``, ``model``, ``scale``, ``pixel`` (x, y in SR pixels) and
-            others.
+    directly (Fig. 4). The parameters name ``image``, ``model``, ``scale`` and ``pixel``, (x, y) in
+    SR pixels.
     """
     small, scale, (x, y) = to_uint8(lr), about["scale"], about["pixel"]
     summary = found.summary()
@@ -252,13 +234,7 @@ def exploration_files(found: Exploration, lr: Tensor, about: Mapping[str, Any]) 
 def statistics_files(
     rows: Sequence[Mapping[str, Any]], report: Mapping[str, Any], title: str
 ) -> Files:
-    """How matches spread over a folder: ``statistics.csv``, ``.json`` and ``.png``.
-
-    Args:
-        rows: A row an image and block, from `lam.match_analysis.folder_statistics.match_survey`.
-        report: Parameters, means and what was skipped.
-        title: Of the figure.
-    """
+    """How matches spread over a folder: ``statistics.csv``, ``.json`` and ``.png``."""
     figure = match_statistics.statistics_figure(rows, title)
     return {"statistics.csv": rows, "statistics.json": report, "statistics.png": figure}
 
@@ -268,11 +244,7 @@ def intervention_files(
 ) -> Files:
     """A change of matches: ``sr.png``, ``difference.png``, ``effect.csv``, ``effect.json``.
 
-    Args:
-        sr: (1, 3, sh, sw), super-resolved with the changed matches.
-        difference: (1, 3, sh, sw), that less the normal one, in [-1, 1].
-        about: Parameters: ``image``, ``model``, ``kind``, ``blocks``, ``later`` and others.
-        numbers: The effect.
+    The difference is of (1, 3, sh, sw) in [-1, 1], changed less normal.
     """
     blocks = ", ".join(map(str, about["blocks"]))
     told = {"kind": about["kind"], "blocks": blocks, "later": about["later"]}
@@ -294,9 +266,8 @@ def knockout_files(
 ) -> Files:
     """Knock-outs: ``knockout.csv``, ``summary.csv``, ``knockout.json`` and a figure a network.
 
-    Args:
-        reports: ``parameters``, ``summary`` and ``skipped`` of each network.
-        rows: A row an image, of each network. In the tables of several a column names it.
+    Reports hold ``parameters``, ``summary`` and ``skipped``; in the tables of several networks a
+    column names each.
     """
     alone = len(reports) == 1
     every: list[dict[str, Any]] = []

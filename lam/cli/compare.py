@@ -120,8 +120,8 @@ def compare(options: argparse.Namespace) -> int:
 
         contents = comparison_files(found, image.rgb, window, about)
         files = {name: encoded(name, content) for name, content in contents.items()}
-        names = ("compare.csv", "compare.json", "compare.png")
-        save(out, {**{name: files[name] for name in names}, "compare.zip": files})
+        top = {name: content for name, content in files.items() if "/" not in name}
+        save(out, {**top, "compare.zip": files})
     print(json.dumps(report, allow_nan=False) if options.json else format_comparison(found))
     return 0
 

@@ -35,12 +35,6 @@ def curves_figure(
         title: Written above.
         xlabel: Of the horizontal axis, with its unit.
         ylabel: Of the vertical axis, with its unit.
-
-    Returns:
-        A Figure.
-
-    Raises:
-        ValueError: If there is no curve, or positions and values differ in number.
     """
     if not curves:
         raise UserError("no curves to draw")
@@ -81,9 +75,6 @@ def completeness_figure(
         change: The detector's change, which the three make up.
         title: Written above.
         unit: Name of the detector, with its unit if it has one.
-
-    Returns:
-        A Figure; percentages are of the change, and left out where that is 0.
     """
     figure, grid = panels.new_figure(_WIDTH, 2.1, title)
     axes = grid[0, 0]
@@ -128,12 +119,6 @@ def path_figure(
         switches: A `lam.MatchSwitches`; None for a network without matches.
         title: Written above.
         unit: Name of the detector, with its unit if it has one.
-
-    Returns:
-        A Figure; of one panel where no switches are given.
-
-    Raises:
-        ValueError: If numbers of positions and values differ.
     """
     x, y = np.asarray(alphas, np.float64), np.asarray(values, np.float64)
     if x.ndim != 1 or x.shape != y.shape or not len(x):

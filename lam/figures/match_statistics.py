@@ -32,9 +32,6 @@ def reach_figure(image: ArrayLike, reaches: Sequence[Reach], title: str = "") ->
         image: uint8 (h, w, 3), the LR image.
         reaches: One a way of division, on this image's size, padded where it is smaller.
         title: Written above.
-
-    Raises:
-        ValueError: If there is none.
     """
     if not reaches:
         raise UserError("nothing to draw: give the reach of at least one way of division")
@@ -96,17 +93,11 @@ _PANELS = (
 
 @panels.styled
 def statistics_figure(rows: Sequence[Mapping[str, Any]], title: str = "") -> Figure:
-    """How matches spread in every block, over the images of a folder.
-
-    A dot an image, a line through the means; shares of each image's own number of patches, since
-    images differ in size.
+    """How matches spread in every block: a dot an image, a line through the means.
 
     Args:
         rows: A row an image and block, as `BlockStatistics.summary`.
         title: Written above.
-
-    Raises:
-        ValueError: If there are no rows.
     """
     if not rows:
         raise UserError("no statistics to draw")
@@ -145,12 +136,8 @@ def knockout_figure(rows: Sequence[Mapping[str, Any]], title: str = "") -> Figur
     """Mean change of PSNR-Y of every intervention and block, with its interval.
 
     Args:
-        rows: Rows with ``experiment``, ``block`` (None for all blocks), ``mean`` and
-            ``interval`` (two numbers or None), in dB, as `knockout.summarise_knockout` returns.
+        rows: As `lam.match_analysis.knockout.summarise_knockout` returns them, in dB.
         title: Written above.
-
-    Raises:
-        ValueError: If there are no rows.
     """
     if not rows:
         raise UserError("no interventions to draw")

@@ -61,17 +61,9 @@ class Pair:
 
 
 def pairs_at(matches: Matches, row: float, column: float) -> list[Pair]:
-    """Every block's patch that holds a pixel, and its match.
+    """Every block's patch that holds a pixel's centre, (row, column) in LR pixels, and its match.
 
     Patches overlap: of several the one counts whose centre is nearest.
-
-    Args:
-        matches: Of one image.
-        row: Of the pixel's centre, in LR pixels.
-        column: Of the pixel's centre, in LR pixels.
-
-    Raises:
-        ValueError: If the pixel lies outside.
     """
     height, width = matches.size
     if not (0 <= row <= height and 0 <= column <= width):
@@ -100,8 +92,8 @@ def pairs_figure(
 ) -> Figure:
     """A pixel's patch and match in every block (the paper's Fig. 8): boxes, and the pixels of both.
 
-    Patches are solid and all hold the pixel, a white cross; matches are dashed. All carry their
-    block's number. The crops below have one scale, so patches are seen to grow with the block.
+    Patches are solid and all hold the pixel, a white cross; matches are dashed. The crops below
+    have one scale, so patches are seen to grow with the block.
 
     Args:
         image: uint8 (H, W, 3).
@@ -109,12 +101,6 @@ def pairs_figure(
         point: (x, y) of the pixel's centre in LR pixels.
         scale: Pixels of the image per LR pixel.
         title: Written above.
-
-    Returns:
-        A Figure.
-
-    Raises:
-        ValueError: If there are no pairs.
     """
     if not pairs:
         raise UserError("no pairs to draw: the network has no matches")
@@ -173,9 +159,10 @@ def _number(
 
 def _name_boxes(axes: Any) -> None:
     """What solid and dashed boxes are, beside the image."""
-    style = {"color": hexadecimal(HIGHLIGHT), "path_effects": RIM}
-    kinds = {"patch": "-", "match": "--"}
-    lines = [Line2D([], [], ls=dashes, label=name, **style) for name, dashes in kinds.items()]
+    lines = [
+        Line2D([], [], color=hexadecimal(HIGHLIGHT), ls=dashes, label=name, path_effects=RIM)
+        for name, dashes in (("patch", "-"), ("match", "--"))
+    ]
     axes.legend(handles=lines, **panels.BELOW)
 
 
@@ -200,16 +187,7 @@ def _show_crop(axes: Any, pixels: Pixels, pair: Pair, kind: str, scale: int, lar
 
 @panels.styled
 def match_figure(image: ArrayLike, pair: Pair, scale: int = 1) -> Figure:
-    """A patch and the patch that it attends to (Eq. 8), joined by an arrow.
-
-    Args:
-        image: uint8 (H, W, 3).
-        pair: The two.
-        scale: Pixels of the image per LR pixel.
-
-    Returns:
-        A Figure.
-    """
+    """A patch and the patch that it attends to (Eq. 8) on the image, joined by an arrow."""
     pixels = checked_image(image)
     figure, grid = panels.new_figure(panels.SINGLE, 3)
     axes = grid[0, 0]
@@ -241,12 +219,6 @@ def block_figure(
         block: From `hpinet.analysis.match_statistics.image_statistics`.
         matrix: (N, N) similarities; -inf, as on the diagonal, stays blank. None leaves it out.
         title: Written above.
-
-    Returns:
-        A Figure.
-
-    Raises:
-        ValueError: If the matrix is not (N, N).
     """
     pixels, count = checked_image(image), len(block.index)
     figure, grid = panels.new_figure(panels.DOUBLE, 3, title, 2, 2)

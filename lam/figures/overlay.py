@@ -48,15 +48,7 @@ def checked_values(values: ArrayLike) -> NDArray[np.float64]:
 
 
 def enlarge(image: ArrayLike, factor: int) -> Pixels:
-    """Nearest-neighbour enlargement by a whole factor.
-
-    Args:
-        image: uint8 (H, W, 3).
-        factor: At least 1.
-
-    Returns:
-        uint8 (H * factor, W * factor, 3).
-    """
+    """Nearest-neighbour enlargement of uint8 (H, W, 3) by a whole factor."""
     if factor < 1:
         raise UserError(f"the factor must be at least 1, not {factor}")
     pixels = checked_image(image).repeat(factor, axis=0).repeat(factor, axis=1)
@@ -70,17 +62,9 @@ def enlarging_factor(height: int, width: int, at_least: int = 640, at_most: int 
 
 
 def colour_limit(maps: Sequence[ArrayLike], percentile: float = 99.5) -> float:
-    """The absolute value at the end of a colour scale that several maps share.
+    """The absolute value at the end of a colour scale that several maps share; positive.
 
-    Args:
-        maps: (h, w) each, of any sizes; signed or not.
-        percentile: Of the absolute values, in (0, 100]. Below 100 a few outliers saturate.
-
-    Returns:
-        A positive number; 1 when all maps are zero.
-
-    Raises:
-        ValueError: If there is no map or the percentile is out of range.
+    The percentile, in (0, 100], is of the absolute values: below 100 a few outliers saturate.
     """
     if not maps:
         raise UserError("a colour limit needs at least one map")
@@ -98,16 +82,9 @@ def heatmap(
     root: bool = False,
     colours: str = palette.SEQUENTIAL,
 ) -> Pixels:
-    """A map in colours.
+    """A map (h, w) that is not negative in colours (h, w, 3), on request by the square root.
 
-    Args:
-        importance: (h, w), finite and not negative.
-        vmax: Value of the last colour; `colour_limit` by default.
-        root: Colour by the square root, which lifts faint values.
-        colours: Name of a matplotlib colour map.
-
-    Returns:
-        uint8 (h, w, 3).
+    The value ``vmax`` takes the last colour; `colour_limit` by default.
     """
     values = checked_values(importance)
     shares = (values / (vmax or colour_limit([values]))).clip(0, 1)
@@ -115,15 +92,9 @@ def heatmap(
 
 
 def signed_map(values: ArrayLike, limit: float | None = None, root: bool = False) -> Pixels:
-    """A signed map in colours: red is positive, blue negative, white 0.
+    """A signed map (h, w) in colours (h, w, 3): red is positive, blue negative, white 0.
 
-    Args:
-        values: (h, w), finite.
-        limit: Value of the last red, its negative that of the last blue; `colour_limit` by default.
-        root: Colour by the square root of the size.
-
-    Returns:
-        uint8 (h, w, 3).
+    The limit takes the last red, its negative the last blue; `colour_limit` by default.
     """
     array = checked_values(values)
     bound = colour_limit([array]) if limit is None else limit
@@ -143,22 +114,7 @@ def heatmap_overlay(
     root: bool = False,
     colours: str = palette.SEQUENTIAL,
 ) -> Pixels:
-    """`heatmap` over its image, which turns grey so that colour means importance only.
-
-    Args:
-        image: uint8 (H, W, 3), H and W the same whole multiple of h and w.
-        importance: (h, w), finite and not negative.
-        strength: 0 shows the image alone, 1 the map alone.
-        vmax: As in `heatmap`.
-        root: As in `heatmap`.
-        colours: As in `heatmap`.
-
-    Returns:
-        uint8 (H, W, 3).
-
-    Raises:
-        ValueError: If sizes do not fit or the strength is not in [0, 1].
-    """
+    """`heatmap` over its image, which turns grey; a strength of 0 shows the image, 1 the map."""
     layer = heatmap(importance, vmax, root, colours)
     return _blended(image, layer, np.full(layer.shape[:2], _checked_strength(strength)))
 
@@ -170,36 +126,16 @@ def signed_overlay(
     limit: float | None = None,
     root: bool = False,
 ) -> Pixels:
-    """`signed_map` over its image, which turns grey; half as strong where the value is 0.
-
-    Args:
-        image: uint8 (H, W, 3), H and W the same whole multiple of h and w.
-        values: (h, w), finite.
-        strength: 0 shows the image alone, 1 the map alone.
-        limit: As in `signed_map`.
-        root: As in `signed_map`.
-
-    Returns:
-        uint8 (H, W, 3).
-
-    Raises:
-        ValueError: If sizes do not fit or the strength is not in [0, 1].
-    """
+    """`signed_map` over its image, which turns grey; half as strong where the value is 0."""
     share = _checked_strength(strength)
     layer = signed_map(values, limit, root)
     return _blended(image, layer, np.where(np.asarray(values) == 0, share / 2, share))
 
 
 def areas_overlay(image: ArrayLike, areas: AreaOfInterest | None) -> Pixels:
-    """The Area of Interest (Fig. 2c) on an image that turns dark and grey.
+    """The Area of Interest (Fig. 2c) on its image, which turns dark and grey.
 
-    Args:
-        image: uint8 (H, W, 3), H and W the same whole multiple of the areas' h and w.
-        areas: From `lam.area_of_interest`: the fine area is drawn yellow, the coarse one grey, the
-            box outlined in blue; None draws none.
-
-    Returns:
-        uint8 (H, W, 3).
+    The fine area is yellow, the coarse one grey, the box outlined in blue; None draws none.
     """
     grey = luma(checked_image(image)).repeat(3, axis=2)
     shown = 0.5 * grey
@@ -216,17 +152,7 @@ def areas_overlay(image: ArrayLike, areas: AreaOfInterest | None) -> Pixels:
 def draw_window(
     image: ArrayLike, window: Square, scale: float = 1, colour: Colour = palette.HIGHLIGHT
 ) -> Pixels:
-    """Outline a square; its inside stays untouched.
-
-    Args:
-        image: uint8 (H, W, 3).
-        window: Corner and size, in units of ``scale`` pixels of the image.
-        scale: Pixels of the image per unit: the enlargement, or 1 / s for an SR window on LR.
-        colour: RGB of the outline, which gets a dark rim.
-
-    Returns:
-        uint8 (H, W, 3), a copy.
-    """
+    """A copy with an outline around a square of ``scale`` pixels a unit; its inside stays."""
     left, top = round(window.left * scale), round(window.top * scale)
     side = max(1, round(window.size * scale))
     return _outlined(checked_image(image), (left, top, left + side, top + side), colour)

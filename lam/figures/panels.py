@@ -28,7 +28,7 @@ SINGLE, DOUBLE = 3.5, 7.16
 DPI = 200
 """Of PNG files."""
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 8,
     "axes.titlesize": 8,
@@ -91,7 +91,9 @@ def fitted(figure: Figure) -> Figure:
     return figure
 
 
-def show_image(axes: Any, image: ArrayLike, size: Sequence[int], title: str = "") -> Any:
+def show_image(
+    axes: Any, image: ArrayLike, size: Sequence[float] | NDArray[Any], title: str = ""
+) -> Any:
     """An image or map that covers ``size`` = (h, w) LR pixels, without ticks."""
     height, width = size[:2]
     axes.set(xticks=[], yticks=[], title=title, anchor="N")
