@@ -69,11 +69,7 @@ def names(record: MapsRecord) -> dict[str | None, str]:
 
 
 def archive(record: MapsRecord) -> bytes:
-    """The ZIP's bytes.
-
-    Raises:
-        ValueError: If no map is finished.
-    """
+    """The ZIP's bytes; a `UserError` if no map is finished."""
     done = {
         name: (way, record.results[way])
         for way, name in names(record).items()
@@ -107,14 +103,7 @@ def archive(record: MapsRecord) -> bytes:
 
 
 def command(record: MapsRecord, way: str | None, lr_name: str, folder: str) -> list[str]:
-    """The command line, in words, that computes a map again from the ZIP's pixels.
-
-    Args:
-        record: The maps.
-        way: As in `ui.compute.maps.attribution.Attribution.attributed`.
-        lr_name: The file of low-resolution pixels.
-        folder: Where the command is to write.
-    """
+    """The command line, in words, that computes a map again from the ZIP's pixels."""
     how = record.how
     words = ["python", "-m", "lam", lr_name, *_of_window(record, way), "--method", how.method]
     if how.method == LAM:
@@ -123,7 +112,7 @@ def command(record: MapsRecord, way: str | None, lr_name: str, folder: str) -> l
 
 
 def effect_command(record: MapsRecord, way: str | None, lr_name: str, folder: str) -> list[str]:
-    """The same for the causal effects beside a map; arguments as of `command`."""
+    """The same for the causal effects beside a map."""
     words = ["python", "-m", "lam", "cause", lr_name, *_of_window(record, way)]
     if record.study.hr is not None:
         words += ["--hr", _ORIGINAL]

@@ -45,11 +45,7 @@ def connect(runtime: Runtime, session: gr.State, page: MatchesPage) -> None:
 
 
 def archive(runtime: Runtime, record: MatchesRecord, network: Network) -> bytes:
-    """The ZIP's bytes: images, every match of every block, and the effect in numbers.
-
-    Raises:
-        ValueError: If the network has no matches.
-    """
+    """The ZIP's bytes: images, every match of every block, and the effect in numbers."""
     study, change = record.study, record.change
     normal, changed = (runtime.matches.outcome(study, network, c) for c in (Change(), change))
     lr_name, lr_bytes = saving.lossless(study.lr.rgb)
@@ -78,13 +74,7 @@ def archive(runtime: Runtime, record: MatchesRecord, network: Network) -> bytes:
 
 
 def command(record: MatchesRecord, lr_name: str, blocks: int) -> list[str]:
-    """The command line, in words, that makes the same change again.
-
-    Args:
-        record: The change.
-        lr_name: The file of low-resolution pixels.
-        blocks: How many the network has.
-    """
+    """The command line, in words, that makes the same change again."""
     change, window = record.change, record.window
     words = ["python", "-m", "lam", "intervene", lr_name]
     words += saving.model_arguments(record.network, None)

@@ -53,11 +53,7 @@ def connect(runtime: Runtime, session: gr.State, page: NetworkMapsPage) -> None:
 
 
 def archive(work: NetworkMaps) -> Files:
-    """The files by name: those of `comparison_files`, the pixels, and the command.
-
-    Raises:
-        ValueError: If the pixels cannot be written as a file.
-    """
+    """The files by name: those of `comparison_files`, the pixels, and the command."""
     record, window = work.record, work.record.inner_window
     done = [c for c in work.chosen if work.record.done(c.kind)]
     networks = [work.network(c) for c in done]
