@@ -63,7 +63,11 @@ def maps_figure(
     kinds = ["crop"] * bool(images) + ["map"] + ["effect"] * bool(effects)
     columns = min(count, _BESIDE)
     width = max(panels.SINGLE, panels.DOUBLE * columns / _BESIDE)
-    figure, grid = panels.new_figure(width, 3, "", -(-count // columns) * len(kinds), columns)
+    rows = -(-count // columns)
+    heights = [1 if kind == "crop" else image.shape[0] / image.shape[1] for kind in kinds]
+    figure, grid = panels.new_figure(
+        width, 3, "", rows * len(kinds), columns, height_ratios=rows * heights
+    )
     for axes in grid.flat:
         axes.set_axis_off()
     for number, label in enumerate(labels):
@@ -166,12 +170,13 @@ def size_figure(
             sizes, values, marker=marker, s=110 if marker == "*" else 28,
             color=hexadecimal(colour), edgecolors="black", linewidths=0.5, label=label, zorder=3,
         )  # fmt: skip
-        beside = (5, -10 if marker == "D" else 4)  # measured points: below, clear of the printed
-        for name, x, y in zip(names, sizes, values, strict=True):
+        for number, (x, y, name) in enumerate(zip(sizes, values, names, strict=True)):
+            # Networks that were measured here are often as large as one another.
+            beside = (5, -9 if marker == "D" and number % 2 else 4)
             axes.annotate(name, (x, y), beside, textcoords="offset points", fontsize=7)
     axes.grid(alpha=0.3)
     axes.margins(x=0.12)
-    axes.legend(loc="lower right")
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
@@ -213,7 +218,7 @@ def diffusion_figure(
     axes.set(xlim=(-0.4, len(models) - 0.5), ylabel="diffusion index")
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3, axis="y")
-    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1))
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure
 
 

@@ -53,7 +53,7 @@ def curves_figure(
         if len(y) > 1:
             axes.fill_between(x, y.min(0), y.max(0), color=style["color"], alpha=0.2, lw=0)
     axes.grid(alpha=0.3)
-    axes.legend()
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
