@@ -51,7 +51,7 @@ def _run(options: argparse.Namespace) -> int:
     from lam.attribution.methods import explain_progressively
     from lam.window import Window
 
-    from .output import followed
+    from .progress import followed
 
     window = Window(*options.window)
     get_detector(options.detector)
@@ -78,7 +78,9 @@ def _run(options: argparse.Namespace) -> int:
             "gpa": gpa,
             "weights_sha256": candidate.weights_sha256,
         }
-        _write(folder, image, window, result, curves, asked)
+        from lam.report import attribution_files, save
+
+        save(folder, attribution_files(result, image.rgb, asked, curves))
     _report(result, curves, options)
     return 0
 
@@ -103,45 +105,12 @@ def _curves(
 ) -> FaithfulnessResult:
     from lam.validation.faithfulness import faithfulness_curves
 
-    from .output import percent_bar
+    from .progress import percent_bar
 
     with percent_bar() as show:
         return faithfulness_curves(
             model, image.rgb, window, result.importance, progress=show, **options
         )
-
-
-def _write(
-    folder: Path,
-    image: Picture,
-    window: Any,
-    result: Result,
-    curves: FaithfulnessResult | None,
-    asked: dict[str, Any],
-) -> None:
-    from .output import write_arrays, write_json, write_png
-
-    arrays = {"attribution": result.attribution, "importance": result.importance}
-    write_arrays(folder / "map.npz", arrays)
-    write_png(folder / "map.png", _drawn(image, window, result))
-    write_json(folder / "params.json", {**asked, **result.params, "result": result.summary()})
-    if curves is not None:
-        found = {**curves.summary(), **curves.curves(), "params": curves.params}
-        write_json(folder / "faithfulness.json", found)
-
-
-def _drawn(image: Picture, window: Any, result: Result) -> Any:
-    """The map over the LR image, enlarged to SR size, with the window's outline; (sh, sw, 3)."""
-    import numpy as np
-    from PIL import Image
-
-    from hpinet.imaging.images import to_uint8
-    from lam.figures.heatmaps import draw_window, heatmap_overlay
-
-    height, width = result.params["sr_size"]
-    overlay = Image.fromarray(heatmap_overlay(to_uint8(image.rgb), result.importance))
-    enlarged = overlay.resize((width, height), Image.Resampling.NEAREST)
-    return draw_window(np.array(enlarged), window)
 
 
 def _report(result: Result, curves: FaithfulnessResult | None, options: argparse.Namespace) -> None:

@@ -105,7 +105,7 @@ def _run(options: argparse.Namespace) -> int:
     from lam.cause.effects import CausalEffect
     from lam.window import Window
 
-    from .output import followed
+    from .progress import followed
 
     window = Window(*options.window)
     image = read_picture(options.image)
@@ -130,11 +130,10 @@ def _run(options: argparse.Namespace) -> int:
             "gpa": isinstance(model, HPINet) and model.config.gpa,
             "weights_sha256": candidate.weights_sha256,
         }
-        _write(folder, image, window, result, about)
-        if rows is not None:
-            from .output import write_csv
+        from lam.report import effect_files, save
 
-            write_csv(folder / "matches.csv", list(rows))
+        each = None if rows is None else list(rows)
+        save(folder, effect_files(result, image.rgb, about, each))
     _report(result, options.json)
     return 0
 
@@ -155,35 +154,6 @@ def _fitting(hr: Tensor, image: Picture, scale: int) -> Tensor:
     height, width = (side * scale for side in image.size)
     over = (hr.shape[-2] - height, hr.shape[-1] - width)
     return hr[..., :height, :width] if all(0 <= n < scale for n in over) else hr
-
-
-def _write(
-    folder: Path,
-    image: Picture,
-    window: Window,
-    result: CausalEffectResult,
-    about: dict[str, Any],
-) -> None:
-    from .output import write_arrays, write_json, write_png
-
-    write_arrays(folder / "map.npz", {**result.arrays(), "map": result.map})
-    write_png(folder / "map.png", _drawn(image, window, result))
-    write_json(folder / "params.json", {**about, **result.params, "result": result.summary()})
-
-
-def _drawn(image: Picture, window: Window, result: CausalEffectResult) -> Any:
-    """The map over the LR image, enlarged to SR size, with the window's outline; (sh, sw, 3)."""
-    import numpy as np
-    from PIL import Image
-
-    from hpinet.imaging.images import to_uint8
-    from lam.figures.heatmaps import draw_window, heatmap_overlay, signed_overlay
-
-    pixels, values = to_uint8(image.rgb), result.map
-    drawn = signed_overlay(pixels, values) if result.signed else heatmap_overlay(pixels, values)
-    height, width = result.params["sr_size"]
-    enlarged = Image.fromarray(drawn).resize((width, height), Image.Resampling.NEAREST)
-    return draw_window(np.array(enlarged), window)
 
 
 def _report(result: CausalEffectResult, as_json: bool) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hpinet.cli import options as shared
 from hpinet.cli.errors import parse_and_run
@@ -89,13 +89,10 @@ def compare(options: argparse.Namespace) -> int:
     out = None if options.output is None else shared.output_folder(options.output)
 
     from hpinet import read_picture
-    from hpinet.imaging.files import write_bytes, zip_bytes
-    from hpinet.imaging.images import to_uint8
     from lam.attribution.detectors import get_detector
     from lam.attribution.quadrature import quadrature
     from lam.batch.compared_effects import effect_params
     from lam.batch.comparison import MOST, format_comparison, ordered
-    from lam.figures.comparison import comparison_files
     from lam.window import Window
 
     if not 2 <= len(names) <= MOST:
@@ -119,10 +116,12 @@ def compare(options: argparse.Namespace) -> int:
     }
     report = {"parameters": about, "networks": [one.row() for one in found]}
     if out is not None:
-        files = comparison_files(to_uint8(image.rgb), found, window, about)
-        for name in ("compare.csv", "compare.json", "compare.png"):
-            write_bytes(out / name, files[name])
-        write_bytes(out / "compare.zip", zip_bytes(files))
+        from lam.report import comparison_files, encoded, save
+
+        contents = comparison_files(found, image.rgb, window, about)
+        files = {name: encoded(name, content) for name, content in contents.items()}
+        top = {name: content for name, content in files.items() if "/" not in name}
+        save(out, {**top, "compare.zip": files})
     print(json.dumps(report, allow_nan=False) if options.json else format_comparison(found))
     return 0
 
@@ -147,42 +146,33 @@ def _computed(
     hr: Picture | None,
     window: Window,
 ) -> list[Compared]:
-    from tqdm import tqdm
-
     from lam.batch.compared_effects import with_effects
     from lam.batch.comparison import compared
+
+    from .progress import percent_bar
 
     found = []
     for number, one in enumerate(candidates, 1):
         about = f"{one.label} ({number} of {len(candidates)})"
-        with tqdm(
-            total=100, desc=about, unit="%", leave=False, disable=None,
-            bar_format="{l_bar}{bar}|",
-        ) as bar:  # fmt: skip
-            found.append(
-                compared(
-                    one.label, one.network, image.rgb, window,
-                    weights_sha256=one.weights_sha256,
-                    hr=hr,
-                    matches=options.matches,
-                    mend=options.mend,
-                    progress=_shown(bar),
-                    n_steps=options.steps, method=options.quadrature,
-                    detector=options.detector, memory=options.memory,
-                )
+        with percent_bar(about) as show:
+            answer = compared(
+                one.label, one.network, image.rgb, window,
+                weights_sha256=one.weights_sha256,
+                hr=hr,
+                matches=options.matches,
+                mend=options.mend,
+                progress=show,
+                n_steps=options.steps, method=options.quadrature,
+                detector=options.detector, memory=options.memory,
             )  # fmt: skip
-            if getattr(options, "cause", False):
-                bar.reset()
-                bar.set_description(f"effects of {about}")
-                found[-1] = with_effects(
-                    found[-1], one.network, image.rgb, None if hr is None else hr.rgb, window,
-                    matches=options.matches, progress=_shown(bar),
+        if getattr(options, "cause", False):
+            with percent_bar(f"effects of {about}") as show:
+                answer = with_effects(
+                    answer, one.network, image.rgb, None if hr is None else hr.rgb, window,
+                    matches=options.matches, progress=show,
                 )  # fmt: skip
+        found.append(answer)
     return found
-
-
-def _shown(bar: Any) -> Callable[[float], Any]:
-    return lambda share: bar.update(int(100 * share) - bar.n)
 
 
 if __name__ == "__main__":

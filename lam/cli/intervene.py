@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpinet.cli import options as shared
@@ -95,6 +94,7 @@ def _run(options: argparse.Namespace) -> int:
     from hpinet import read_picture
     from hpinet.analysis.intervention_effect import effect
     from hpinet.analysis.interventions import intervene
+    from lam.report import intervention_files, save
 
     network, about = open_network(options)
     intervention = _intervention(options, len(network.blocks))
@@ -116,7 +116,7 @@ def _run(options: argparse.Namespace) -> int:
         "steps": options.steps,
         **intervention.describe(),
     }
-    _write(out, parameters, numbers, changed, found.difference)
+    save(out, intervention_files(changed.sr, found.difference, parameters, numbers))
     if options.json:
         print(json.dumps({"parameters": parameters, "effect": numbers}, allow_nan=False))
     else:
@@ -139,30 +139,6 @@ def _diffusion(
     return diffusion_change(
         network, lr, window, changed, intervention, options.later, n_steps=options.steps
     ).summary()
-
-
-def _write(
-    out: Path, parameters: dict[str, Any], numbers: dict[str, Any], changed: Trace, difference: Any
-) -> None:
-    from hpinet.imaging.images import to_uint8
-    from lam.figures.plots import signed_figure
-
-    from .output import write_csv, write_figure, write_json, write_png
-
-    blocks = ", ".join(map(str, parameters["blocks"]))
-    title = (
-        f"{Path(parameters['image']).name}, {parameters['model']}: {parameters['kind']} in block "
-        f"{blocks}, later {parameters['later']}"
-    )
-    luma = 255 * difference[0].mean(0).float().cpu().numpy()
-    figure = signed_figure(luma, title, "changed less normal, mean of RGB (grey levels)")
-    for axes in figure.axes[:1]:
-        axes.set(xlabel="column (SR pixels)", ylabel="row (SR pixels)")
-    write_png(out / "sr.png", to_uint8(changed.sr.float().clamp(0, 1).cpu()))
-    write_figure(out / "difference.png", figure)
-    told = {"kind": parameters["kind"], "blocks": blocks, "later": parameters["later"]}
-    write_csv(out / "effect.csv", [{"image": parameters["image"], **told, **numbers}])
-    write_json(out / "effect.json", {"parameters": parameters, "effect": numbers})
 
 
 if __name__ == "__main__":

@@ -6,14 +6,12 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpinet.cli import options as shared
 from hpinet.cli.errors import SKIPPED, parse_and_run
 from hpinet.cli.networks import open_all
 from hpinet.errors import UserError
-from hpinet.imaging.files import file_name
 
 from .networks import LATER_HELP, add_network, with_matches
 
@@ -72,7 +70,9 @@ def _run(options: argparse.Namespace) -> int:
         rows.append(found)
     alone = len(reports) == 1
     if out is not None:
-        _write(out, reports, rows)
+        from lam.report import knockout_files, save
+
+        save(out, knockout_files(reports, rows))
     if options.json:
         print(json.dumps(reports[0] if alone else {"networks": reports}, allow_nan=False))
     else:
@@ -123,31 +123,3 @@ def _measured(
     }
     summary = summarise_knockout(rows)
     return {"parameters": parameters, "summary": summary, "skipped": skipped}, rows
-
-
-def _write(out: Path, reports: list[dict[str, Any]], rows: Sequence[list[dict[str, Any]]]) -> None:
-    """One table of all networks; with several, a column says whose a row is."""
-    from lam.figures.match_plots import knockout_plot
-
-    from .output import write_csv, write_figure, write_json
-
-    alone = len(reports) == 1
-    whose = [{} if alone else {"model": report["parameters"]["model"]} for report in reports]
-    flat = []
-    for report, name in zip(reports, whose, strict=True):
-        for row in report["summary"]:
-            low, high = row["interval"] or (None, None)
-            rest = {key: value for key, value in row.items() if key != "interval"}
-            flat.append({**name, **rest, "interval_low": low, "interval_high": high})
-    every = [{**name, **row} for name, found in zip(whose, rows, strict=True) for row in found]
-    write_csv(out / "knockout.csv", every)
-    write_csv(out / "summary.csv", flat)
-    write_json(out / "knockout.json", reports[0] if alone else {"networks": reports})
-    for report in reports:
-        about = report["parameters"]
-        title = (
-            f"{about['model']} x{about['scale']}: mean change of PSNR-Y over {about['pictures']} "
-            f"images of {about['data']}, 95% intervals, later blocks {about['later']}"
-        )
-        file = "knockout.png" if alone else f"knockout-{file_name(about['model'])}.png"
-        write_figure(out / file, knockout_plot(report["summary"], title))

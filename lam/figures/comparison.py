@@ -1,62 +1,109 @@
-"""Several networks compared: crops (Fig. 6), receptive fields (Fig. 7), size and PSNR (Fig. 1).
+"""Several networks compared: maps (Fig. 7), crops (Fig. 6), size and PSNR (Fig. 1), effects.
 
-Arrays, rows and numbers in, image or figure out, as in `lam.figures.heatmaps`.
+Arrays and numbers in, a matplotlib Figure out.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
-from PIL import Image
 
-from hpinet.data.tables import csv_text
 from hpinet.errors import UserError
-from hpinet.imaging.files import file_name, npz_bytes
-from hpinet.imaging.images import png_bytes
 from hpinet.metrics.confidence import interval
+from lam.metrics.agreement import block_importance
 
-from .composition import joined, new_figure, side_by_side, stacked, text_cell
-from .drawing import checked
-from .effects import effect_files, effect_limit, effect_overlay
-from .heatmaps import Square, colour_limit, draw_window, enlarge, heatmap_overlay
-from .palette import BLUE, GREEN, VERMILION, Pixels, hexadecimal, series
+from . import panels
+from .maps import effect_label, show_effects
+from .overlay import Square, checked_image, checked_values, colour_limit
+from .palette import BLUE, GREEN, GREY, SEQUENTIAL, VERMILION, Pixels, hexadecimal, series
 
-
-class Answer(Protocol):
-    """One network's answer, see `lam.batch.comparison.Compared`."""
-
-    @property
-    def label(self) -> str: ...  # noqa: D102
-    @property
-    def scale(self) -> int: ...  # noqa: D102
-    @property
-    def sr(self) -> Pixels: ...  # noqa: D102
-    @property
-    def result(self) -> Any: ...  # noqa: D102
-    @property
-    def areas(self) -> Mapping[str, Any]: ...  # noqa: D102
-    @property
-    def psnr(self) -> float | None: ...  # noqa: D102
-    def row(self) -> dict[str, Any]: ...  # noqa: D102
-    @property
-    def effects(self) -> Any: ...  # noqa: D102
-    @property
-    def agreement(self) -> Any: ...  # noqa: D102
+_BESIDE = 4  # networks side by side; more of them stand below
 
 
-def crop_comparison(
-    original: ArrayLike,
-    images: Sequence[ArrayLike],
+@panels.styled
+def maps_figure(
+    lr: ArrayLike,
+    importances: Sequence[ArrayLike],
     labels: Sequence[str],
     window: Square,
-    zoom: int = 4,
-    columns: int = 3,
-) -> Pixels:
+    scale: int,
+    *,
+    images: Sequence[ArrayLike] = (),
+    effects: Sequence[ArrayLike] = (),
+    unit: str = "dB",
+) -> Figure:
+    """Maps of one window side by side in one colour scale (Fig. 7), with what was made of it.
+
+    Args:
+        lr: uint8 (h, w, 3), the LR image.
+        importances: (h, w) each, one a network. Each is drawn as shares of its own sum, since
+            detectors differ in size, and by the square root, which lifts faint values.
+        labels: One a network, of any number of lines.
+        window: In SR pixels; outlined.
+        scale: SR pixels per LR pixel.
+        images: uint8 (sh, sw, 3) each, the SR images: the window's crops stand above the maps.
+        effects: (h, w) each, as `lam.CausalEffectResult.map`: below the maps, in one scale.
+        unit: Of the effects.
+
+    Raises:
+        UserError: If numbers or sizes do not fit.
+    """
+    count, image = len(importances), checked_image(lr)
+    if not count or {len(labels), len(images) or count, len(effects) or count} != {count}:
+        raise UserError(
+            f"{len(labels)} labels, {len(images)} images and {len(effects)} effects do not fit "
+            f"{count} maps"
+        )
+    values = [checked_values(one) for one in importances]
+    shares = [100 * one / (one.sum() or 1) for one in values]
+    norm = panels.colour_scale(colour_limit(shares))
+    kinds = ["crop"] * bool(images) + ["map"] + ["effect"] * bool(effects)
+    columns = min(count, _BESIDE)
+    width = max(panels.SINGLE, panels.DOUBLE * columns / _BESIDE)
+    rows = -(-count // columns)
+    heights = [1 if kind == "crop" else image.shape[0] / image.shape[1] for kind in kinds]
+    figure, grid = panels.new_figure(
+        width, 3, "", rows * len(kinds), columns, height_ratios=rows * heights
+    )
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for number, label in enumerate(labels):
+        row = number // columns * len(kinds)
+        cells = dict(zip(kinds, grid[row:, number % columns], strict=False))
+        for axes in cells.values():
+            axes.set_axis_on()
+        shown = panels.show_map(cells["map"], image, shares[number], norm, SEQUENTIAL)
+        panels.draw_window(cells["map"], window, scale)
+        if images:
+            crop = cut(checked_image(images[number]), window)
+            panels.show_image(cells["crop"], crop, crop.shape)
+        if effects:
+            below = show_effects(
+                cells["effect"], image, effects[number], colour_limit(effects), unit
+            )
+            panels.draw_window(cells["effect"], window, scale)
+        cells[kinds[0]].set_title(label)
+    if effects:
+        panels.colour_bar(below, grid, effect_label(unit).replace("\n", ": "))
+    panels.colour_bar(shown, grid, "percent of the map's importance, per LR pixel")
+    return panels.fitted(figure)
+
+
+def cut(image: Pixels, window: Square) -> Pixels:
+    """The window's part of an image; the window must lie inside."""
+    right, bottom = window.left + window.size, window.top + window.size
+    if window.left < 0 or window.top < 0 or right > image.shape[1] or bottom > image.shape[0]:
+        raise UserError(f"the window up to x {right}, y {bottom} reaches outside of the image")
+    return image[window.top : bottom, window.left : right]
+
+
+@panels.styled
+def crops_figure(
+    original: ArrayLike, images: Sequence[ArrayLike], labels: Sequence[str], window: Square
+) -> Figure:
     """An image with a window outlined, and that window in several versions (Fig. 6).
 
     Args:
@@ -64,35 +111,33 @@ def crop_comparison(
         images: uint8 (H, W, 3) each: bicubic, networks, the original.
         labels: One an image, of one or two lines.
         window: Which part is enlarged, in pixels of these images.
-        zoom: How many times; pixels stay crisp.
-        columns: Crops a row.
-
-    Returns:
-        uint8.
 
     Raises:
-        ValueError: If sizes differ, labels do not match in number, or the window reaches outside.
+        UserError: If sizes differ, labels do not match in number, or the window reaches outside.
     """
-    whole = checked(original)
-    cells = [checked(image) for image in images]
+    whole, cells = checked_image(original), [checked_image(image) for image in images]
     if not cells or len(labels) != len(cells):
         raise UserError(f"{len(labels)} labels were given for {len(cells)} images")
     if any(cell.shape != whole.shape for cell in cells):
         raise UserError("all images must be as large as the original")
-    right, bottom = window.left + window.size, window.top + window.size
-    if window.left < 0 or window.top < 0 or right > whole.shape[1] or bottom > whole.shape[0]:
-        raise UserError(f"the window up to x {right}, y {bottom} reaches outside of the image")
-    crops = []
-    for cell, label in zip(cells, labels, strict=True):
-        crop = enlarge(cell[window.top : bottom, window.left : right], zoom)
-        crops.append(joined([crop, text_cell(label, (crop.shape[1], 42), "ma")], axis=0, gap=0))
-    rows = [side_by_side(crops[i : i + columns]) for i in range(0, len(crops), columns)]
-    grid = stacked(rows)
-    overview = Image.fromarray(draw_window(whole, window))
-    overview.thumbnail((overview.width, grid.shape[0]), Image.Resampling.LANCZOS)
-    return joined([np.asarray(overview), grid], axis=1)
+    columns = -(-len(cells) // 2)
+    places = [["whole", *range(columns * row, columns * (row + 1))] for row in range(2)]
+    ratios = [2 * whole.shape[1] / whole.shape[0], *[1] * columns]
+    height = 2 * (panels.DOUBLE - 0.2) / sum(ratios) + 0.9  # two rows of squares and their titles
+    figure = Figure(figsize=(panels.DOUBLE, height), layout="constrained")
+    grid = figure.subplot_mosaic(places, width_ratios=ratios)
+    panels.show_image(grid["whole"], whole, whole.shape)
+    panels.draw_window(grid["whole"], window, 1)
+    for number in range(2 * columns):
+        if number == len(cells):  # one place too many
+            grid[number].set_axis_off()
+            continue
+        crop = cut(cells[number], window)
+        panels.show_image(grid[number], crop, crop.shape, labels[number])
+    return figure
 
 
+@panels.styled
 def size_figure(
     points: Sequence[tuple[str, float, float]],
     measured: Sequence[tuple[str, float, float]] = (),
@@ -104,167 +149,38 @@ def size_figure(
         points: Name, parameters in millions and PSNR in dB, as printed; HPINet is drawn as stars.
         measured: The same, as measured here; filled diamonds.
         title: Written above.
-
-    Raises:
-        ValueError: If there is no point.
     """
     if not points and not measured:
         raise UserError("no points to draw")
-    figure, axes = new_figure(7.2, 4.8, title, "parameters (millions)", "PSNR-Y (dB)")
+    figure, grid = panels.new_figure(panels.DOUBLE * 0.8, 3.8, title)
+    axes = grid[0, 0]
+    axes.set(xlabel="parameters (millions)", ylabel="PSNR-Y (dB)")
     ours = [p for p in points if p[0].startswith("HPINet")]
     others = [p for p in points if p not in ours]
     kinds = (
         (others, "o", BLUE, "other networks, printed in the paper"),
         (ours, "*", VERMILION, "HPINet, printed in the paper"),
-        (list(measured), "D", GREEN, "measured here"),
+        (measured, "D", GREEN, "measured here"),
     )
     for some, marker, colour, label in kinds:
         if not some:
             continue
         names, sizes, values = zip(*some, strict=True)
         axes.scatter(
-            sizes, values, marker=marker, s=120 if marker == "*" else 36,
+            sizes, values, marker=marker, s=110 if marker == "*" else 28,
             color=hexadecimal(colour), edgecolors="black", linewidths=0.5, label=label, zorder=3,
         )  # fmt: skip
-        beside = (5, -10 if marker == "D" else 4)  # measured points: below, clear of the printed
-        for name, x, y in zip(names, sizes, values, strict=True):
-            axes.annotate(name, (x, y), beside, textcoords="offset points", fontsize=7.5)
+        for number, (x, y, name) in enumerate(zip(sizes, values, names, strict=True)):
+            # Networks that were measured here are often as large as one another.
+            beside = (5, -9 if marker == "D" and number % 2 else 4)
+            axes.annotate(name, (x, y), beside, textcoords="offset points", fontsize=7)
     axes.grid(alpha=0.3)
     axes.margins(x=0.12)
-    axes.legend(fontsize=8, loc="lower right")
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
-def receptive_fields(
-    lr: ArrayLike,
-    results: Sequence[ArrayLike],
-    importances: Sequence[ArrayLike],
-    labels: Sequence[str],
-    window: Square,
-    scale: int,
-    shares: bool = True,
-    root: bool = True,
-) -> Pixels:
-    """What networks made of a window, and below it which LR pixels they made it from (Fig. 7).
-
-    All maps share one colour scale, so that they compare.
-
-    Args:
-        lr: uint8 (h, w, 3), the LR image.
-        results: uint8 (sh, sw, 3) each, one a network.
-        importances: (h, w) each.
-        labels: One a network.
-        window: In SR pixels.
-        scale: SR pixels per LR pixel.
-        shares: Colour shares of each map's own sum: networks' detectors differ in size. A map of
-            zeros stays zero.
-        root: Colour by the square root, which lifts faint values.
-
-    Returns:
-        uint8.
-
-    Raises:
-        ValueError: If numbers or sizes do not fit.
-    """
-    if not len(results) == len(importances) == len(labels) > 0:
-        raise UserError("every network needs a result, a map and a label")
-    images = [draw_window(result, window, label="window") for result in results]
-    maps = [np.asarray(one, np.float64) for one in importances]
-    if shares:
-        maps = [one / one.sum() if one.any() else one for one in maps]
-    limit = colour_limit(maps)
-    large = enlarge(lr, scale)
-    drawn = [
-        draw_window(heatmap_overlay(large, one, vmax=limit, root=root), window) for one in maps
-    ]
-    return stacked([side_by_side(images, labels), side_by_side(drawn)])
-
-
-def network_maps(
-    lr: ArrayLike, found: Sequence[Answer], window: Square, columns: int = 4, side: int = 240
-) -> Pixels:
-    """Each network's crop of the window above its map: the figure that LAM's paper is known for.
-
-    All maps share one colour scale, as shares of each map's own sum, by their square root. Below
-    the map its causal effects where there are any, red for what helps, in one scale for all.
-
-    Args:
-        lr: uint8 (h, w, 3), the LR image.
-        found: A network each, in the order of the figure.
-        window: In SR pixels.
-        columns: Networks a row.
-        side: Pixels of a crop, about.
-
-    Returns:
-        uint8.
-    """
-    image, maps = checked(lr), [np.asarray(one.result.importance, np.float64) for one in found]
-    maps = [one / one.sum() if one.any() else one for one in maps]
-    limit, cells = colour_limit(maps), []
-    known = [one.effects.map for one in found if one.effects is not None]
-    end = effect_limit(known) if known else 1.0
-    for one, shares in zip(found, maps, strict=True):
-        wide = enlarge(image, one.scale)
-        drawn = draw_window(heatmap_overlay(wide, shares, vmax=limit, root=True), window)
-        height = round(drawn.shape[0] * side / drawn.shape[1])
-        small = Image.fromarray(drawn).resize((side, height), Image.Resampling.LANCZOS)
-        rows = slice(window.top, window.top + window.size)
-        crop = one.sr[rows, window.left : window.left + window.size]
-        sharp = Image.fromarray(crop).resize((side, side), Image.Resampling.NEAREST)
-        index, psnr = one.areas["diffusion_index"], one.psnr
-        said = "no map" if index is None else f"DI {index:.2f}, 80% in {one.areas['area_80']:.1%}"
-        label = f"{one.label}\n{said}{'' if psnr is None else f', {psnr:.2f} dB'}"
-        parts = [text_cell(label, (side, 42)), np.asarray(sharp), np.asarray(small)]
-        if one.effects is not None:
-            overlay = effect_overlay(wide, one.effects.map, end, one.effects.signed)
-            effects = Image.fromarray(draw_window(overlay, window))
-            told = _agreement(one.agreement.helpful, one.agreement.harmful, one.effects.signed)
-            parts += [
-                np.asarray(effects.resize((side, height), Image.Resampling.LANCZOS)),
-                text_cell(told, (side, 24)),
-            ]
-        cells.append(joined(parts, axis=0, gap=4))
-    lines = [side_by_side(cells[i : i + columns]) for i in range(0, len(cells), columns)]
-    return stacked(lines, gap=20)
-
-
-def comparison_files(
-    lr: ArrayLike, found: Sequence[Answer], window: Square, about: Mapping[str, Any]
-) -> dict[str, bytes]:
-    """The files of a comparison: a table, its parameters, `network_maps`, arrays and SR images.
-
-    Args:
-        lr: uint8 (h, w, 3), the LR image.
-        found: A network each, in the order of the table.
-        window: In SR pixels.
-        about: What was asked, as plain values.
-    """
-    rows = [one.row() for one in found]
-    report = {"parameters": about, "networks": rows}
-    files = {
-        "compare.csv": csv_text(rows).encode(),
-        "compare.json": (json.dumps(report, indent=2, allow_nan=False) + "\n").encode(),
-        "compare.png": png_bytes(Image.fromarray(network_maps(lr, found, window))),
-    }
-    for one in found:
-        folder, result = file_name(one.label), one.result
-        arrays = {"attribution": result.attribution, "importance": result.importance}
-        files[f"{folder}/map.npz"] = npz_bytes(arrays)
-        files[f"{folder}/sr.png"] = png_bytes(Image.fromarray(one.sr))
-        if one.effects is not None:
-            drawn = effect_files(result.importance, one.effects)
-            files |= {f"{folder}/{name}": content for name, content in drawn.items()}
-    return files
-
-
-def _agreement(helpful: float, harmful: float, signed: bool) -> str:
-    if not np.isfinite(helpful):
-        return "nothing looked at outside"
-    if not signed:
-        return f"{helpful:.0%} of the importance matters"
-    return f"{helpful:.0%} of the importance helps, {harmful:.0%} harms"
-
-
+@panels.styled
 def diffusion_figure(
     rows: Sequence[Mapping[str, str]], models: Sequence[str], title: str = ""
 ) -> Figure:
@@ -277,9 +193,6 @@ def diffusion_figure(
             one image are averaged; what is undefined counts nowhere.
         models: The networks, in the order of the axis.
         title: Written above.
-
-    Raises:
-        ValueError: If there is no value of these networks.
     """
     found: dict[str, dict[str, list[float]]] = {}
     for row in rows:
@@ -288,27 +201,62 @@ def diffusion_figure(
             values.append(float(row["diffusion_index"]))
     if not found:
         raise UserError("no diffusion index of these networks to draw")
-    means = {
-        name: {model: float(np.mean(values)) for model, values in of.items()}
-        for name, of in found.items()
-    }
-    figure, axes = new_figure(2.2 + 1.5 * len(models), 4.2, title, ylabel="diffusion index")
-    for number, (name, of) in enumerate(means.items()):
-        xs = [x for x, model in enumerate(models) if model in of]
-        ys = [of[models[x]] for x in xs]
-        axes.plot(xs, ys, **series(number), ms=6, lw=1.2, label=name)
-    for x, model in enumerate(models):
-        sample = [of[model] for of in means.values() if model in of]
-        ends = interval(sample)
-        if ends is not None:
+    figure, grid = panels.new_figure(min(panels.DOUBLE, 2.2 + 1.3 * len(models)), 3.2, title)
+    axes = grid[0, 0]
+    means = [[float(np.mean(of.get(m, np.nan))) for m in models] for of in found.values()]
+    for number, (name, values) in enumerate(zip(found, means, strict=True)):
+        axes.plot(range(len(models)), values, **series(number), label=name)
+    for x in range(len(models)):
+        sample = [of[x] for of in means if np.isfinite(of[x])]
+        if (ends := interval(sample)) is not None:
             mean = float(np.mean(sample))
             axes.errorbar(
                 x + 0.12, mean, yerr=[[mean - ends[0]], [ends[1] - mean]], fmt="s", color="black",
-                capsize=4, label="mean, 95% interval" if x == 0 else None,
+                capsize=3, label="mean, 95% interval" if x == 0 else None,
             )  # fmt: skip
     axes.set_xticks(range(len(models)), models)
-    axes.set_xlim(-0.4, len(models) - 0.5)
+    axes.set(xlim=(-0.4, len(models) - 0.5), ylabel="diffusion index")
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3, axis="y")
-    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.02, 1))
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
+@panels.styled
+def effect_scatter(
+    importances: Sequence[ArrayLike],
+    effects: Sequence[ArrayLike],
+    labels: Sequence[str],
+    block: int = 2,
+    unit: str = "dB",
+) -> Figure:
+    """Attribution against effect, a panel a network and a point a block outside the window.
+
+    Both axes go by the square root near 0, as the maps' colours do.
+
+    Args:
+        importances: (h, w) each, of LR pixels; drawn as shares of the sum outside the window.
+        effects: (rows, columns) each, NaN inside the window, as `lam.CausalEffectResult.effect`.
+        labels: One a network.
+        block: Side of a block in LR pixels.
+        unit: Of the effects.
+    """
+    count = len(labels)
+    if not len(importances) == len(effects) == count > 0:
+        raise UserError("every network needs a map, effects and a label")
+    figure, grid = panels.new_figure(panels.DOUBLE, 2.6, "", 1, count, sharex=True, sharey=True)
+    for axes, importance, effect, label in zip(grid[0], importances, effects, labels, strict=True):
+        values = np.asarray(effect, np.float64)
+        outside = np.isfinite(values)
+        shares, values = block_importance(importance, block)[outside], values[outside]
+        shares = 100 * shares / (shares.sum() or 1)
+        for sign, colour in ((0, GREY), (1, VERMILION), (-1, BLUE)):
+            chosen = np.sign(values) == sign
+            axes.scatter(shares[chosen], values[chosen], s=8, color=hexadecimal(colour))
+        axes.axhline(0, color="black", lw=0.6)
+        axes.set_xscale("function", functions=(panels.signed_root, panels.signed_square))
+        axes.set_yscale("function", functions=(panels.signed_root, panels.signed_square))
+        axes.set_title(label)
+    figure.supxlabel("importance of a block (percent of the map's)", fontsize=7.5)
+    grid[0, 0].set_ylabel(f"effect ({unit})")
     return figure

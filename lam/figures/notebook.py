@@ -3,58 +3,44 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from .drawing import checked
+from .panels import figure_bytes
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-DPI = 80
+DPI = 110
 
 
-def png(figure: Figure | ArrayLike, dpi: int = DPI, compact: bool = False) -> bytes:
-    """A figure or image as PNG.
+def png(figure: Figure, dpi: int = DPI) -> bytes:
+    """A figure as a small PNG, of 256 colours.
 
     Args:
-        figure: A matplotlib Figure, or uint8 pixels (H, W, 3).
-        dpi: Of a Figure.
-        compact: Reduce it to 256 colours, which makes drawings and enlarged images a third of
-            their size. Rare colours keep their place, so that colour bars stay true.
-
-    Raises:
-        ValueError: If it is neither.
+        figure: A figure.
+        dpi: Dots per inch.
     """
-    if isinstance(figure, Figure):
-        drawn = io.BytesIO()
-        figure.savefig(drawn, format="png", dpi=dpi)
-        image = Image.open(drawn).convert("RGB")
-    else:
-        image = Image.fromarray(checked(figure))
-    if compact:
-        image = image.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE)
+    with Image.open(io.BytesIO(figure_bytes(figure, dpi=dpi))) as image:
+        # MAXCOVERAGE keeps rare colours, so that colour bars stay true.
+        few = image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=3)
     data = io.BytesIO()
-    image.save(data, "PNG", optimize=True)
+    few.save(data, "PNG", optimize=True)
     return data.getvalue()
 
 
-def show(figure: Figure | ArrayLike, dpi: int = DPI, compact: bool = False, **about: Any) -> None:
+def show(figure: Figure, dpi: int = DPI, **about: Any) -> None:
     """Display a figure, and below it what reproduces it.
 
     Args:
-        figure: A matplotlib Figure, or uint8 pixels (H, W, 3).
-        dpi: Of a Figure.
-        compact: As in `png`.
+        figure: A figure.
+        dpi: Dots per inch.
         **about: Image, window, parameters and the like; floats are rounded to four digits.
     """
     from IPython.display import Image as Shown
     from IPython.display import display
 
-    display(Shown(png(figure, dpi, compact), format="png"))
+    display(Shown(png(figure, dpi), format="png"))
     print(describe(**about))
 
 

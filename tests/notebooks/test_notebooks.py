@@ -20,7 +20,7 @@ FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 FIGURES = {
     "01_receptive_fields": 14,
-    "02_patch_matches": 12,
+    "02_patch_matches": 9,
     "03_quality_and_cost": 3,
     "04_cause_and_attribution": 3,
 }

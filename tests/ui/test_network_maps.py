@@ -14,9 +14,9 @@ import pytest
 from helpers.catalogue import tiny_runtime
 
 from hpinet import HPINetConfig, UserError
-from hpinet.imaging.files import zip_bytes
 from lam import Window
 from lam.cli.main import main as lam_main
+from lam.report import encoded
 from ui.compute.maps.network_maps import NetworkMaps
 from ui.export import network_maps as export
 from ui.state.examples import EXAMPLES
@@ -109,7 +109,7 @@ def test_the_zip_repeats_itself(runtime, tmp_path, monkeypatch):
         patch.setattr("ui.export.saving.BUNDLED", runtime.catalogue.get("Tiny-x4").path.parent)
         work = answered(asked(runtime, "network", "without", "bicubic"))
         files = export.archive(work)
-    with zipfile.ZipFile(io.BytesIO(zip_bytes(files))) as packed:
+    with zipfile.ZipFile(io.BytesIO(encoded("all.zip", files))) as packed:
         packed.extractall(tmp_path)
     monkeypatch.chdir(tmp_path)
     about = json.loads((tmp_path / "compare.json").read_text())["parameters"]
@@ -127,7 +127,7 @@ def test_the_zip_repeats_itself(runtime, tmp_path, monkeypatch):
                     "Tiny-x4-no-gpa.safetensors": "Twin_without_GPA",
                     "bicubic": "Bicubic",
                 }[name.split("/")[0]]
-                with np.load(io.BytesIO(files[f"{old}/map.npz"])) as kept:
+                with np.load(io.BytesIO(encoded("map.npz", files[f"{old}/map.npz"]))) as kept:
                     scale = np.abs(kept["attribution"]).max()
                     np.testing.assert_allclose(
                         found["attribution"], kept["attribution"], atol=1e-6 * max(1, scale)

@@ -11,7 +11,7 @@ import gradio as gr
 
 from hpinet.errors import UserError
 from lam import Window
-from lam.figures.heatmaps import enlarge, heatmap
+from lam.figures.overlay import enlarge, heatmap
 from ui.compute.contenders import KINDS, NETWORK, Contender, find
 from ui.compute.opening import open_image
 from ui.compute.runtime import Runtime

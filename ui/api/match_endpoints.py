@@ -48,14 +48,12 @@ def _look(runtime: Runtime, session: gr.State) -> None:
         return told, runtime.images.shown(drawn), block_facts(runtime, record, network)
 
     @with_user_errors
-    def match_figures(session: Session, pane: str = BLOCK, block: int = 1) -> tuple[Any, ...]:
+    def match_figures(session: Session, pane: str = BLOCK, block: int = 1) -> Any:
         record = session.matches = record_at(runtime, session, block)
         network = network_of(runtime, session, record)
         if not network.has_gpa:
             raise UserError(f"{network.label} has no Global Pixel Access, so it has no matches.")
-        shown = list(match_panes.pane(pane, runtime, record, network).values())
-        images = shown[:1] if pane == REACH else shown[:3]  # the rest is no image
-        return tuple([*images, None, None][:3])
+        return next(iter(match_panes.pane(pane, runtime, record, network).values()))
 
     register(
         matches,
@@ -72,11 +70,11 @@ def _look(runtime: Runtime, session: gr.State) -> None:
     register(
         match_figures,
         [session, gr.Radio(list(_PANES), value=BLOCK, label="Which figures", visible=False), block],
-        [image(f"Figure {n}") for n in (1, 2, 3)],
+        [image("Figure")],
         "match_figures",
-        "Figures of the matches: 'block': graph, similarity matrix, distances; 'pairs': all "
-        "blocks at the place asked for last (Fig. 8 of the paper), boxes and crops; 'reach': "
-        "directly reached pixels (Fig. 4).",
+        "A figure of the matches: 'block': in-degrees, graph, similarity matrix, distances; "
+        "'pairs': all blocks at the place asked for last (Fig. 8 of the paper), boxes and crops; "
+        "'reach': directly reached pixels (Fig. 4).",
     )
 
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from dataclasses import replace
+from typing import Any
 
 import gradio as gr
 
 from hpinet.errors import UserError
-from hpinet.imaging.files import npz_bytes, zip_bytes
 from hpinet.imaging.images import to_uint8
 from lam import CausalEffectResult, LocalAttributionResult
-from lam.figures.effects import effect_files
+from lam.figures.maps import attribution_figure
+from lam.report import Files, effect_rows, encoded
 from ui.compute.maps.attribution import matches_rule
 from ui.compute.maps.causal import PASSES
 from ui.compute.runtime import Runtime
-from ui.state.options import AREAS, BICUBIC, IMPORTANCE, LAM, SIGNED, look_of
+from ui.state.options import BICUBIC, LAM, ROOT, look_of
 from ui.state.record import MapsRecord, Result
 from ui.state.session import Session
 from ui.tabs.maps.receptive_field_layout import ReceptiveFieldPage
 from ui.views.attribution import causal, map_images, maps
-from ui.views.attribution.path import figure_pixels
+from ui.views.attribution.path import drawn
 
 from . import saving
 
@@ -69,11 +69,7 @@ def names(record: MapsRecord) -> dict[str | None, str]:
 
 
 def archive(record: MapsRecord) -> bytes:
-    """The ZIP's bytes.
-
-    Raises:
-        ValueError: If no map is finished.
-    """
+    """The ZIP's bytes; a `UserError` if no map is finished."""
     done = {
         name: (way, record.results[way])
         for way, name in names(record).items()
@@ -82,9 +78,12 @@ def archive(record: MapsRecord) -> bytes:
     if not done:
         raise UserError(_NOTHING)
     lr_name, lr_bytes = saving.lossless(record.crop)
-    window = map_images.window_pixels(record)
-    files = saving.weights(record.network)
-    files |= {lr_name: lr_bytes, "window.png": saving.png(window), "sr.png": saving.png(record.sr)}
+    files: Files = {
+        **saving.weights(record.network),
+        lr_name: lr_bytes,
+        "window.png": map_images.window_pixels(record),
+        "sr.png": record.sr,
+    }
     commands = {}
     for name, (way, result) in done.items():
         files |= _of_map(record, name, result)
@@ -95,23 +94,16 @@ def archive(record: MapsRecord) -> bytes:
             commands[f"{name}_effect"] = effect_command(record, way, lr_name, f"{name}_effect")
     hr = record.study.original(record.region, record.network.scale)
     if record.causal and hr is not None:
-        files[_ORIGINAL] = saving.png(to_uint8(hr))
+        files[_ORIGINAL] = to_uint8(hr)
     difference, _ = map_images.draw_difference(record)
     if difference is not None:
-        files["difference.png"] = saving.png(difference)
+        files["difference.png"] = difference
     files["parameters.json"] = _parameters(record, lr_name, commands)
-    return zip_bytes(files)
+    return encoded("export.zip", files)
 
 
 def command(record: MapsRecord, way: str | None, lr_name: str, folder: str) -> list[str]:
-    """The command line, in words, that computes a map again from the ZIP's pixels.
-
-    Args:
-        record: The maps.
-        way: As in `ui.compute.maps.attribution.Attribution.attributed`.
-        lr_name: The file of low-resolution pixels.
-        folder: Where the command is to write.
-    """
+    """The command line, in words, that computes a map again from the ZIP's pixels."""
     how = record.how
     words = ["python", "-m", "lam", lr_name, *_of_window(record, way), "--method", how.method]
     if how.method == LAM:
@@ -120,7 +112,7 @@ def command(record: MapsRecord, way: str | None, lr_name: str, folder: str) -> l
 
 
 def effect_command(record: MapsRecord, way: str | None, lr_name: str, folder: str) -> list[str]:
-    """The same for the causal effects beside a map; arguments as of `command`."""
+    """The same for the causal effects beside a map."""
     words = ["python", "-m", "lam", "cause", lr_name, *_of_window(record, way)]
     if record.study.hr is not None:
         words += ["--hr", _ORIGINAL]
@@ -135,31 +127,39 @@ def _of_window(record: MapsRecord, way: str | None) -> list[str]:
 
 def _of_effects(
     record: MapsRecord, way: str | None, name: str, effects: CausalEffectResult
-) -> dict[str, bytes]:
-    drawn = causal.draw(record, effects, causal.limit(record))
-    files = effect_files(record.results[way].importance, effects)
+) -> Files:
     return {
-        f"{name}_effect.npz": files["effect.npz"],
-        f"{name}_blocks.csv": files["blocks.csv"],
-        f"{name}_effect.png": saving.png(drawn),
+        f"{name}_effect.npz": {**effects.arrays(), "map": effects.map},
+        f"{name}_blocks.csv": effect_rows(record.results[way].importance, effects),
+        f"{name}_effect.png": causal.draw(record, effects, causal.limit(record)),
     }
 
 
-def _of_map(record: MapsRecord, name: str, result: Result) -> dict[str, bytes]:
-    arrays = {"attribution": result.attribution, "importance": result.importance}
-    files = {f"{name}.npz": npz_bytes(arrays)}
-    limit = map_images.shared_limit(record)
-    for view, ending in ((IMPORTANCE, ""), (SIGNED, "_signed"), (AREAS, "_areas")):
-        drawn = replace(record, look=replace(record.look, view=view))
-        files[f"{name}{ending}.png"] = saving.png(map_images.draw(drawn, result, limit))
+def _of_map(record: MapsRecord, name: str, result: Result) -> Files:
+    look = record.look
+    files: Files = {
+        f"{name}.npz": {"attribution": result.attribution, "importance": result.importance},
+        f"{name}.png": attribution_figure(
+            to_uint8(record.crop),
+            result.attribution,
+            result.importance,
+            record.inner_window,
+            record.network.scale,
+            f"{record.study.name}, {record.network.label}: {name}",
+            limit=map_images.shared_limit(record),
+            root=look.colours == ROOT,
+            colours=map_images.palette_of(look),
+            strength=look.strength,
+        ),
+    }
     if isinstance(result, LocalAttributionResult):
-        files[f"{name}_path.png"] = saving.png(figure_pixels(result))
+        files[f"{name}_path.png"] = drawn(result)
     return files
 
 
-def _parameters(record: MapsRecord, lr_name: str, commands: dict[str, list[str]]) -> bytes:
+def _parameters(record: MapsRecord, lr_name: str, commands: dict[str, list[str]]) -> dict[str, Any]:
     window = record.window
-    content = {
+    return {
         "how_to_repeat": f"{saving.HOW_TO_REPEAT} Each command writes map.npz: the same map.",
         "commands": {name: shlex.join(words) for name, words in commands.items()},
         "lr": lr_name,
@@ -167,4 +167,3 @@ def _parameters(record: MapsRecord, lr_name: str, commands: dict[str, list[str]]
         "drawing": {name: getattr(record.look, name) for name in _LOOK},
         **maps.numbers(record),
     }
-    return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import shlex
 from typing import Any
 
 import gradio as gr
 
 from hpinet.analysis.match_statistics import image_statistics
-from hpinet.imaging.files import zip_bytes
 from hpinet.imaging.images import from_uint8
+from lam.report import Files, encoded
 from ui.compute.interventions import RUNNERS_UP, Outcome
 from ui.compute.opening import network_of
 from ui.compute.runtime import Runtime
@@ -48,19 +45,15 @@ def connect(runtime: Runtime, session: gr.State, page: MatchesPage) -> None:
 
 
 def archive(runtime: Runtime, record: MatchesRecord, network: Network) -> bytes:
-    """The ZIP's bytes: images, every match of every block, and the effect in numbers.
-
-    Raises:
-        ValueError: If the network has no matches.
-    """
+    """The ZIP's bytes: images, every match of every block, and the effect in numbers."""
     study, change = record.study, record.change
     normal, changed = (runtime.matches.outcome(study, network, c) for c in (Change(), change))
     lr_name, lr_bytes = saving.lossless(study.lr.rgb)
-    files = {
+    files: Files = {
         **saving.weights(record.network),
         lr_name: lr_bytes,
-        "sr_normal.png": saving.png(normal.pixels),
-        "sr_changed.png": saving.png(changed.pixels),
+        "sr_normal.png": normal.pixels,
+        "sr_changed.png": changed.pixels,
         "matches_normal.csv": _rows(normal, study),
         "matches_changed.csv": _rows(changed, study),
     }
@@ -68,27 +61,20 @@ def archive(runtime: Runtime, record: MatchesRecord, network: Network) -> bytes:
         files["hr.png"] = saving.lossless(from_uint8(study.hr))[1]
     names = ("window_before.png", "window_after.png", "window_difference.png")
     images, limit = effect_pixels(runtime, record, network, record.window)
-    files |= dict(zip(names, map(saving.png, images), strict=True))
+    files |= dict(zip(names, images, strict=True))
     words = None if change.nothing else command(record, lr_name, len(normal.matches.blocks))
-    facts: dict[str, Any] = {
+    files["effect.json"] = {
         "network": network.label,
         "lr": lr_name,
         "command": None if words is None else shlex.join(words),
         "difference_colours_end_at_grey_levels": limit,
         **effect_facts(runtime, record, network),
     }
-    files["effect.json"] = (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode()
-    return zip_bytes(files)
+    return encoded("export.zip", files)
 
 
 def command(record: MatchesRecord, lr_name: str, blocks: int) -> list[str]:
-    """The command line, in words, that makes the same change again.
-
-    Args:
-        record: The change.
-        lr_name: The file of low-resolution pixels.
-        blocks: How many the network has.
-    """
+    """The command line, in words, that makes the same change again."""
     change, window = record.change, record.window
     words = ["python", "-m", "lam", "intervene", lr_name]
     words += saving.model_arguments(record.network, None)
@@ -104,12 +90,6 @@ def command(record: MatchesRecord, lr_name: str, blocks: int) -> list[str]:
     return [*words, "-o", "again"]
 
 
-def _rows(outcome: Outcome, study: Study) -> bytes:
+def _rows(outcome: Outcome, study: Study) -> list[dict[str, Any]]:
     blocks = image_statistics(outcome.matches, study.size, RUNNERS_UP)
-    rows = [row for block in blocks for row in block.to_rows()]
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, lineterminator="\n", restval="")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()
+    return [row for block in blocks for row in block.to_rows()]

@@ -8,12 +8,12 @@ from dataclasses import replace
 import gradio as gr
 
 from hpinet.errors import UserError
-from hpinet.imaging.files import file_name, zip_bytes
+from hpinet.imaging.files import file_name
 from hpinet.imaging.images import to_uint8
 from hpinet.networks.files import network_digest
 from hpinet.networks.open import WITHOUT_GPA
 from lam.batch.comparison import ordered
-from lam.figures.comparison import comparison_files
+from lam.report import Files, comparison_files, encoded
 from ui.compute.maps.attribution import explained
 from ui.compute.maps.network_maps import NetworkMaps
 from ui.compute.runtime import Runtime
@@ -34,7 +34,9 @@ def connect(runtime: Runtime, session: gr.State, page: NetworkMapsPage) -> None:
             if record is None or not any(map(record.done, record.chosen)):
                 raise UserError("There is nothing to save yet: compute the maps first.")
             files = archive(NetworkMaps(runtime, record, session.uploaded))
-            return record, zip_bytes(files) if kind == "zip" else files[f"compare.{kind}"]
+            if kind == "zip":
+                return record, encoded("export.zip", files)
+            return record, encoded(f"compare.{kind}", files[f"compare.{kind}"])
 
         saving.connect(
             runtime,
@@ -50,12 +52,8 @@ def connect(runtime: Runtime, session: gr.State, page: NetworkMapsPage) -> None:
         )
 
 
-def archive(work: NetworkMaps) -> dict[str, bytes]:
-    """The files by name: those of `comparison_files`, the pixels, and the command.
-
-    Raises:
-        ValueError: If the pixels cannot be written as a file.
-    """
+def archive(work: NetworkMaps) -> Files:
+    """The files by name: those of `comparison_files`, the pixels, and the command."""
     record, window = work.record, work.record.inner_window
     done = [c for c in work.chosen if work.record.done(c.kind)]
     networks = [work.network(c) for c in done]
@@ -70,10 +68,10 @@ def archive(work: NetworkMaps) -> dict[str, bytes]:
         off = WITHOUT_GPA if way == SWITCHED_OFF else ""
         words += ["--model", saving.model_name(network.info, way) + off]
     words += ["--steps", str(record.how.steps), "--matches", record.how.matches]
-    files = {lr_name: lr_bytes}
+    files: Files = {lr_name: lr_bytes}
     hr = record.study.original(record.region, record.network.scale)
     if hr is not None:
-        files["hr.png"] = saving.png(to_uint8(hr))
+        files["hr.png"] = to_uint8(hr)
         words += ["--hr", "hr.png"]
     if any(one.tried for one in found):
         words += ["--mend", str(MOST_STEPS)]
@@ -92,4 +90,4 @@ def archive(work: NetworkMaps) -> dict[str, bytes]:
         about["psnr"] = "Of the image super-resolved whole; the command sees the attributed part."
     for network, _ in networks:
         files |= saving.weights(network.info)
-    return {**files, **comparison_files(to_uint8(record.crop), found, window, about)}
+    return {**files, **comparison_files(found, record.crop, window, about)}

@@ -14,14 +14,14 @@ from PIL import Image
 from torch import Tensor
 
 from hpinet.errors import UserError
-from hpinet.imaging.images import from_uint8, png_bytes, to_uint8
+from hpinet.imaging.images import from_uint8, to_uint8
 from hpinet.networks.open import BUNDLED
 from lam import Window
+from lam.report import encoded
 from ui.api.registering import register
 from ui.compute.runtime import Runtime
 from ui.events.handlers import HEAVY, with_user_errors
 from ui.networks.network import SWITCHED_OFF, TWIN, NetworkInfo
-from ui.state.inputs import Pixels
 from ui.state.options import BICUBIC
 from ui.state.record import MapsRecord, MatchesRecord, NetworksRecord
 from ui.state.session import Session
@@ -42,19 +42,10 @@ def connect(
     kind: str = "zip",
     seen: str = "",
 ) -> None:
-    """Connect the button that makes a file with the link that saves it.
+    """Connect the button that makes a file with the link that saves it, and an endpoint.
 
-    Args:
-        runtime: Keeps the file.
-        session: The visitor's.
-        button: Makes the file.
-        file: Saves it, from `ui.tabs.components.saver`.
-        make: Makes the file of what the visitor is shown.
-        name: What the endpoint is called; files end so, too.
-        told: What the endpoint does; empty for none.
-        kind: The file's ending.
-        seen: JavaScript from the session to that and what the browser shows, which ``make`` is then
-            told, too.
+    ``told`` says what the endpoint does; empty for none. ``seen`` is JavaScript from the session
+    to that and what the browser shows, which ``make`` is then told, too.
     """
 
     @with_user_errors
@@ -103,31 +94,16 @@ def model_arguments(network: NetworkInfo, way: str | None) -> list[str]:
 
 
 def weights(network: NetworkInfo) -> dict[str, bytes]:
-    """The files that the commands name, of the bundled networks: so they run where they are.
-
-    Others are their owners', who have them.
-    """
+    """The bundled weights that the commands name; others are their owners', who have them."""
     paths = [path for path in (network.path, network.twin_path) if path is not None]
     return {path.name: path.read_bytes() for path in paths if path.parent == BUNDLED}
 
 
-def png(pixels: Pixels) -> bytes:
-    """Pixels as a PNG."""
-    return png_bytes(Image.fromarray(pixels))
-
-
 def lossless(rgb: Tensor) -> tuple[str, bytes]:
-    """Name and bytes of a file from which `hpinet.read_picture` reads exactly these pixels.
-
-    Args:
-        rgb: (1, 3, h, w) in [0, 1], as it was read from an image.
-
-    Raises:
-        ValueError: If there is no such file.
-    """
+    """Name and bytes of a file from which `hpinet.read_picture` reads exactly these pixels."""
     pixels = to_uint8(rgb)
     if bool((from_uint8(pixels) == rgb).all()):
-        return "lr.png", png(pixels)
+        return "lr.png", encoded("lr.png", pixels)
     grey = rgb[0, 0].numpy()
     if not all(np.array_equal(grey, channel) for channel in rgb[0].numpy()):
         raise UserError("These pixels are no 8-bit colours and no grey: they cannot be exported.")

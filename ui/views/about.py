@@ -9,9 +9,9 @@ import numpy as np
 
 from hpinet.imaging.images import to_uint8
 from lam import GaussianBlurPath, Window, diffusion_index
-from lam.figures.heatmaps import colour_limit, draw_window, enlarge, heatmap, heatmap_overlay
-from lam.figures.matches import draw_matches
-from lam.metrics.patch_shares import patch_at
+from lam.figures.matches import match_figure, pairs_at
+from lam.figures.overlay import colour_limit, draw_window, enlarge, heatmap, heatmap_overlay
+from lam.figures.panels import figure_pixels
 from ui.compute.runtime import Runtime
 from ui.networks.network import Network
 from ui.state.examples import EXAMPLES
@@ -123,17 +123,14 @@ def _spreads() -> list[Cell]:
 
 
 def _matches(runtime: Runtime, study: Study, network: Network, window: Window) -> list[Cell]:
-    found = [b for b in runtime.matches.of(study, network).blocks if b is not None]
-    image = enlarge(runtime.super_resolved(study, network).pixels, 2)
+    image = runtime.super_resolved(study, network).pixels
     half, scale = window.size / 2, network.scale
     place = ((window.top + half) / scale, (window.left + half) / scale)
-    cells: list[Cell] = []
-    for number in sorted({0, min(1, len(found) - 1), len(found) - 1}):
-        block = found[number]
-        patch = patch_at(block.origins, block.patch_size, *place)
-        drawn = draw_matches(
-            image, block.origins, block.index[0].numpy(), block.patch_size, patch, 2 * scale, False
+    pairs = pairs_at(runtime.matches.of(study, network), *place)
+    return [
+        (
+            f"block {one.block} of {len(pairs)}: {one.patch_size}x{one.patch_size} LR pixels",
+            figure_pixels(match_figure(image, one, scale), dpi=150),
         )
-        side = block.patch_size
-        cells.append((f"block {number + 1} of {len(found)}: {side}x{side} LR pixels", drawn))
-    return cells
+        for one in dict.fromkeys((pairs[0], pairs[min(1, len(pairs) - 1)], pairs[-1]))
+    ]

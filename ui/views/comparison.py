@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hpinet.errors import UserError
 from hpinet.metrics.psnr_ssim import to_y
 from lam import Window
-from lam.figures.heatmaps import colour_limit
+from lam.figures.overlay import colour_limit
 from ui.compute.contenders import BICUBIC, NETWORK, Contender
 from ui.compute.runtime import Runtime
 from ui.compute.scores import large_enough

@@ -8,7 +8,8 @@ import pytest
 from helpers.released_host import released_host
 
 from hpinet import WeightsError
-from hpinet.networks.released import RELEASED, Released, download_released
+from hpinet.home import shared_path
+from hpinet.networks.released import RELEASED, Released, download_released, released_checkpoint
 
 CONTENT = bytes(range(256)) * 1000
 NAME = "HPINet-M-x2"
@@ -51,3 +52,22 @@ def test_checksums_are_those_of_the_released_files(shared):
     for released in RELEASED.values():
         data = (shared / "released" / released.file).read_bytes()
         assert (len(data), hashlib.sha256(data).hexdigest()) == (released.size, released.sha256)
+
+
+def test_what_is_on_this_machine(tmp_path, monkeypatch):
+    monkeypatch.setenv("HPINET_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("HPINET_SHARED", raising=False)
+    assert released_checkpoint("HPINet-S-x4") is None and shared_path("benchmarks", "Set5") is None
+    cached = tmp_path / "cache" / "HPINet-S-x4.pth"
+    shared = tmp_path / "shared" / "released" / "HPINet-S-x4.pth"
+    for path in (cached, shared):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"")
+    assert released_checkpoint("HPINet-S-x4") == cached
+    monkeypatch.setenv("HPINET_SHARED", str(tmp_path / "shared"))
+    assert released_checkpoint("HPINet-S-x4") == shared
+    (tmp_path / "shared" / "benchmarks" / "Set5").mkdir(parents=True)
+    assert shared_path("benchmarks", "Set5") == tmp_path / "shared" / "benchmarks" / "Set5"
+    assert shared_path("benchmarks", "Set14") is None
+    with pytest.raises(ValueError, match="no 'HPINet-L-x4'"):
+        released_checkpoint("HPINet-L-x4")

@@ -50,7 +50,7 @@ def test_json_and_files(picture, tmp_path, capsys):
     assert arrays["attribution"].dtype == np.float32
     assert arrays["attribution"].sum(dtype=float) == pytest.approx(printed["integral"], rel=1e-6)
     assert np.allclose(arrays["importance"], np.abs(arrays["attribution"].sum(0)), atol=1e-6)
-    assert Image.open(folder / "map.png").size == (72, 56)
+    assert Image.open(folder / "map.png").width == 1432  # 7.16 inches at 200 dpi
     params = json.loads((folder / "params.json").read_text())
     assert params["window"] == {"left": 20, "top": 12, "size": 8}
     assert (params["model"], params["gpa"], params["n_steps"]) == ("S", True, 3)

@@ -1,6 +1,5 @@
-// What is seen as one figure for a paper: panes with titles, scale and caption, as PNG or PDF.
+// What is seen as one figure: panes with titles, scale and caption, as PNG.
 import { make } from "./controls.js";
-import { pdf } from "./pdf.js";
 
 const GAP = 12, LINE = 20, RAMP = 140, FINE = 2; // CSS pixels; image pixels per CSS pixel of a PNG
 const FONT = "13px Helvetica, Arial, sans-serif";
@@ -79,10 +78,10 @@ const png = ({ wide, high, images, texts }) => {
   return new Promise((done) => canvas.toBlob(done));
 };
 
-export const save = async (viewer, kind) => {
-  const blob = await (kind === "pdf" ? pdf : png)(layout(viewer));
+export const save = async (viewer) => {
+  const blob = await png(layout(viewer));
   const name = viewer.scene.caption().replace(/[^\w.-]+/g, "-").slice(0, 80);
-  const link = make("a", { href: URL.createObjectURL(blob), download: `${name}.${kind}` });
+  const link = make("a", { href: URL.createObjectURL(blob), download: `${name}.png` });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 };

@@ -114,8 +114,8 @@ class Viewer {
     }));
     this.scale = lines;
   }
-  save(kind) {
-    save(this, kind).catch((error) => this.message(`This figure cannot be saved: ${error.message}.`));
+  save() {
+    save(this).catch((error) => this.message(`This figure cannot be saved: ${error.message}.`));
   }
 }
 

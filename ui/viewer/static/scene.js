@@ -26,7 +26,6 @@ export class Scene {
     box(c, z, [left, top, side, side], "#ffb000");
   }
   figureButtons() {
-    const button = (name, label, kind) => ({ name, type: "button", label, title: `What is seen, with titles, scale and caption, as ${kind.toUpperCase()}`, act: () => this.viewer.save(kind) });
-    return [button("figure", "Save figure", "png"), button("figure-pdf", "as PDF", "pdf")];
+    return [{ name: "figure", type: "button", label: "Save figure", title: "What is seen, with titles, scale and caption, as PNG", act: () => this.viewer.save() }];
   }
 }

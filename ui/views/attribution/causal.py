@@ -9,8 +9,14 @@ import numpy as np
 from hpinet.errors import UserError
 from hpinet.imaging.images import to_uint8
 from lam import CausalEffectResult
-from lam.figures.effects import effect_limit, effect_overlay
-from lam.figures.heatmaps import draw_window, enlarge, enlarging_factor
+from lam.figures.overlay import (
+    colour_limit,
+    draw_window,
+    enlarge,
+    enlarging_factor,
+    heatmap_overlay,
+    signed_overlay,
+)
 from lam.metrics.agreement import Agreement, agreement
 from ui.state.inputs import Pixels
 from ui.state.options import CAUSE, EFFECT, PERCENTILE, ROOT
@@ -147,7 +153,7 @@ def limit(record: MapsRecord) -> float:
     """The value at the ends of the colour scale, one for the effects of all maps."""
     if record.look.scale != PERCENTILE:
         return record.look.end
-    return effect_limit([found.map for found in record.effects.values()], record.look.end)
+    return colour_limit([found.map for found in record.effects.values()], record.look.end)
 
 
 def draw(record: MapsRecord, found: CausalEffectResult, end: float) -> Pixels:
@@ -155,7 +161,8 @@ def draw(record: MapsRecord, found: CausalEffectResult, end: float) -> Pixels:
     look, crop = record.look, to_uint8(record.crop)
     factor = enlarging_factor(*crop.shape[:2])
     large, strength = enlarge(crop, factor), float(np.clip(look.strength, 0, 1))
-    drawn = effect_overlay(large, found.map, end, found.signed, strength, look.colours == ROOT)
+    overlay = signed_overlay if found.signed else heatmap_overlay
+    drawn = overlay(large, found.map, strength, end, root=look.colours == ROOT)
     return draw_window(drawn, record.inner_window, factor / record.network.scale)
 
 

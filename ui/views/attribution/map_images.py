@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hpinet.imaging.images import to_uint8
 from lam import Window
-from lam.figures.areas import draw_area_of_interest
-from lam.figures.heatmaps import (
+from lam.figures.maps import importance_difference
+from lam.figures.overlay import (
+    areas_overlay,
     colour_limit,
     draw_window,
     enlarge,
     enlarging_factor,
     heatmap_overlay,
-    signed_map,
+    signed_overlay,
 )
 from lam.figures.palette import WHITE
-from lam.figures.plots import importance_difference
 from lam.metrics.areas import area_of_interest
 from ui.state.inputs import Pixels
 from ui.state.options import AREAS, BICUBIC, DIFFERENCE, EFFECT, IMPORTANCE, PERCENTILE, ROOT, Look
@@ -33,7 +32,7 @@ def window_pixels(record: MapsRecord) -> Pixels:
     image = enlarge(record.sr, factor)
     if not record.whole and height == width:
         area = Window(left, top, height)
-        image = draw_window(image, area, subject.network.scale * factor, WHITE, dashed=True)
+        image = draw_window(image, area, subject.network.scale * factor, WHITE)
     return draw_window(image, record.window, factor)
 
 
@@ -72,6 +71,11 @@ def scale_words(look: Look, limit: float, shares: float | None) -> str:
     return told[0].upper() + told[1:]
 
 
+def palette_of(look: Look) -> str:
+    """Matplotlib's name of the colours."""
+    return "gray" if look.palette == "grey" else look.palette
+
+
 def draw(record: MapsRecord, result: Result, limit: float) -> Pixels:
     """A map over the attributed pixels, with the window, as the record's look says."""
     look, crop = record.look, to_uint8(record.crop)
@@ -79,15 +83,13 @@ def draw(record: MapsRecord, result: Result, limit: float) -> Pixels:
     large, strength = enlarge(crop, factor), float(np.clip(look.strength, 0, 1))
     if look.view == IMPORTANCE:
         root = look.colours == ROOT
-        palette = "gray" if look.palette == "grey" else look.palette
         drawn = heatmap_overlay(
-            large, result.importance, strength, limit, root=root, colours=palette
+            large, result.importance, strength, limit, root=root, colours=palette_of(look)
         )
     elif look.view == AREAS:
-        drawn = draw_area_of_interest(large, area_of_interest(result.importance), legend=False)
+        drawn = areas_overlay(large, area_of_interest(result.importance))
     else:
-        signed: NDArray[np.float64] = result.attribution.sum(0, dtype=np.float64)
-        drawn = _shaded(enlarge(signed_map(signed, limit), factor), large, strength)
+        drawn = signed_overlay(large, result.attribution.sum(0, dtype=np.float64), strength, limit)
     return draw_window(drawn, record.inner_window, factor / record.network.scale)
 
 
@@ -99,11 +101,11 @@ def draw_difference(record: MapsRecord) -> tuple[Pixels | None, float | None]:
     if not (first.importance.any() and second.importance.any()):
         return None, None
     values = importance_difference(first.importance, second.importance)
-    limit = colour_limit([np.abs(values)])
+    limit = colour_limit([values])
     factor = enlarging_factor(*values.shape)
     crop = enlarge(to_uint8(record.crop), factor)
     strength = float(np.clip(record.look.strength, 0, 1))
-    drawn = _shaded(enlarge(signed_map(values, limit), factor), crop, strength)
+    drawn = signed_overlay(crop, values, strength, limit)
     return draw_window(drawn, record.inner_window, factor / record.network.scale), limit
 
 
@@ -111,9 +113,3 @@ def _compared(record: MapsRecord) -> tuple[Result | None, Result | None]:
     """The map with GPA, and the first one without."""
     without = record.results.get(record.without[0]) if record.without else None
     return record.results.get(None), without
-
-
-def _shaded(drawn: Pixels, image: Pixels, strength: float) -> Pixels:
-    """A signed map, darkened where the image is dark: less so the stronger the overlay."""
-    grey = (image @ np.array([0.299, 0.587, 0.114]))[..., None] / 255
-    return np.asarray((drawn * (strength + (1 - strength) * grey)).round().astype(np.uint8))

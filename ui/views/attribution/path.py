@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from matplotlib.figure import Figure
 
 from lam import LocalAttributionResult
-from lam.cli.output import DPI
-from lam.figures.heatmaps import draw_window, enlarge, enlarging_factor
-from lam.figures.plots import path_figure
+from lam.figures.curves import path_figure
+from lam.figures.overlay import draw_window, enlarge, enlarging_factor
+from lam.figures.panels import figure_pixels
 from ui.compute.maps.path import Station
-from ui.state.inputs import Pixels
 from ui.state.record import MapsRecord
 from ui.storage.file_store import ImageStore
 from ui.views import text as words
@@ -46,7 +44,7 @@ def path(
     result = record.results.get(None)
     figure = None
     if isinstance(result, LocalAttributionResult) and result.finished:
-        figure = images.shown(figure_pixels(result))
+        figure = images.shown(figure_pixels(drawn(result)))
     return {
         "path_image": images.shown(lr),
         "path_window": images.shown(large),
@@ -65,18 +63,8 @@ def _switched(shares: list[float] | None, alpha: float) -> str:
     return bars(text, [(f"Block {n}", share) for n, share in enumerate(shares, 1)])
 
 
-def figure_pixels(result: LocalAttributionResult) -> Pixels:
+def drawn(result: LocalAttributionResult) -> Figure:
     """The detector along the path, and where matches switched."""
-    switches = result.switches
-    found: dict[str, Any] = {}
-    if switches is not None:
-        found = {"knots": switches.alphas, "shares": switches.shares, "jumps": switches.jumps}
-    figure = path_figure(result.path_alphas, result.path_values, **found, title=words.DETECTOR)
-    return drawn(figure)
-
-
-def drawn(figure: Any) -> Pixels:
-    """A figure with axes as pixels."""
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=DPI)
-    return np.asarray(Image.open(file).convert("RGB"))
+    return path_figure(
+        result.path_alphas, result.path_values, result.switches, title=words.DETECTOR
+    )

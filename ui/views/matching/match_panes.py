@@ -11,9 +11,10 @@ from hpinet import HPINet
 from hpinet.analysis.attention_reach import STRATEGIES, VANILLA_SIZE, divisions, reach
 from hpinet.imaging.images import to_uint8
 from lam import Window
-from lam.figures.heatmaps import colour_limit, enlarge, signed_map
-from lam.figures.match_pairs import draw_pairs, pair_rows, pairs_at
-from lam.figures.match_plots import distance_histogram, match_graph, reach_figure, similarity_matrix
+from lam.figures.match_statistics import reach_figure
+from lam.figures.matches import block_figure, pairs_at, pairs_figure
+from lam.figures.overlay import colour_limit, enlarge, signed_map
+from lam.figures.panels import figure_pixels
 from ui.compute.interventions import signed_grey, statistics_of
 from ui.compute.runtime import Runtime
 from ui.networks.network import Network
@@ -21,17 +22,16 @@ from ui.state.inputs import Pixels
 from ui.state.options import BLOCK, CHANGE, PAIRS, PATCH, REACH, WINDOW, Change
 from ui.state.record import MatchesRecord
 from ui.viewer.store import STORE, Owner
-from ui.views.attribution.path import drawn
 from ui.views.comparison import compared
 from ui.views.html import listing
 
 from . import match_text
-from .matches import block_of, factor_of, patch_of, pixels_of
+from .matches import block_of, patch_of, pixels_of
 
 NAMES = {
-    BLOCK: ("graph", "similarity", "distance", "figures"),
+    BLOCK: ("block",),
     CHANGE: ("before", "after", "difference", "effect"),
-    PAIRS: ("pair_boxes", "pair_rows"),
+    PAIRS: ("pairs",),
     REACH: ("reach", "reached"),
 }
 """What each pane holds: images first, then a table where there is one."""
@@ -70,16 +70,12 @@ def pane(
 
 
 def _block(runtime: Runtime, record: MatchesRecord, network: Network) -> list[Any]:
-    """Graph, similarity matrix, distances and figures of a block."""
+    """In-degrees, graph, similarities and distances of a block."""
     study, matches = record.study, runtime.matches.of(record.study, network, record.change)
     block, found = block_of(record, matches), statistics_of(study, matches, record.block)
-    graph = match_graph(to_uint8(study.lr.rgb), found.origins, found.index, found.patch_size)
-    far = distance_histogram(found.distance, found.chance_distance)
-    similar = None
-    if block.matrix is not None and len(block.origins) > 1:
-        similar = drawn(similarity_matrix(block.matrix[0].cpu().numpy()))
-    numbers = listing(["Matches of this block", ""], match_text.statistics(found))
-    return [drawn(graph), similar, drawn(far), numbers]
+    matrix = None if block.matrix is None else block.matrix[0].cpu().numpy()
+    title = f"{study.name}, {network.label}, block {record.block}"
+    return [figure_pixels(block_figure(to_uint8(study.lr.rgb), found, matrix, title))]
 
 
 def _pairs(runtime: Runtime, record: MatchesRecord, network: Network) -> list[Any]:
@@ -89,10 +85,9 @@ def _pairs(runtime: Runtime, record: MatchesRecord, network: Network) -> list[An
     matches = runtime.matches.of(record.study, network, record.change)
     pixels = pixels_of(runtime, record, network)
     point = ((x + 0.5) / scale, (y + 0.5) / scale)
+    title = f"{record.study.name}, {network.label}: SR pixel x {x}, y {y}"
     pairs = pairs_at(matches, point[1], point[0])
-    factor = factor_of(record)
-    boxes = draw_pairs(enlarge(pixels, factor), pairs, point, scale * factor)
-    return [boxes, pair_rows(pixels, pairs, scale)]
+    return [figure_pixels(pairs_figure(pixels, pairs, point, scale, title))]
 
 
 def _reach(record: MatchesRecord, network: Network) -> list[Any]:
@@ -112,7 +107,7 @@ def _reach(record: MatchesRecord, network: Network) -> list[Any]:
     ]  # fmt: skip
     head = ["Division", "Reached directly", "In two steps", "Blind within 12 px"]
     return [
-        drawn(reach_figure(to_uint8(study.lr.rgb), reaches)),
+        figure_pixels(reach_figure(to_uint8(study.lr.rgb), reaches)),
         listing(head, match_text.reached([r.summary() for r in reaches])),
     ]
 
@@ -177,7 +172,7 @@ def effect_pixels(
         for change in (Change(), record.change)
     )
     inside = _cut(signed_grey(changed.trace.sr - normal.trace.sr), window)
-    limit = max(_LEAST_LIMIT, colour_limit([np.abs(inside)], 100))
+    limit = max(_LEAST_LIMIT, colour_limit([inside], 100))
     factor = max(1, -(-_EFFECT_SIDE // window.size))
     images = [enlarge(_cut(o.pixels, window), factor) for o in (normal, changed)]
     return [*images, enlarge(signed_map(inside, limit), factor)], limit

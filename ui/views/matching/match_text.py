@@ -149,23 +149,6 @@ REACH_LABELS = {
 }
 
 
-def statistics(block: BlockStatistics) -> list[list[str]]:
-    """Rows of name and value: how a block's matches spread."""
-    found = block.summary()
-    return [
-        ["Patches, and their side (LR pixels)", f"{found['patches']}, {found['patch_size']}"],
-        ["Patches that are chosen at all", str(found["distinct"])],
-        ["Share that chose the greatest hub", _percent(found["hub_share"])],
-        ["Evenness of choices (0 one hub, 1 all alike)", _plain(found["evenness"])],
-        ["Share of patches that choose each other", _percent(found["mutual_share"])],
-        [
-            "Mean distance to the match / by chance (LR pixels)",
-            f"{_plain(found['mean_distance'], 1)} / {_plain(found['chance_distance'], 1)}",
-        ],
-        ["Share of the image ever used as a match", _percent(found["coverage"])],
-    ]
-
-
 def _percent(value: float | None) -> str:
     return "none" if value is None else f"{value:.0%}"
 

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from hpinet import BlockMatches, Matches
 from hpinet.analysis.match_statistics import BlockStatistics
-from lam.figures.heatmaps import draw_window, enlarge, enlarging_factor
-from lam.figures.matches import draw_matches
+from lam.figures.matches import match_figure, pairs_at
+from lam.figures.overlay import draw_window, enlarge, enlarging_factor
 from lam.figures.palette import WHITE
+from lam.figures.panels import figure_pixels
 from lam.metrics.patch_shares import patch_at
 from ui.compute.interventions import TRACE_PIXELS, statistics_of
 from ui.compute.runtime import Runtime
@@ -145,8 +146,10 @@ def pair(runtime: Runtime, record: MatchesRecord, network: Network) -> tuple[str
     found = runtime.matches.of(record.study, network, record.change)
     block = block_of(record, found)
     patch, factor = patch_of(record, block), factor_of(record)
-    large = draw_window(large, record.window, factor, WHITE, dashed=True)
-    # An image smaller than a patch was padded: patches then reach beyond what is shown.
-    index, across = block.index[0].numpy(), record.network.scale * factor
-    drawn = draw_matches(large, block.origins, index, block.patch_size, patch, across)
-    return match_text.pair_words(record.block, block, patch, network.scale), drawn
+    large = draw_window(large, record.window, factor, WHITE)
+    (x, y), scale = record.place, network.scale
+    pairs = pairs_at(found, (y + 0.5) / scale, (x + 0.5) / scale)
+    pair = next(one for one in pairs if one.block == record.block)
+    drawn = match_figure(large, pair, scale * factor)
+    told = match_text.pair_words(record.block, block, patch, scale)
+    return told, figure_pixels(drawn)
