@@ -57,6 +57,7 @@ class WindowChoice:
         Raises:
             ValueError: If they do not fit into the image.
         """
+        from hpinet import bicubic
         from lam.window import Window
 
         height, width = (side * scale for side in lr.shape[-2:])
@@ -64,16 +65,12 @@ class WindowChoice:
             window = Window(*self.fixed)
             window.check_inside(height, width)
             return [window]
-        if size < 1:
-            raise UserError(f"the window's size must be at least 1 pixel, not {size}")
-        if size > min(height, width):
+        if not 1 <= size <= min(height, width):
             raise UserError(
                 f"a window of {size} pixels does not fit into the super-resolved image "
                 f"({width} pixels wide, {height} high)"
             )
         if self.kind == "detail":
-            from hpinet import bicubic
-
             enlarged = bicubic(lr, scale)[0].permute(1, 2, 0).numpy()
             return [Window(*most_detailed(enlarged, size), size)]
         corners = dict.fromkeys(grid(height, width, self.count, size))  # tiny images repeat some
@@ -86,14 +83,12 @@ def parse_choice(words: Sequence[str]) -> WindowChoice:
     Raises:
         ValueError: If it is something else.
     """
-    numbers = [int(w) for w in words if w.removeprefix("-").isdecimal()]
+    numbers = [int(word) for word in words if word.removeprefix("-").isdecimal()]
     if list(words) in (["detail"], ["centre"]):
         return WindowChoice(words[0])
     if len(words) == 2 and words[0] == "grid" and len(numbers) == 1:
         if not 1 <= numbers[0] <= MAX_GRID:
-            raise UserError(
-                f"a grid has 1 to {MAX_GRID} windows a side, not {numbers[0]}: --window grid 3"
-            )
+            raise UserError(f"a grid has 1 to {MAX_GRID} windows a side, not {numbers[0]}")
         return WindowChoice("grid", numbers[0])
     if len(words) == len(numbers) == 3:
         left, top, size = numbers
@@ -107,12 +102,7 @@ def parse_choice(words: Sequence[str]) -> WindowChoice:
 def grid(height: int, width: int, count: int, size: int) -> list[tuple[int, int]]:
     """Corners (left, top) of ``count`` x ``count`` windows, centred in equal cells, row by row.
 
-    Args:
-        height: Rows of the SR image in pixels.
-        width: Its columns.
-        count: Windows a side; 1 is the one in the centre.
-        size: Their side in pixels, at most that of the image. Where cells are smaller than
-            windows they overlap, and those at the border are moved inside.
+    Windows may overlap; those at the border are moved inside.
     """
     tops, lefts = (
         [
@@ -137,13 +127,8 @@ def most_detailed(image: ArrayLike, size: int) -> tuple[int, int]:
     down = np.diff(values, axis=0, append=values[-1:])
     across = np.diff(values, axis=1, append=values[:, -1:])
     magnitude = np.hypot(down, across).sum(2)
-    integral = np.pad(magnitude.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    detail = (
-        integral[size:, size:]
-        - integral[:-size, size:]
-        - integral[size:, :-size]
-        + integral[:-size, :-size]
-    )
+    s = np.pad(magnitude.cumsum(0).cumsum(1), ((1, 0), (1, 0)))  # integral image
+    detail = s[size:, size:] - s[:-size, size:] - s[size:, :-size] + s[:-size, :-size]
     tops, lefts = np.nonzero(detail >= detail.max() - 1e-6 * max(1.0, detail.max()))
     centre: NDArray[np.float64] = (np.array(values.shape[:2]) - size) / 2
     nearest = int(np.argmin((tops - centre[0]) ** 2 + (lefts - centre[1]) ** 2))

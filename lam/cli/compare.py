@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hpinet.cli import options as shared
 from hpinet.cli.errors import parse_and_run
@@ -93,8 +93,7 @@ def compare(options: argparse.Namespace) -> int:
     from hpinet.imaging.images import to_uint8
     from lam.attribution.detectors import get_detector
     from lam.attribution.quadrature import quadrature
-    from lam.batch.compared_effects import effect_params
-    from lam.batch.comparison import MOST, format_comparison, ordered
+    from lam.batch.comparison import MOST, comparison_text, ordered
     from lam.figures.comparison import comparison_files
     from lam.window import Window
 
@@ -115,15 +114,16 @@ def compare(options: argparse.Namespace) -> int:
         "hr": options.hr,
         "window": [window.left, window.top, window.size],
         "networks": {one.label: one.result.params for one in found},
-        **effect_params(found),
     }
+    if effects := {one.label: one.effects.params for one in found if one.effects is not None}:
+        about["effects"] = effects
     report = {"parameters": about, "networks": [one.row() for one in found]}
     if out is not None:
         files = comparison_files(to_uint8(image.rgb), found, window, about)
         for name in ("compare.csv", "compare.json", "compare.png"):
             write_bytes(out / name, files[name])
         write_bytes(out / "compare.zip", zip_bytes(files))
-    print(json.dumps(report, allow_nan=False) if options.json else format_comparison(found))
+    print(json.dumps(report, allow_nan=False) if options.json else comparison_text(found))
     return 0
 
 
@@ -147,18 +147,13 @@ def _computed(
     hr: Picture | None,
     window: Window,
 ) -> list[Compared]:
-    from tqdm import tqdm
-
-    from lam.batch.compared_effects import with_effects
     from lam.batch.comparison import compared
+
+    from .output import percent_bar
 
     found = []
     for number, one in enumerate(candidates, 1):
-        about = f"{one.label} ({number} of {len(candidates)})"
-        with tqdm(
-            total=100, desc=about, unit="%", leave=False, disable=None,
-            bar_format="{l_bar}{bar}|",
-        ) as bar:  # fmt: skip
+        with percent_bar(f"{one.label} ({number} of {len(candidates)})") as progress:
             found.append(
                 compared(
                     one.label, one.network, image.rgb, window,
@@ -166,23 +161,13 @@ def _computed(
                     hr=None if hr is None else hr.rgb,
                     matches=options.matches,
                     mend=options.mend,
-                    progress=_shown(bar),
+                    cause=getattr(options, "cause", False),
+                    progress=progress,
                     n_steps=options.steps, method=options.quadrature,
                     detector=options.detector, memory=options.memory,
                 )
             )  # fmt: skip
-            if getattr(options, "cause", False):
-                bar.reset()
-                bar.set_description(f"effects of {about}")
-                found[-1] = with_effects(
-                    found[-1], one.network, image.rgb, None if hr is None else hr.rgb, window,
-                    matches=options.matches, progress=_shown(bar),
-                )  # fmt: skip
     return found
-
-
-def _shown(bar: Any) -> Callable[[float], Any]:
-    return lambda share: bar.update(int(100 * share) - bar.n)
 
 
 if __name__ == "__main__":

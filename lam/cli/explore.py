@@ -81,8 +81,7 @@ def _explore_image(
     from tqdm import tqdm
 
     from hpinet import read_picture
-    from lam.match_analysis.exploration import explore
-    from lam.match_analysis.folder_statistics import format_blocks
+    from lam.match_analysis.exploration import explore, statistics_text
 
     from .output import write_csv, write_json
 
@@ -90,15 +89,13 @@ def _explore_image(
     for note in image.notes:
         print(f"lam: {Path(options.image).name}: {note}", file=sys.stderr)
     height, width = image.size
-    found, pixel = explore(
-        network, image.filled, options.pixel, options.runners_up, options.overlap
-    )
+    found = explore(network, image.filled, options.pixel, options.runners_up, options.overlap)
     parameters = {
         **about,
         "image": str(options.image),
         "lr_width": width,
         "lr_height": height,
-        "pixel": list(pixel),
+        "pixel": list(found.pixel),
         "runners_up": options.runners_up,
         "overlap": found.overlap,
     }
@@ -109,7 +106,9 @@ def _explore_image(
     figures, total = _figures(parameters, image.filled, found), 3 + 4 * len(found.blocks)
     for name, write in tqdm(figures, total=total, unit="figure", leave=False, disable=None):
         write(out / name)
-    print(json.dumps(report, allow_nan=False) if options.json else format_blocks(report["blocks"]))
+    print(
+        json.dumps(report, allow_nan=False) if options.json else statistics_text(report["blocks"])
+    )
     return 0
 
 
@@ -166,12 +165,12 @@ def _explore_folder(
 ) -> int:
     from lam.batch.sources import find_sources
     from lam.figures.match_plots import statistics_plot
-    from lam.match_analysis.folder_statistics import format_blocks, match_survey, mean_statistics
+    from lam.match_analysis.exploration import match_survey, mean_statistics, statistics_text
 
     from .output import write_csv, write_figure, write_json
 
     sources = find_sources(options.image, network.scale, options.hr)
-    rows, skipped = match_survey(network, sources, show=True)
+    rows, skipped = match_survey(network, sources)
     if not rows:
         raise UserError(f"no image of {options.image} could be used")
     means = mean_statistics(rows)
@@ -182,7 +181,7 @@ def _explore_folder(
     write_json(out / "statistics.json", report)
     title = f"{about['model']} x{about['scale']}, {count} images of {options.image}"
     write_figure(out / "statistics.png", statistics_plot(rows, title))
-    print(json.dumps(report, allow_nan=False) if options.json else format_blocks(means))
+    print(json.dumps(report, allow_nan=False) if options.json else statistics_text(means))
     return SKIPPED if skipped else 0
 
 

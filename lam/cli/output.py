@@ -54,11 +54,13 @@ def write_arrays(path: Path, arrays: Mapping[str, ArrayLike]) -> None:
 
 
 @contextmanager
-def percent_bar() -> Iterator[Callable[[float], Any]]:
+def percent_bar(about: str = "") -> Iterator[Callable[[float], Any]]:
     """A progress bar on stderr, hidden where stderr is no terminal; takes shares from 0 to 1."""
     from tqdm import tqdm
 
-    with tqdm(total=100, unit="%", leave=False, disable=None, bar_format="{l_bar}{bar}|") as bar:
+    with tqdm(
+        total=100, desc=about, unit="%", leave=False, disable=None, bar_format="{l_bar}{bar}|"
+    ) as bar:
         yield lambda share: bar.update(int(100 * share) - bar.n)
 
 

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from hpinet.checkpoints.local_data import benchmark_folder, released_checkpoint
-from hpinet.evaluation.paper_markdown import paper_markdown
 from lam import Window
 from lam.figures.comparison import (
     crop_comparison,
@@ -117,22 +116,6 @@ def test_pngs_keep_pixels_or_rare_colours():
         assert image.size == (100, 50)
     with pytest.raises(ValueError, match="uint8"):
         png(np.zeros((3, 3)))
-
-
-def test_measured_rows_stand_below_the_paper_s():
-    report = {
-        "set": "Set5", "scale": 4, "model": "mine", "params": 463131, "multi_adds": 81.9e9,
-        "psnr": 31.104, "ssim": 0.87764, "lpips": None,
-    }  # fmt: skip
-    other = {**report, "set": "holiday"}
-    lines = paper_markdown(1, [report, other]).splitlines()
-    assert lines[0].startswith("**Table 1** of the paper.") and lines[0].endswith(", x4.")
-    assert "HPINet (Ours)" in lines[-2] and "32.60/0.8986" in lines[-2]
-    cells = [cell.strip() for cell in lines[-1].split("|")[1:-1]]
-    assert cells == ["here", "mine", "0.4631", "31.10/0.8776", "-", "-", "-", "-"]
-    assert "mine" not in paper_markdown(1, [report], scale=2)
-    assert "31.10/0.8776/-" in paper_markdown(2, [report])
-    assert "31.10/-" in paper_markdown(3, [report])
 
 
 def test_what_is_on_this_machine(tmp_path, monkeypatch):

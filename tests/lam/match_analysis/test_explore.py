@@ -20,7 +20,7 @@ from lam.match_analysis.knockout import (
     EXPERIMENTS,
     Knockout,
     experiments,
-    format_knockout,
+    knockout_text,
     summarise_knockout,
 )
 
@@ -149,8 +149,8 @@ def test_the_knockout_table_of_a_folder(run, place):
         assert row["worst_change"] == min(mine) and row["best_change"] == max(mine)
     assert report["parameters"]["seed"] == 5 and report["parameters"]["pictures"] == 3
     assert (run.out / "knockout.png").is_file() and (run.out / "summary.csv").is_file()
-    text = format_knockout(report["summary"])
-    assert text.count("\n") == 14 and "off elsewhere" in text
+    text = knockout_text(report["summary"])
+    assert text.count("\n") == 15 and "off elsewhere" in text
 
 
 def test_knock_outs_of_several_networks_stand_in_one_table(run, place):
@@ -185,13 +185,13 @@ def test_equal_pictures_count_nowhere_in_the_mean():
     (lone,) = summarise_knockout(rows[:1])
     assert lone["interval"] is None and lone["worst"] == lone["best"] == "a"
     (empty,) = summarise_knockout(rows[1:2])
-    assert empty["mean"] is None and "-" in format_knockout([empty])
+    assert empty["mean"] is None and "-" in knockout_text([empty])
 
 
 def test_experiments_cover_every_block_once():
     found = experiments(EXPERIMENTS, 3)
-    assert len({(e.name, e.block) for e in found}) == len(found) == 5 * 3 + 4
-    assert experiments(["off"], 1)[0].intervention == Intervention("off", (0,))
+    assert len({(name, block) for name, block, _ in found}) == len(found) == 5 * 3 + 4
+    assert experiments(["off"], 1)[0] == ("off", None, Intervention("off", (0,)))
 
 
 @pytest.mark.parametrize("later", ["frozen", "live"])
