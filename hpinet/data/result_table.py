@@ -29,7 +29,7 @@ TEXT = {
 class ResultTable:
     """Rows that are known again by what they were computed from, whatever files are called.
 
-    Each of several processes writes what it knows into a part beside the file; the first merges
+    Each of several processes writes what it knows into a part next to the file; the first merges
     the parts, those of a broken run before the work.
 
     Args:
@@ -121,8 +121,8 @@ class ResultTable:
         if damaged.any():
             line = int(damaged.to_numpy().argmax()) + 2
             raise UserError(f"{path} is damaged in line {line}: repair or delete that line")
-        for theirs in frame["parameters"].unique() if self.parameters is not None else ():
-            if theirs != self.parameters:
+        if self.parameters is not None:
+            for theirs in set(frame["parameters"]) - {self.parameters}:
                 raise UserError(
                     f"{path} holds rows computed with {_difference(theirs, self.parameters)}: "
                     "choose another file with -o, or the same options"

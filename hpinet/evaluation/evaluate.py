@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,9 @@ from accelerate.utils import gather_object
 from torch import nn
 from tqdm import tqdm
 
+import hpinet
 from hpinet.checkpoints.fingerprints import files_digest
-from hpinet.data.pairs import Pair, Pairing, load_pair, pair_images, set_name
+from hpinet.data.pairs import Pair, load_pair, pair_images, set_name
 from hpinet.data.result_table import ResultTable, Row
 from hpinet.errors import UserError
 from hpinet.inference.upscale import bicubic, upscale
@@ -39,52 +40,23 @@ PROTOCOL = "1"
 FAILURES = (UserError, OSError, MemoryError, torch.cuda.OutOfMemoryError)
 """What an image that cannot be measured may raise; the others are measured all the same."""
 
-_FIGURES = (*METRICS, *(f"bicubic_{name}" for name in METRICS))
+_FIGURES = [*METRICS, *(f"bicubic_{name}" for name in METRICS)]
 _NAMES = ("set", "scale", "model", "picture")
 _CONTENT = ("pictures_sha256", "weights_sha256", "scale", "device", "protocol")
 COLUMNS = (*_NAMES, *_FIGURES, *(name for name in _CONTENT if name not in _NAMES))
 """Of per_image.csv, from which a broken run is resumed."""
 
 
-class _Skipped(NamedTuple):
-    model: str
-    set: str
-    file: str  # empty for a whole set
-    reason: str
-
-
 def evaluate(
     model: nn.Module, data: str | Path, *, name: str = "", lpips: bool = False, luma: str = ROUNDED
 ) -> dict[str, Any]:
-    """Super-resolve every image of a folder and measure it against its original.
-
-    Args:
-        model: a network with ``.scale``.
-        data: see `hpinet.data.pairs.pair_images`.
-        name: what the report calls the model.
-        lpips: also compute LPIPS.
-        luma: one of `hpinet.metrics.psnr_ssim.LUMAS`: the paper's, rounded to 8 bit, or exact.
-
-    Returns:
-        See `plain_report`.
-
-    Raises:
-        ValueError: unfit folder, or not one image could be measured; the message names the file.
-    """
-    candidate = Candidate(name, model)
-    return plain_report(evaluate_all([candidate], [data], lpips=lpips, luma=luma)["results"][0])
+    """Measure one network on one folder, see `evaluate_all`; the report of `plain_report`."""
+    found = evaluate_all([Candidate(name, model)], [data], lpips=lpips, luma=luma)
+    return plain_report(found["results"][0])
 
 
 def plain_report(report: Mapping[str, Any]) -> dict[str, Any]:
-    """What a report says without the paper and intervals.
-
-    Returns:
-        model, scale, images (their number), psnr in dB, ssim, lpips (means), bicubic (the same
-        three), per_image (name, the three, bicubic_ and the three). A number that does not exist
-        (the PSNR of equal images, LPIPS where it was not asked for or is not to be had) is None.
-        There only if needed: ``luma``, where it is not rounded; ``notes``; and ``skipped``, images
-        that could not be measured and the reasons; they count nowhere.
-    """
+    """A report without the paper and intervals: what ``--json`` prints of one network and set."""
     names = ("model", "scale", "images", *METRICS, "bicubic", "per_image", "luma", "notes")
     return {name: report[name] for name in (*names, "skipped") if name in report}
 
@@ -113,59 +85,63 @@ def evaluate_all(
         path: The CSV that keeps the figures of every image: known ones are not measured again.
 
     Returns:
-        Plain values that fit into JSON. ``results``: a report for every network and set, as
-        `plain_report`, and ``set``, ``params``, ``multi_adds`` (of a 1280x720 output, or None),
-        ``intervals`` and ``bicubic_intervals`` (95% over the images, by metric, None below two),
-        ``gain`` (over bicubic, mean by metric), ``gain_intervals`` (of the paired differences),
-        ``paper`` (see `paper_tables.paper_result`; None unless the set is complete) and
-        ``paper_difference`` (measured less printed, by metric, None where either is missing or the
-        luma is not the paper's). ``differences``: see `paired_differences`. ``skipped``: sentences.
-        ``versions``.
+        Plain values that fit into JSON. ``results``: a report for every network and set, with
+        ``set``, ``model``, ``scale``, ``images`` (their number), the means ``psnr`` (dB), ``ssim``
+        and ``lpips``, the same for ``bicubic`` and ``per_image``, ``params``, ``multi_adds`` (of a
+        1280x720 output), ``intervals`` and ``bicubic_intervals`` (95% over the images),
+        ``gain`` over bicubic and ``gain_intervals`` (of the paired differences), ``paper`` (see
+        `paper_tables.paper_result`; of complete sets only) and ``paper_difference`` (measured less
+        printed). Where they apply: ``luma``, unless rounded; ``notes``; ``skipped`` (images and
+        reasons). What does not exist is None: the PSNR of equal images, an interval below two.
+        ``differences``: see `paired_differences`. ``skipped``: sentences. ``versions``.
 
     Raises:
         ValueError: If a folder is missing, or nothing at all could be measured.
     """
     if luma not in LUMAS:
         raise UserError(f"luma is {' or '.join(LUMAS)}, not {luma!r}.")
-    sets, table = set_names(folders), ResultTable(path, COLUMNS, _NAMES, _CONTENT)
-    distance = Lpips() if lpips else None
-    notes = [distance.reason] if distance is not None and not distance.available else []
-    work, skipped, pairings = _work(candidates, sets)
-    measure = _Measure(table, None if notes else distance, luma)
-    state, rows, failed = PartialState(), [], []
+    sets = set_names(folders)
+    table = ResultTable(path, COLUMNS, _NAMES, _CONTENT)
+    distance, notes = Lpips() if lpips else None, []
+    if distance is not None and not distance.available:
+        distance, notes = None, [distance.reason]
+    work, failed, pairings = _work(candidates, sets)
+    state, rows, failed_here = PartialState(), [], []
     with state.split_between_processes(work) as mine:
         hidden = not (progress and state.is_main_process)
         for name, candidate, pair in tqdm(mine, unit="image", leave=False, disable=hidden):
             try:
-                rows.append(measure(name, candidate, pair))
+                rows.append(_measured(table, name, candidate, pair, distance, luma))
             except FAILURES as error:
                 reason = _named(str(error) or "not enough memory", pair)
-                failed.append(_Skipped(candidate.label, name, pair.hr.name, reason))
-    rows, skipped = gather_object(rows), [*skipped, *gather_object(failed)]
+                failed_here.append((name, candidate.label, pair.hr.name, reason))
+    rows, failed = gather_object(rows), [*failed, *gather_object(failed_here)]
     table.finish()
     if not rows:
-        more = f" {len(skipped) - 1} more failed too." if len(skipped) > 1 else ""
-        raise UserError(skipped[0].reason + more)
-    told = [f"{one.model} on {one.set}: {' '.join(one.reason.split())}" for one in skipped]
+        more = f" {len(failed) - 1} more failed too." if len(failed) > 1 else ""
+        raise UserError(failed[0][3] + more)
+    skipped = [f"{label} on {name}: {' '.join(why.split())}" for name, label, _, why in failed]
     if state.is_main_process:
-        lines = [f"{name} x{scale}: {pairing}" for (name, scale), pairing in pairings.items()]
-        for line in (*lines, *(f"skipped, {one}" for one in told)):
+        for line in (*pairings, *(f"skipped, {one}" for one in skipped)):
             print(f"hpinet: {line}", file=sys.stderr)
     frame = pd.DataFrame(rows)
-    frame[list(_FIGURES)] = frame[list(_FIGURES)].apply(pd.to_numeric)
+    frame[_FIGURES] = frame[_FIGURES].apply(pd.to_numeric)
     results = []
     for name in sets:
         for candidate in candidates:
             images = frame[(frame["set"] == name) & (frame["model"] == candidate.label)]
-            left_out = {s.file: s.reason for s in skipped if s[:2] == (candidate.label, name)}
+            left_out = {file: why for *of, file, why in failed if of == [name, candidate.label]}
             if len(images):
                 results.append(_report(images, candidate, name, luma, notes, left_out))
-    return {
-        "results": results,
-        "differences": list(paired_differences(results)),
-        "skipped": told,
-        "versions": _versions(),
+    differences = list(paired_differences(results))
+    versions = {
+        "hpinet-lens": hpinet.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
     }
+    return {
+        "results": results, "differences": differences, "skipped": skipped, "versions": versions
+    }  # fmt: skip
 
 
 def set_names(folders: Sequence[str | Path]) -> dict[str, str]:
@@ -184,21 +160,21 @@ def set_names(folders: Sequence[str | Path]) -> dict[str, str]:
 
 def _work(
     candidates: Sequence[Candidate], sets: Mapping[str, str]
-) -> tuple[list[tuple[str, Candidate, Pair]], list[_Skipped], dict[tuple[str, int], Pairing]]:
-    """Every image with every network, image by image; what is left out; how images are paired."""
-    work, skipped, pairings = [], [], {}
+) -> tuple[list[tuple[str, Candidate, Pair]], list[tuple[str, ...]], list[str]]:
+    """Images with networks, image by image; what is left out and why; how images were paired."""
+    work, failed, told = [], [], []
     for name, folder in sets.items():
         for scale in dict.fromkeys(candidate.scale for candidate in candidates):
             mine = [candidate for candidate in candidates if candidate.scale == scale]
             try:
-                pairing = pairings[name, scale] = pair_images(folder, scale)
+                pairing = pair_images(folder, scale)
             except UserError as error:
-                skipped += [_Skipped(one.label, name, "", str(error)) for one in mine]
+                failed += [(name, one.label, "", str(error)) for one in mine]
                 continue
+            told.append(f"{name} x{scale}: {pairing}")
             work += [(name, one, pair) for pair in pairing.pairs for one in mine]
-            alone = pairing.alone.items()
-            skipped += [_Skipped(one.label, name, *item) for one in mine for item in alone]
-    return work, skipped, pairings
+            failed += [(name, one.label, *why) for one in mine for why in pairing.alone.items()]
+    return work, failed, told
 
 
 def _named(text: str, pair: Pair) -> str:
@@ -207,40 +183,39 @@ def _named(text: str, pair: Pair) -> str:
     return text if any(name in text for name in files) else f"{files[0]}: {text}"
 
 
-class _Measure:
+def _measured(
+    table: ResultTable,
+    name: str,
+    candidate: Candidate,
+    pair: Pair,
+    distance: Lpips | None,
+    luma: str,
+) -> Row:
     """The row of one image and network, from the table where it is known."""
-
-    def __init__(self, table: ResultTable, distance: Lpips | None, luma: str) -> None:
-        self._table, self._distance, self._luma = table, distance, luma
-
-    def __call__(self, name: str, candidate: Candidate, pair: Pair) -> Row:
-        about = {
-            "set": name,
-            "scale": str(candidate.scale),
-            "model": candidate.label,
-            "picture": pair.name,
-            "pictures_sha256": files_digest(pair.hr, pair.lr),
-            "weights_sha256": candidate.weights_sha256,
-            "device": candidate.device.type,  # figures differ in the last digits
-            "protocol": PROTOCOL if self._luma == ROUNDED else f"{PROTOCOL} {self._luma}",
-        }
-        row = self._table.find(about)
-        if row is None or (self._distance is not None and not row["lpips"]):
-            row = {**about, **self._figures(candidate.network, pair, candidate.scale)}
-        [row] = self._table.add([row])
-        return row if self._distance is not None else {**row, "lpips": "", "bicubic_lpips": ""}
-
-    def _figures(self, model: nn.Module, pair: Pair, scale: int) -> dict[str, Any]:
+    scale, network = candidate.scale, candidate.network
+    about = {
+        "set": name,
+        "scale": str(scale),
+        "model": candidate.label,
+        "picture": pair.name,
+        "pictures_sha256": files_digest(pair.hr, pair.lr),
+        "weights_sha256": candidate.weights_sha256,
+        "device": candidate.device.type,  # figures differ in the last digits
+        "protocol": PROTOCOL if luma == ROUNDED else f"{PROTOCOL} {luma}",
+    }
+    row: dict[str, Any] | None = table.find(about)
+    if row is None or (distance is not None and not row["lpips"]):
         lr, hr = load_pair(pair, scale)
         baseline = bicubic(lr, scale).rgb
         # Bicubic as a network differs from it by the rounding between passes: one of them will do.
-        sr = baseline if isinstance(model, Bicubic) else upscale(model, lr).rgb
-        found: dict[str, Any] = {}
+        sr = baseline if isinstance(network, Bicubic) else upscale(network, lr).rgb
+        row = dict(about)
         for prefix, image in (("", sr), ("bicubic_", baseline)):
-            found[f"{prefix}psnr"] = psnr_y(image, hr, scale, self._luma)
-            found[f"{prefix}ssim"] = ssim_y(image, hr, scale, self._luma)
-            found[f"{prefix}lpips"] = None if self._distance is None else self._distance(image, hr)
-        return found
+            row[f"{prefix}psnr"] = psnr_y(image, hr, scale, luma)
+            row[f"{prefix}ssim"] = ssim_y(image, hr, scale, luma)
+            row[f"{prefix}lpips"] = None if distance is None else distance(image, hr)
+    [known] = table.add([row])
+    return known if distance is not None else {**known, "lpips": "", "bicubic_lpips": ""}
 
 
 def _report(
@@ -251,8 +226,8 @@ def _report(
     notes: Sequence[str],
     skipped: dict[str, str],
 ) -> dict[str, Any]:
-    figures = images[list(_FIGURES)].replace(np.inf, np.nan)
-    equal = int((images["psnr"] == np.inf).sum())
+    figures = images[_FIGURES].replace(np.inf, np.nan)
+    equal = int((images[_FIGURES] == np.inf).any(axis=1).sum())
     if equal:
         told = "1 image equals its" if equal == 1 else f"{equal} images equal their"
         notes = [*notes, f"{told} original: infinite PSNR, given as null and left out of means."]
@@ -261,12 +236,11 @@ def _report(
     means, known = _means(own), benchmark_name(name)
     complete = known is not None and len(images) == SETS[known] and not skipped
     paper = paper_result(candidate.network, name) if complete else None
-    compared = [key for key in METRICS if luma == ROUNDED or key == "lpips"]
-    difference = {
-        key: means[key] - paper[key]
-        for key in (compared if paper is not None else ())
-        if means[key] is not None and paper[key] is not None
-    }
+    away: dict[str, float | None] = dict.fromkeys(METRICS)
+    for key in METRICS if paper is not None else ():
+        of_paper = key == "lpips" or luma == ROUNDED  # the paper's luma is rounded
+        if of_paper and paper[key] is not None and means[key] is not None:
+            away[key] = means[key] - paper[key]
     extra = {"luma": "" if luma == ROUNDED else luma, "notes": list(notes), "skipped": skipped}
     return {
         "set": name,
@@ -287,7 +261,7 @@ def _report(
         "gain": _means(own - base),
         "gain_intervals": _intervals(own - base),
         "paper": paper,
-        "paper_difference": {key: difference.get(key) for key in METRICS},
+        "paper_difference": away,
     }
 
 
@@ -332,10 +306,3 @@ def _intervals(frame: pd.DataFrame) -> dict[str, tuple[float, float] | None]:
 def _plain(values: Mapping[Any, float]) -> dict[str, float | None]:
     """JSON has no NaN."""
     return {str(key): None if np.isnan(value) else float(value) for key, value in values.items()}
-
-
-def _versions() -> dict[str, str]:
-    from hpinet import __version__
-
-    python = platform.python_version()
-    return {"hpinet-lens": __version__, "torch": torch.__version__, "python": python}

@@ -26,11 +26,8 @@ from lam.metrics.areas import area_report
 from lam.metrics.patch_shares import patches_of
 from lam.window import Window
 
-MOST = 8
-"""Networks beside one another: more cannot be told apart."""
-
-UNEXPLAINED = 0.02
-"""Share of the detector's change from which a residual is said."""
+MOST = 8  # networks that can be told apart in one figure
+UNEXPLAINED = 0.02  # share of the detector's change from which a residual is reported
 
 SORTS = (
     *("diffusion_index", "psnr", "area_50", "area_80", "area_95", "mean_distance"),
@@ -55,29 +52,16 @@ _SHOWN_OF_EFFECTS = {
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """One network's answer.
-
-    Attributes:
-        label: What it is called.
-        scale: SR pixels per LR pixel.
-        sr: The SR image, uint8 (sh, sw, 3).
-        result: The map.
-        areas: See `lam.metrics.areas.area_report`.
-        psnr: PSNR-Y of the window against the original in dB; None without one or where they are
-            equal.
-        weights_sha256: The network's fingerprint.
-        tried: Steps, and shares of the change left unexplained, of maps that this one mends.
-        effects: The causal effects of its blocks, where they are asked for.
-    """
+    """One network's map of a window, its SR image and their numbers."""
 
     label: str
     scale: int
-    sr: NDArray[np.uint8]
+    sr: NDArray[np.uint8]  # (sh, sw, 3)
     result: LocalAttributionResult
-    areas: dict[str, Any]
-    psnr: float | None
+    areas: dict[str, Any]  # of `lam.metrics.areas.area_report`
+    psnr: float | None  # of the window, dB; None without an original or where they are equal
     weights_sha256: str = ""
-    tried: tuple[tuple[int, float], ...] = ()
+    tried: tuple[tuple[int, float], ...] = ()  # steps and unexplained shares before refinement
     effects: CausalEffectResult | None = None
 
     @property
@@ -89,10 +73,7 @@ class Compared:
 
     @property
     def note(self) -> str:
-        """What is to be said where the map leaves, or left, too much unexplained; else empty.
-
-        The steps that would mend it are an estimate until they have been taken.
-        """
+        """A sentence where the map leaves, or left, too much unexplained; else empty."""
         share, steps = self.result.relative_residual, self.result.n_steps
         if not self.result.finished:
             return ""
@@ -106,11 +87,7 @@ class Compared:
         return f"{told}; about {steps * 2**doublings} should do"
 
     def row(self) -> dict[str, Any]:
-        """The numbers, for a table.
-
-        With effects also those of `lam.metrics.agreement.Agreement`, and of
-        `lam.CausalEffectResult.summary` with ``effect_`` before their names.
-        """
+        """The numbers for a table: of the map, of `Agreement`, and of effects as ``effect_...``."""
         result, both = self.result, self.agreement
         finite = math.isfinite(result.relative_residual)
         row = {
@@ -139,7 +116,7 @@ def _needs_mending(result: LocalAttributionResult) -> bool:
 
 
 def steps_after(result: LocalAttributionResult, most: int) -> int:
-    """How many steps are to be taken next to mend a map: twice as many; 0 where that is the end."""
+    """The doubled steps that refine a map; 0 where it needs none or they exceed the most."""
     return 2 * result.n_steps if _needs_mending(result) and 2 * result.n_steps <= most else 0
 
 
@@ -173,7 +150,7 @@ def compared(
     cause: bool = False,
     **options: Any,
 ) -> Compared:
-    """One network's map of a window, its SR image and their numbers.
+    """Compute one network's map of a window, and its causal effects if ``cause``.
 
     Args:
         label: What it is called.
@@ -181,15 +158,12 @@ def compared(
         lr: The LR image, (1, 3, h, w) RGB in [0, 1].
         window: In SR pixels.
         weights_sha256: The network's fingerprint.
-        hr: The original, (1, 3, sh, sw).
+        hr: The original, (1, 3, sh, sw); without it effects have no sign.
         matches: ``"live"`` or ``"frozen"``, for networks that have matches.
         progress: Takes shares from 0 to 1, of each map in turn.
-        mend: The steps up to which they are doubled while more than `UNEXPLAINED` of the change is
-            left unexplained; 0 leaves it at that.
-        cause: Also the causal effects, by the same interventions for all networks; without an
-            original they have no sign.
-        **options: ``n_steps``, ``detector``, ``method``, ``path``, ``memory`` and others of
-            `LocalAttribution.attribute`.
+        mend: Steps are doubled up to so many while more than `UNEXPLAINED` is unexplained.
+        cause: Also compute causal effects, by the same interventions for all networks.
+        **options: Of `LocalAttribution.attribute`.
 
     Raises:
         ValueError: If the window, the original or an option does not fit.
@@ -238,27 +212,12 @@ def judged(
     patches: Matches | None = None,
     **more: Any,
 ) -> Compared:
-    """A network's answer with its numbers.
-
-    Args:
-        label: What it is called.
-        sr: Its SR image, (sh, sw, 3).
-        result: The map of the window, maybe an estimate.
-        window: In SR pixels.
-        scale: SR pixels per LR pixel.
-        hr: The original, (sh, sw, 3).
-        patches: The network's matches, where it has them.
-        **more: Further attributes of `Compared`.
-    """
-    inside = (
-        slice(window.top, window.top + window.size),
-        slice(window.left, window.left + window.size),
-    )
-    psnr = None if hr is None else psnr_y(sr[inside], hr[inside], 0)
-    if psnr is not None and not math.isfinite(psnr):
-        psnr = None
+    """A network's answer with its numbers; images uint8 (sh, sw, 3), ``more`` as in `Compared`."""
+    rows = slice(window.top, window.top + window.size)
+    columns = slice(window.left, window.left + window.size)
+    psnr = math.inf if hr is None else psnr_y(sr[rows, columns], hr[rows, columns], 0)
     areas = area_report(result.importance, window, scale, patches)
-    return Compared(label, scale, sr, result, areas, psnr, **more)
+    return Compared(label, scale, sr, result, areas, psnr if psnr < math.inf else None, **more)
 
 
 def ordered(found: Sequence[Compared], by: str = "diffusion_index") -> list[Compared]:

@@ -64,29 +64,16 @@ _CONTENT = ("lr_sha256", "top", "left", "window_size", "model", "weights_sha256"
 
 @dataclass(frozen=True)
 class Settings:
-    """What all rows of a run share.
-
-    Attributes:
-        scale: SR pixels per LR pixel.
-        choice: Which windows are asked about.
-        window_size: Their side in SR pixels, where the choice leaves it open.
-        size: LR images are cropped to their middle ``size`` pixels a side; None takes them whole.
-        steps: Gradients for each map.
-        detector: Name of the detector.
-        matches: ``"live"`` or ``"frozen"``; a network without GPA has none to freeze.
-        method: ``"lam"`` for maps, ``"cause"`` for causal effects beside them.
-        effects: Options of `lam.CausalEffect.effects`: block, protocol, passes and seed.
-    """
+    """What all rows of a run share."""
 
     scale: int
     choice: WindowChoice
-    window_size: int = 16
-    size: int | None = None
+    window_size: int = 16  # SR pixels, where the choice leaves it open
+    size: int | None = None  # LR images are cropped to their middle pixels, so many a side
     steps: int = 50
     detector: str = "gradient"
-    matches: str = "live"
-    method: str = "lam"
-    effects: Mapping[str, Any] | None = None
+    matches: str = "live"  # or frozen; a network without GPA has none to freeze
+    effects: Mapping[str, Any] | None = None  # options of `lam.CausalEffect`; None for maps alone
 
     def parameters(self) -> dict[str, Any]:
         """What two rows must share to be compared, beyond pixels, weights and window."""
@@ -104,25 +91,17 @@ class Settings:
 def measure_dataset(
     settings: Settings, sources: Sequence[Source], candidates: Sequence[Candidate], path: Path
 ) -> tuple[list[Row], dict[str, str]]:
-    """The rows of every image and network; those that a CSV has already are not computed again.
+    """The rows of this run as text, and why images were skipped; the CSV's rows are taken over.
 
     Several processes (see `hpinet.processes`) share the work; all get the same answer.
-
-    Args:
-        settings: What all rows share.
-        sources: The images.
-        candidates: The networks.
-        path: The CSV, written after every image and network.
-
-    Returns:
-        The rows of this run as text, and the images that could not be used, with the reasons.
 
     Raises:
         ValueError: If the file is no such table, or one of other parameters.
     """
-    content = _CONTENT if settings.method == "lam" else (*_CONTENT, "hr_sha256")
-    columns = COLUMNS[settings.method]
-    table = ResultTable(path, columns, ("picture",), content, settings.parameters())
+    method, content = "lam", _CONTENT
+    if settings.effects is not None:
+        method, content = "cause", (*_CONTENT, "hr_sha256")
+    table = ResultTable(path, COLUMNS[method], ("picture",), content, settings.parameters())
     state, windows = PartialState(), settings.choice.windows
     rows: list[Row] = []
     skipped: dict[str, str] = {}
@@ -145,7 +124,7 @@ def _rows(
     settings: Settings, table: ResultTable, source: Source, candidate: Candidate, bar: tqdm
 ) -> Iterator[Mapping[str, Any]]:
     lr, hr = source.read(settings.scale, settings.size)
-    measure = measure_map if settings.method == "lam" else measure_effects
+    measure = measure_map if settings.effects is None else measure_effects
     for window in settings.choice.choose(lr, settings.scale, settings.window_size):
         about = {
             "picture": source.name,
@@ -175,18 +154,7 @@ def _digest(image: Tensor) -> str:
 def measure_map(
     network: nn.Module, lr: Tensor, hr: Tensor | None, window: Window, settings: Settings
 ) -> dict[str, Any]:
-    """One map in numbers: the columns of a row that depend on the network.
-
-    Args:
-        network: In evaluation mode, with ``.scale``.
-        lr: The LR image, (1, 3, h, w) RGB in [0, 1].
-        hr: The original, (1, 3, sh, sw), where there is one; a map does not depend on it.
-        window: In SR pixels.
-        settings: How the map is computed.
-
-    Raises:
-        ValueError: If the window or a setting does not fit.
-    """
+    """One map in numbers: the columns of a row that depend on the network."""
     result = LocalAttribution(network).attribute(
         lr, window, n_steps=settings.steps, method=METHOD, detector=settings.detector,
         matches=matches_for(network, settings.matches),
@@ -203,7 +171,7 @@ def measure_map(
 def measure_effects(
     network: nn.Module, lr: Tensor, hr: Tensor | None, window: Window, settings: Settings
 ) -> dict[str, Any]:
-    """One window's causal effects beside its map, as `measure_map`; ``seconds`` are of both."""
+    """One window's causal effects next to its map in numbers; ``seconds`` are of both."""
     matches = matches_for(network, settings.matches)
     effects = CausalEffect(network).effects(
         lr, hr, window, matches=matches, **(settings.effects or {})

@@ -28,13 +28,7 @@ class Source:
     hr: Path | None = None
 
     def read(self, scale: int, size: int | None = None) -> tuple[Tensor, Tensor | None]:
-        """The LR image (1, 3, h, w) in [0, 1], whole or its middle ``size`` pixels a side.
-
-        And the original of these pixels, (1, 3, sh, sw), where there is one.
-
-        Raises:
-            ValueError: If it cannot be read, or is smaller.
-        """
+        """LR image (1, 3, h, w), whole or its middle pixels, and its original (1, 3, sh, sw)."""
         hr = None
         if self.hr is not None:
             picture, hr = load_pair(Pair(self.name, self.hr, self.lr), scale)

@@ -41,21 +41,10 @@ def _estimate(values: pd.Series, name: str = "mean") -> dict[str, Any]:
 
 
 def summarise(rows: Sequence[Mapping[str, str]], models: Sequence[str]) -> dict[str, Any]:
-    """Means per network and LR size, and paired differences, of maps.
+    """Means per network and LR size, and paired differences of networks, of maps.
 
-    Args:
-        rows: A window each, of `lam.batch.dataset.measure_dataset`; at least one.
-        models: The networks in the order of the report.
-
-    Returns:
-        Plain values that fit into JSON. ``sizes``: a list, for every LR size ``width``, ``height``
-        and ``models``, each with ``model``, ``n`` (images with a diffusion index),
-        ``diffusion_index`` (mean), ``interval`` (95%, None below two images), ``area_80`` (mean
-        share of pixels) and ``residual`` (mean of the absolute residual, as a share of the
-        detector's change). ``differences``: a list with ``models`` (two names), ``n``,
-        ``diffusion_index`` (mean of the first less the second) and ``interval``. ``maps``: their
-        number. ``undefined``: how many have no mass and count nowhere. ``non_finite``: how many had
-        gradients that are not finite; they count, and are not to be trusted.
+    ``n`` counts images with a diffusion index, ``residual`` is the mean size of the residual as a
+    share of the detector's change, ``undefined`` counts maps without mass, which count nowhere.
     """
     numbers = ["diffusion_index", "area_80", "relative_residual"]
     frame = _numbers(rows, [*numbers, "non_finite", "lr_width", "lr_height"])
@@ -91,13 +80,7 @@ def summarise(rows: Sequence[Mapping[str, str]], models: Sequence[str]) -> dict[
 
 
 def summarise_effects(rows: Sequence[Mapping[str, str]], models: Sequence[str]) -> dict[str, Any]:
-    """Means over images, a network each, of causal effects; arguments as of `summarise`.
-
-    Returns:
-        Plain values that fit into JSON. ``models``: a list, each with ``model``, ``n`` (images),
-        and for every one of `EFFECTS` its ``mean`` and 95% ``interval`` (None where unknown).
-        ``maps``: how many.
-    """
+    """Mean and interval over images of every one of `EFFECTS`, a network each."""
     images, found = _by_image(_numbers(rows, EFFECTS), EFFECTS), []
     for model in models:
         mine = images[images["model"] == model]

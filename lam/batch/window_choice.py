@@ -29,17 +29,11 @@ MAX_GRID = 64
 
 @dataclass(frozen=True)
 class WindowChoice:
-    """How windows are chosen, the same for every image; made by `parse_choice`.
+    """How windows are chosen, the same for every image; made by `parse_choice`."""
 
-    Attributes:
-        kind: ``"centre"``, ``"detail"``, ``"grid"`` or ``"fixed"``.
-        count: Windows per side of a grid.
-        fixed: (left, top, size) of a fixed window, in SR pixels.
-    """
-
-    kind: str
-    count: int = 1
-    fixed: tuple[int, int, int] = (0, 0, 0)
+    kind: str  # centre, detail, grid or fixed
+    count: int = 1  # windows per side of a grid
+    fixed: tuple[int, int, int] = (0, 0, 0)  # left, top, size in SR pixels
 
     @property
     def windows(self) -> int:
@@ -47,12 +41,7 @@ class WindowChoice:
         return self.count**2
 
     def choose(self, lr: Tensor, scale: int, size: int) -> list[Window]:
-        """The windows of one image; they do not depend on the network, so all get the same.
-
-        Args:
-            lr: The LR image, (1, 3, h, w) RGB in [0, 1].
-            scale: SR pixels per LR pixel.
-            size: Side of the windows in SR pixels; a fixed window brings its own.
+        """The windows of one LR image (1, 3, h, w), of a side in SR pixels unless fixed.
 
         Raises:
             ValueError: If they do not fit into the image.
@@ -115,13 +104,10 @@ def grid(height: int, width: int, count: int, size: int) -> list[tuple[int, int]
 
 
 def most_detailed(image: ArrayLike, size: int) -> tuple[int, int]:
-    """Corner (left, top) of the window with the most detail, nearest to the centre among equals.
+    """Corner (left, top) of the window of an image (H, W, 3) with the most detail.
 
-    Detail is what LAM's detector measures, the sum of the gradient's magnitude.
-
-    Args:
-        image: (H, W, 3); enlarged bicubically, so that no network is favoured.
-        size: Side of the window in pixels, at most that of the image.
+    Detail is what LAM's detector measures, the sum of the gradient's magnitude. Among equals the
+    window nearest to the centre is taken.
     """
     values = np.asarray(image, np.float64)
     down = np.diff(values, axis=0, append=values[-1:])

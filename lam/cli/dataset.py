@@ -148,7 +148,7 @@ def _settings(options: argparse.Namespace, scale: int, choice: WindowChoice) -> 
         effects = {"block": 2, **sampling, "seed": 0}
     return Settings(
         scale, choice, options.window_size, options.size, options.steps, options.detector,
-        options.matches, options.method, effects,
+        options.matches, effects,
     )  # fmt: skip
 
 

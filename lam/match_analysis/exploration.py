@@ -22,23 +22,14 @@ from lam.batch.sources import Source, skipping
 
 @dataclass(frozen=True, eq=False)
 class Exploration:
-    """What `explore` found.
+    """What `explore` found."""
 
-    Attributes:
-        sr: (1, 3, sh, sw), the super-resolved image, on the CPU.
-        matches: Of all blocks, with similarity matrices.
-        blocks: Statistics of each block.
-        reaches: For each way of dividing the image, what one pixel attends to (Fig. 4).
-        pixel: That pixel, (x, y) in SR pixels.
-        overlap: Pixels that patches share in ``reaches``.
-    """
-
-    sr: Tensor
-    matches: Matches
+    sr: Tensor  # (1, 3, sh, sw), on the CPU
+    matches: Matches  # of all blocks, with similarity matrices
     blocks: tuple[BlockStatistics, ...]
-    reaches: list[Any]
-    pixel: tuple[int, int]
-    overlap: int
+    reaches: list[Any]  # for each way of dividing the image, what the pixel attends to (Fig. 4)
+    pixel: tuple[int, int]  # (x, y) in SR pixels
+    overlap: int  # pixels that patches share in `reaches`
 
     def summary(self) -> dict[str, Any]:
         """``blocks``, ``coverage_all_blocks`` and ``reach``, ready for JSON.

@@ -37,13 +37,8 @@ Experiment = tuple[str, int | None, Intervention]
 def experiments(names: Sequence[str], count: int, seed: int = 0) -> list[Experiment]:
     """What is done to a network of so many blocks, in the order of the table.
 
-    Args:
-        names: Some of `EXPERIMENTS`.
-        count: Number of blocks.
-        seed: Of random matches.
-
     Raises:
-        ValueError: If a name is unknown or there is none.
+        ValueError: If a name is none of `EXPERIMENTS`, or there is none.
     """
     unknown = [name for name in names if name not in EXPERIMENTS]
     if unknown or not names:
@@ -63,22 +58,13 @@ def experiments(names: Sequence[str], count: int, seed: int = 0) -> list[Experim
 
 @dataclass
 class Knockout:
-    """The experiments on a folder.
+    """The experiments on a folder."""
 
-    Attributes:
-        model: The network, with Global Pixel Access, in evaluation mode.
-        names: Some of `EXPERIMENTS`.
-        later: See `hpinet.analysis.interventions.LATER`.
-        seed: Of random matches.
-        window: Side of the windows, in SR pixels, among which those are sought that lose and gain
-            most; smaller images are one window.
-    """
-
-    model: HPINet
+    model: HPINet  # with Global Pixel Access, in evaluation mode
     names: Sequence[str] = EXPERIMENTS
-    later: str = "live"
-    seed: int = 0
-    window: int = 48
+    later: str = "live"  # see `hpinet.analysis.interventions.LATER`
+    seed: int = 0  # of random matches
+    window: int = 48  # SR pixels a side, of the windows whose extremes are reported
 
     def __post_init__(self) -> None:
         if not self.model.config.gpa:
@@ -88,17 +74,9 @@ class Knockout:
         self.experiments = experiments(self.names, len(self.model.blocks), self.seed)
 
     def measure(self, lr: torch.Tensor, hr: torch.Tensor) -> Iterator[dict[str, Any]]:
-        """One image, an experiment at a time.
+        """A row an experiment on one image, LR (1, 3, h, w) and true HR (1, 3, sh, sw) in [0, 1].
 
-        Args:
-            lr: (1, 3, h, w) RGB in [0, 1].
-            hr: (1, 3, sh, sw), the true image.
-
-        Yields:
-            ``experiment``, ``block`` (from 1; None for all), ``psnr`` (dB, PSNR-Y of the changed
-            image), ``psnr_change`` (changed less normal), ``mean_difference`` and
-            ``max_difference`` of the pixels (8-bit grey levels), and what
-            `hpinet.analysis.intervention_effect.extreme_windows` says.
+        Differences are in dB of PSNR-Y, changed less normal, and in 8-bit grey levels of pixels.
         """
         device = next(self.model.parameters()).device
         lr, hr = lr.to(device), hr.to(device)
