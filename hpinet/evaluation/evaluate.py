@@ -102,9 +102,10 @@ def evaluate_all(
         raise UserError(f"luma is {' or '.join(LUMAS)}, not {luma!r}.")
     sets = set_names(folders)
     table = ResultTable(path, COLUMNS, _NAMES, _CONTENT)
-    distance, notes = Lpips() if lpips else None, []
+    notes: list[str] = []
+    distance = Lpips() if lpips else None
     if distance is not None and not distance.available:
-        distance, notes = None, [distance.reason]
+        notes, distance = [distance.reason], None
     work, failed, pairings = _work(candidates, sets)
     state, rows, failed_here = PartialState(), [], []
     with state.split_between_processes(work) as mine:
@@ -160,7 +161,7 @@ def set_names(folders: Sequence[str | Path]) -> dict[str, str]:
 
 def _work(
     candidates: Sequence[Candidate], sets: Mapping[str, str]
-) -> tuple[list[tuple[str, Candidate, Pair]], list[tuple[str, ...]], list[str]]:
+) -> tuple[list[tuple[str, Candidate, Pair]], list[tuple[str, str, str, str]], list[str]]:
     """Images with networks, image by image; what is left out and why; how images were paired."""
     work, failed, told = [], [], []
     for name, folder in sets.items():
@@ -237,10 +238,11 @@ def _report(
     complete = known is not None and len(images) == SETS[known] and not skipped
     paper = paper_result(candidate.network, name) if complete else None
     away: dict[str, float | None] = dict.fromkeys(METRICS)
-    for key in METRICS if paper is not None else ():
+    for key, value in means.items():
+        printed = None if paper is None else paper[key]
         of_paper = key == "lpips" or luma == ROUNDED  # the paper's luma is rounded
-        if of_paper and paper[key] is not None and means[key] is not None:
-            away[key] = means[key] - paper[key]
+        if of_paper and printed is not None and value is not None:
+            away[key] = value - printed
     extra = {"luma": "" if luma == ROUNDED else luma, "notes": list(notes), "skipped": skipped}
     return {
         "set": name,

@@ -106,7 +106,7 @@ def paper_result(model: nn.Module, benchmark: str) -> dict[str, Any] | None:
     return {"model": title, "tables": [number for number, _ in rows], **found}
 
 
-def _printed(model: nn.Module) -> tuple[str, list[tuple[int, Mapping[str, Any]]]]:
+def _printed(model: nn.Module) -> tuple[str, list[tuple[int, dict[str, Any]]]]:
     """What the paper calls a network, and its rows with their tables' numbers."""
     if isinstance(model, HPINet):
         scale, variant = model.config.scale, variant_name(model.config)

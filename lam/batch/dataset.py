@@ -98,10 +98,10 @@ def measure_dataset(
     Raises:
         ValueError: If the file is no such table, or one of other parameters.
     """
-    method, content = "lam", _CONTENT
-    if settings.effects is not None:
-        method, content = "cause", (*_CONTENT, "hr_sha256")
-    table = ResultTable(path, COLUMNS[method], ("picture",), content, settings.parameters())
+    cause = settings.effects is not None
+    content = (*_CONTENT, "hr_sha256") if cause else _CONTENT
+    columns = COLUMNS["cause" if cause else "lam"]
+    table = ResultTable(path, columns, ("picture",), content, settings.parameters())
     state, windows = PartialState(), settings.choice.windows
     rows: list[Row] = []
     skipped: dict[str, str] = {}

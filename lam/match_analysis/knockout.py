@@ -46,6 +46,7 @@ def experiments(names: Sequence[str], count: int, seed: int = 0) -> list[Experim
             f"an experiment is one of {', '.join(EXPERIMENTS)}, not {(unknown or ['nothing'])[0]!r}"
         )
     found: list[Experiment] = []
+    blocks: list[tuple[int | None, tuple[int, ...]]]
     for name in names:
         if name == ELSEWHERE:
             blocks = [(b + 1, all_but(b, count)) for b in range(count) if count > 1]

@@ -162,12 +162,6 @@ def test_unfit_pictures_are_named(tmp_path, hr, lr, words):
         evaluate(Repeat(), tmp_path)
 
 
-def test_unreadable_pictures_are_named_once(tmp_path):
-    (tmp_path / "a.png").write_text("text")
-    with pytest.raises(ValueError, match=r"^a\.png is not an image"):
-        evaluate(Repeat(), tmp_path)
-
-
 @pytest.mark.slow
 @pytest.mark.reference
 def test_released_s_and_bicubic_on_set5(shared):
