@@ -69,8 +69,7 @@ def encoded(name: str, content: Any) -> bytes:
     if ending == ".json":  # NaN is refused, since JSON has none
         return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
     if ending == ".csv":
-        columns = dict.fromkeys(key for row in content for key in row)
-        return csv_text(content, list(columns)).encode()
+        return csv_text(content).encode()
     if ending == ".npz":
         return npz_bytes(content)
     if ending == ".zip":

@@ -5,18 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from hpinet.errors import UserError
 
 from . import options as shared
 from .errors import SKIPPED
 from .networks import offer_lpips, open_all
-from .processes import Team, parts
-
-if TYPE_CHECKING:  # the heavy imports wait inside the functions
-    from hpinet.evaluation.candidates import Candidate
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,74 +59,32 @@ def run(options: argparse.Namespace) -> int:
     """
     out = None if options.output is None else shared.check_output_folder(options.output)
 
-    from hpinet.evaluation.per_image import per_image_store
-    from hpinet.evaluation.suite import evaluate_all
-    from hpinet.evaluation.tables import markdown, write_tables
+    from hpinet.evaluation.evaluate import evaluate_all, plain_report
+    from hpinet.evaluation.tables import markdown, per_image, write_tables
+    from hpinet.processes import join_processes
 
-    names, team = shared.models(options), Team(options.device)
-    if team.count > 1 and out is None:
-        raise UserError("several processes write their parts of per_image.csv: give -o DIR")
-    options.device = team.device
+    names, state = shared.models(options), join_processes(options.device)
+    alone = state.num_processes == 1
+    if not alone:
+        options.device = str(state.device)
+        if out is None:
+            raise UserError("several processes write their parts of per_image.csv: give -o DIR")
     candidates = open_all(options, names)
-    if options.lpips and team.count == 1:
+    if options.lpips and alone:
         offer_lpips(options.yes)
-    store = None
-    if out is not None:
-        _shared_work(options, candidates, out, team)
-        store = per_image_store(out / "per_image.csv")
-    if not team.is_first:
-        team.end()
-        return 0
     found = evaluate_all(
-        candidates, options.data, lpips=options.lpips, progress=sys.stderr.isatty(), store=store,
-        luma=options.luma,
+        candidates, options.data, lpips=options.lpips, luma=options.luma,
+        progress=sys.stderr.isatty(), path=None if out is None else out / "per_image.csv",
     )  # fmt: skip
-    if out is not None:
-        write_tables(out, found)
-    if len(options.model) == len(options.data) == 1:
-        _print_one(found.results[0], options.json)
-    elif options.json:
-        print(json.dumps(found.summary(), allow_nan=False))
-    else:
-        print(markdown(found), end="")
-    sys.stdout.flush()
-    team.end()
+    if state.is_main_process:
+        if out is not None:
+            write_tables(out, found)
+        of_one = found["results"][0] if len(options.model) == len(options.data) == 1 else None
+        if options.json:
+            print(json.dumps(plain_report(of_one) if of_one else found, allow_nan=False))
+        else:
+            print(per_image(of_one) if of_one else markdown(found), end="")
+        sys.stdout.flush()
+    state.destroy_process_group()
     # A launcher would take any other code for a crash, and say so at length.
-    return SKIPPED if found.skipped and team.count == 1 else 0
-
-
-def _shared_work(
-    options: argparse.Namespace, candidates: list[Candidate], out: Path, team: Team
-) -> None:
-    """Measure this process's images and merge the parts of all, a killed run's among them."""
-    from hpinet.evaluation.per_image import per_image_store
-    from hpinet.evaluation.sharing import measure_share
-
-    whole = out / "per_image.csv"
-    if team.is_first:
-        per_image_store(whole).absorb(parts(whole))
-    team.wait()
-    if team.count == 1:
-        return
-    known = per_image_store(whole)
-    measure_share(
-        candidates, options.data, known, per_image_store(team.part(whole)),
-        process=team.number, processes=team.count, lpips=options.lpips, luma=options.luma,
-    )  # fmt: skip
-    team.wait()
-    if team.is_first:
-        per_image_store(whole).absorb(parts(whole))
-
-
-_OF_ONE = (
-    *("model", "scale", "images", "psnr", "ssim", "lpips", "bicubic", "per_image"),
-    *("luma", "notes", "skipped"),
-)
-
-
-def _print_one(report: dict[str, Any], as_json: bool) -> None:
-    """One network on one set: the object that scripts rely on, or a line per image."""
-    from hpinet.evaluation.evaluate import format_table
-
-    plain = {name: report[name] for name in _OF_ONE if name in report}
-    print(json.dumps(plain, allow_nan=False) if as_json else format_table(plain))
+    return SKIPPED if found["skipped"] and alone else 0

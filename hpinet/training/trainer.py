@@ -29,11 +29,12 @@ from hpinet.inference.precision import has_bf16
 from hpinet.metrics.psnr_ssim import psnr_y
 from hpinet.modeling.hpinet import HPINet
 from hpinet.networks.files import save_checkpoint
+from hpinet.processes import join_processes
 
 from .crops import noise_seed
 from .log import Progress, add_row, start_tensorboard
 from .optimizers import make_optimizer
-from .processes import gradients_of_all, join_processes
+from .processes import gradients_of_all
 from .recipes import Recipe
 from .saved_run import (
     FILE,

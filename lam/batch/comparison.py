@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,24 +13,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hpinet import HPINet, Matches, Picture, upscale
+from hpinet.data.tables import markdown
 from hpinet.errors import UserError
 from hpinet.imaging.images import to_uint8
 from hpinet.metrics.psnr_ssim import psnr_y
 from lam.attribution.local_attribution import LocalAttribution
 from lam.attribution.results import LocalAttributionResult, last
+from lam.cause.effects import CausalEffect
 from lam.cause.results import CausalEffectResult
 from lam.metrics.agreement import Agreement, agreement
 from lam.metrics.areas import area_report
+from lam.metrics.patch_shares import patches_of
 from lam.window import Window
 
-from .compared_effects import effect_row, format_effects
-from .runner import patches_in
-
-MOST = 8
-"""Networks beside one another: more cannot be told apart."""
-
-UNEXPLAINED = 0.02
-"""Share of the detector's change from which a residual is said."""
+MOST = 8  # networks that can be told apart in one figure
+UNEXPLAINED = 0.02  # share of the detector's change from which a residual is reported
 
 SORTS = (
     *("diffusion_index", "psnr", "area_50", "area_80", "area_95", "mean_distance"),
@@ -43,33 +40,28 @@ _NUMBERS = (
     *("diffusion_index", "gini", "area_50", "area_80", "area_95", "mean_distance"),
     *("fine_area", "fine_mass", "coarse_area", "coarse_mass"),
 )
+_SHOWN = {
+    **{"model": "", "diffusion_index": ".2f", "area_50": ".1%", "area_80": ".1%"},
+    **{"area_95": ".1%", "mean_distance": ".1f", "psnr": ".2f", "relative_residual": "+.1%"},
+}
+_SHOWN_OF_EFFECTS = {
+    **{"model": "", "helpful": ".1%", "harmful": ".1%", "rank_correlation": ".2f"},
+    **{"effect_positive": "", "effect_negative": "", "effect_null": ""},
+}
 
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """One network's answer.
-
-    Attributes:
-        label: What it is called.
-        scale: SR pixels per LR pixel.
-        sr: The SR image, uint8 (sh, sw, 3).
-        result: The map.
-        areas: See `lam.metrics.areas.area_report`.
-        psnr: PSNR-Y of the window against the original in dB; None without one or where they are
-            equal.
-        weights_sha256: The network's fingerprint.
-        tried: Steps, and shares of the change left unexplained, of maps that this one mends.
-        effects: The causal effects of its blocks, where they are asked for.
-    """
+    """One network's map of a window, its SR image and their numbers."""
 
     label: str
     scale: int
-    sr: NDArray[np.uint8]
+    sr: NDArray[np.uint8]  # (sh, sw, 3)
     result: LocalAttributionResult
-    areas: dict[str, Any]
-    psnr: float | None
+    areas: dict[str, Any]  # of `lam.metrics.areas.area_report`
+    psnr: float | None  # of the window, dB; None without an original or where they are equal
     weights_sha256: str = ""
-    tried: tuple[tuple[int, float], ...] = ()
+    tried: tuple[tuple[int, float], ...] = ()  # steps and unexplained shares before refinement
     effects: CausalEffectResult | None = None
 
     @property
@@ -81,28 +73,24 @@ class Compared:
 
     @property
     def note(self) -> str:
-        """What is to be said where the map leaves, or left, too much unexplained; else empty.
-
-        The steps that would mend it are an estimate until they have been taken.
-        """
+        """A sentence where the map leaves, or left, too much unexplained; else empty."""
         share, steps = self.result.relative_residual, self.result.n_steps
         if not self.result.finished:
             return ""
-        before = ", ".join(f"{100 * s:+.1f}% at {n}" for n, s in self.tried)
-        if not needs_mending(self.result):
-            told = f"{self.label}: mended, {100 * share:+.1f}% unexplained at {steps} steps"
-            return f"{told} ({before})" if before else ""
-        told = f"{self.label}: {100 * share:+.1f}% of the change is unexplained at {steps} steps"
+        told = f"{self.label}: {share:+.1%} of the change is unexplained at {steps} steps"
+        before = "".join(f", {s:+.1%} at {n}" for n, s in self.tried)
+        if not _needs_mending(self.result):
+            return told + before if before else ""
         if before:
-            return f"{told} ({before}): doubling did not mend it"
+            return f"{told}{before}: doubling did not mend it"
         doublings = max(1, math.ceil(math.log2(abs(share) / UNEXPLAINED) / _ORDER))
         return f"{told}; about {steps * 2**doublings} should do"
 
     def row(self) -> dict[str, Any]:
-        """The numbers, for a table."""
-        result = self.result
+        """The numbers for a table: of the map, of `Agreement`, and of effects as ``effect_...``."""
+        result, both = self.result, self.agreement
         finite = math.isfinite(result.relative_residual)
-        return {
+        row = {
             "model": self.label,
             "scale": self.scale,
             **{name: self.areas[name] for name in _NUMBERS},
@@ -114,19 +102,38 @@ class Compared:
             "non_finite": result.non_finite,
             "seconds": result.seconds,
             "weights_sha256": self.weights_sha256,
-            **effect_row(self),
         }
+        if self.effects is not None and both is not None:
+            summary = {f"effect_{name}": value for name, value in self.effects.summary().items()}
+            row |= {**both.row(), **summary}
+        return row
 
 
-def needs_mending(result: LocalAttributionResult) -> bool:
+def _needs_mending(result: LocalAttributionResult) -> bool:
     """Whether a finished map leaves more than `UNEXPLAINED` of the change unexplained."""
     share = result.relative_residual
     return math.isfinite(share) and abs(share) > UNEXPLAINED
 
 
 def steps_after(result: LocalAttributionResult, most: int) -> int:
-    """How many steps are to be taken next to mend a map: twice as many; 0 where that is the end."""
-    return 2 * result.n_steps if needs_mending(result) and 2 * result.n_steps <= most else 0
+    """The doubled steps that refine a map; 0 where it needs none or they exceed the most."""
+    return 2 * result.n_steps if _needs_mending(result) and 2 * result.n_steps <= most else 0
+
+
+def matches_for(network: nn.Module, matches: str) -> str:
+    """The rule for matches where a network has matches; networks without take none."""
+    return matches if isinstance(network, HPINet) and network.config.gpa else "live"
+
+
+def patches_in(network: nn.Module, lr: Tensor) -> Matches | None:
+    """The matches of the sharp image; without GPA the bare patches; None for other networks."""
+    if isinstance(network, HPINet) and network.config.gpa:
+        with torch.no_grad():
+            return network(lr.to(next(network.parameters()).device), return_matches=True)[1]
+    config = getattr(network, "config", None)
+    if not hasattr(config, "patch_sizes"):
+        return None
+    return patches_of(config, lr.shape[-2], lr.shape[-1])  # type: ignore[arg-type]
 
 
 def compared(
@@ -140,9 +147,10 @@ def compared(
     matches: str = "live",
     progress: Callable[[float], Any] = lambda share: None,
     mend: int = 0,
+    cause: bool = False,
     **options: Any,
 ) -> Compared:
-    """One network's map of a window, its SR image and their numbers.
+    """Compute one network's map of a window, and its causal effects if ``cause``.
 
     Args:
         label: What it is called.
@@ -150,13 +158,12 @@ def compared(
         lr: The LR image, (1, 3, h, w) RGB in [0, 1].
         window: In SR pixels.
         weights_sha256: The network's fingerprint.
-        hr: The original, of (sh, sw) pixels.
+        hr: The original, of (sh, sw) pixels; without it effects have no sign.
         matches: ``"live"`` or ``"frozen"``, for networks that have matches.
-        progress: Takes shares of the work from 0 to 1.
-        mend: The steps up to which they are doubled while more than `UNEXPLAINED` of the change is
-            left unexplained; 0 leaves it at that.
-        **options: ``n_steps``, ``detector``, ``method``, ``path``, ``memory`` and others of
-            `LocalAttribution.attribute`.
+        progress: Takes shares from 0 to 1, of each map in turn.
+        mend: Steps are doubled up to so many while more than `UNEXPLAINED` is unexplained.
+        cause: Also compute causal effects, by the same interventions for all networks.
+        **options: Of `LocalAttribution.attribute`.
 
     Raises:
         ValueError: If the window, the original or an option does not fit.
@@ -168,25 +175,31 @@ def compared(
             f"the original has {hr.size[1]}x{hr.size[0]} pixels, but {label} makes "
             f"{size[1]}x{size[0]} from this image"
         )
-    gpa = isinstance(network, HPINet) and network.config.gpa
-    options["matches"] = matches if gpa else "live"
+    matches = matches_for(network, matches)
 
-    def steps() -> Any:
-        for found in LocalAttribution(network).attribute_progressively(lr, window, **options):
+    def followed(steps: Iterator[Any]) -> Iterator[Any]:
+        for found in steps:
             progress(found.progress)
             yield found
 
-    result, tried = last(steps()), []
-    while more := steps_after(result, mend):
+    attribution, tried = LocalAttribution(network), []
+    while True:
+        found = attribution.attribute_progressively(lr, window, matches=matches, **options)
+        result = last(followed(found))
+        if not (more := steps_after(result, mend)):
+            break
         tried.append((result.n_steps, result.relative_residual))
         options["n_steps"] = more
-        result = last(steps())
-    sr = to_uint8(upscale(network, lr).rgb)
-    with torch.no_grad():
-        patches = patches_in(network, lr)
+    effects = None
+    if cause:
+        steps = CausalEffect(network).effects_progressively(
+            lr, None if hr is None else hr.rgb, window, matches=matches
+        )
+        effects = last(followed(steps))
     return judged(
-        label, sr, result, window, scale,
-        hr=hr, patches=patches, weights_sha256=weights_sha256, tried=tuple(tried),
+        label, to_uint8(upscale(network, lr).rgb), result, window, scale,
+        hr=hr, patches=patches_in(network, lr), weights_sha256=weights_sha256,
+        tried=tuple(tried), effects=effects,
     )  # fmt: skip
 
 
@@ -199,35 +212,23 @@ def judged(
     *,
     hr: Picture | None = None,
     patches: Matches | None = None,
-    weights_sha256: str = "",
-    tried: tuple[tuple[int, float], ...] = (),
+    **more: Any,
 ) -> Compared:
-    """A network's answer with its numbers.
-
-    Args:
-        label: What it is called.
-        sr: Its SR image, (sh, sw, 3).
-        result: The map of the window, maybe an estimate.
-        window: In SR pixels.
-        scale: SR pixels per LR pixel.
-        hr: The original, of (sh, sw) pixels.
-        patches: The network's matches, where it has them.
-        weights_sha256: The network's fingerprint.
-        tried: See `Compared`.
-    """
+    """A network's answer with its numbers; SR uint8 (sh, sw, 3), ``more`` as in `Compared`."""
     areas = area_report(result.importance, window, scale, patches)
     psnr = None if hr is None else _window_psnr(sr, hr, window)
-    return Compared(label, scale, sr, result, areas, psnr, weights_sha256, tried)
+    return Compared(label, scale, sr, result, areas, psnr, **more)
 
 
 def _window_psnr(sr: NDArray[np.uint8], hr: Picture, window: Window) -> float | None:
+    """PSNR-Y in dB; None where it is infinite or no pixel of the window is opaque."""
     rows = slice(window.top, window.top + window.size)
     columns = slice(window.left, window.left + window.size)
     original = hr.crop(window.top, window.left, window.size, window.size)
     if original.opaque is not None and not original.opaque.any():
         return None
-    found = psnr_y(sr[rows, columns], original, 0)
-    return found if math.isfinite(found) else None
+    psnr = psnr_y(sr[rows, columns], original, 0)
+    return psnr if math.isfinite(psnr) else None
 
 
 def ordered(found: Sequence[Compared], by: str = "diffusion_index") -> list[Compared]:
@@ -248,27 +249,17 @@ def ordered(found: Sequence[Compared], by: str = "diffusion_index") -> list[Comp
     return sorted(found, key=key)
 
 
-def format_comparison(found: Sequence[Compared]) -> str:
-    """The networks as text: a line each, and what is to be said of their maps."""
-    width = max(len(one.label) for one in found)
-    heads = f"{'network':{width}}     DI  50% area  80% area  95% area  distance  window dB"
-    lines = [f"{heads}  unexplained"]
-    for one in found:
-        areas, share = one.areas, one.result.relative_residual
-        cells = [
-            _cell(areas["diffusion_index"], ".2f", 6),
-            *(_cell(areas[f"area_{p}"], ".1%", 9) for p in (50, 80, 95)),
-            _cell(areas["mean_distance"], ".1f", 9),
-            _cell(one.psnr, ".2f", 10),
-            _cell(share if math.isfinite(share) else None, "+.1%", 12),
-        ]
-        lines.append(f"{one.label:{width}} {' '.join(cells)}")
-    lines += [one.note for one in found if one.note]
+def comparison_text(found: Sequence[Compared]) -> str:
+    """The networks as Markdown: a line each, and what is to be said of their maps."""
+    rows = [one.row() for one in found]
+    parts = [markdown(rows, _SHOWN), *(one.note for one in found)]
     bad = [one.label for one in found if one.result.non_finite]
     if bad:
-        lines.append(f"not to be trusted, gradients are not finite: {', '.join(bad)}")
-    return "\n".join([*lines, *format_effects(found)])
-
-
-def _cell(value: float | None, layout: str, width: int) -> str:
-    return ("-" if value is None else format(value, layout)).rjust(width)
+        parts.append(f"not to be trusted, gradients are not finite: {', '.join(bad)}")
+    if any(one.effects is not None for one in found):
+        parts += [
+            markdown(rows, _SHOWN_OF_EFFECTS),
+            "causal effects: shares of the importance outside the window in blocks that help and "
+            "harm; rank correlation: of the blocks' importance and size of the effect",
+        ]
+    return "\n\n".join(filter(None, parts))

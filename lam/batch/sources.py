@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from hpinet import read_picture
 from hpinet.data.folders import list_images
@@ -23,18 +27,8 @@ class Source:
     lr: Path | None
     hr: Path | None = None
 
-    def read(self, scale: int, size: int | None) -> Tensor:
-        """The LR image alone, as `read_pair`."""
-        return self.read_pair(scale, size)[0]
-
-    def read_pair(self, scale: int, size: int | None) -> tuple[Tensor, Tensor | None]:
-        """The LR image (1, 3, h, w) in [0, 1], whole or its middle ``size`` pixels a side.
-
-        And the original of these pixels, (1, 3, sh, sw), where there is one.
-
-        Raises:
-            ValueError: If it cannot be read, or is smaller.
-        """
+    def read(self, scale: int, size: int | None = None) -> tuple[Tensor, Tensor | None]:
+        """LR image (1, 3, h, w), whole or its middle pixels, and its original (1, 3, sh, sw)."""
         hr = None
         if self.hr is not None:
             lr, hr = (p.rgb for p in load_pair(Pair(self.name, self.hr, self.lr), scale))
@@ -47,18 +41,11 @@ class Source:
         if size > min(height, width):
             raise UserError(f"{width}x{height} LR pixels are fewer than --size {size}")
         top, left = (height - size) // 2, (width - size) // 2
-        crops = (
-            image[..., k * top : k * (top + size), k * left : k * (left + size)].contiguous()
-            for image, k in ((lr, 1), (hr, scale))
-            if image is not None
-        )
-        return next(crops), next(crops, None)
-
-
-def say_pairing(text: str) -> None:
-    """Say on stderr which LR images a folder of originals has; of many processes the first does."""
-    if os.environ.get("RANK", "0") == "0":
-        print(f"lam: {text}", file=sys.stderr)
+        lr = lr[..., top : top + size, left : left + size].contiguous()
+        if hr is not None:
+            top, left, size = top * scale, left * scale, size * scale
+            hr = hr[..., top : top + size, left : left + size].contiguous()
+        return lr, hr
 
 
 def find_sources(folder: str | Path, scale: int, hr: bool) -> list[Source]:
@@ -84,3 +71,20 @@ def find_sources(folder: str | Path, scale: int, hr: bool) -> list[Source]:
             f"{folder} holds no images ({', '.join(SUFFIXES)}); for a folder with HR in it: --hr"
         )
     return found
+
+
+def say_pairing(text: str) -> None:
+    """Say on stderr which LR images a folder of originals has; of many processes the first does."""
+    if os.environ.get("RANK", "0") == "0":
+        print(f"lam: {text}", file=sys.stderr)
+
+
+@contextmanager
+def skipping(name: str, skipped: dict[str, str]) -> Iterator[None]:
+    """Leave an image out that cannot be used; the reason is noted, and said on stderr once."""
+    try:
+        yield
+    except (UserError, OSError, MemoryError, torch.cuda.OutOfMemoryError) as error:
+        if name not in skipped:  # another network may have met it before
+            skipped[name] = " ".join(str(error).split()) or type(error).__name__
+            tqdm.write(f"lam: {name} is skipped: {skipped[name]}", file=sys.stderr)

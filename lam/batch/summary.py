@@ -1,4 +1,4 @@
-"""What a table of many maps says of the networks: means, intervals and paired differences.
+"""What a table of many windows says of the networks: means, intervals and paired differences.
 
 Images are the sample: windows of one image are averaged first, since they are not independent.
 The diffusion index depends on the LR image's size, so means are taken over images of one size
@@ -8,155 +8,127 @@ be averaged over all.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-import numpy as np
+import pandas as pd
 
+from hpinet.data.tables import markdown, markdown_table, shown
 from hpinet.metrics.confidence import interval
 
+_IMAGE = ["picture", "lr_sha256"]
+_WINDOW = [*_IMAGE, "left", "top", "window_size"]
+EFFECTS = ("helpful", "harmful", "disagreement", "rank_correlation", "outside_share")
+"""The columns of which `summarise_effects` gives means."""
 
-def summarise(rows: Iterable[Mapping[str, str]], models: Sequence[str]) -> dict[str, Any]:
-    """Means per network and LR size, and paired differences.
 
-    Args:
-        rows: Rows of a `lam.batch.table.Table`, a window each.
-        models: The networks in the order of the report.
+def _numbers(rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> pd.DataFrame:
+    """Rows as a table with numbers in these columns."""
+    frame = pd.DataFrame(list(rows))
+    return frame.assign(**{name: pd.to_numeric(frame[name]) for name in columns})
 
-    Returns:
-        Plain values that fit into JSON. ``sizes``: a list, for every LR size ``width``, ``height``
-        and ``models``, each with ``model``, ``n`` (images with a diffusion index),
-        ``diffusion_index`` (mean), ``interval`` (95%, None below two images), ``area_80`` (mean
-        share of pixels) and ``residual`` (mean of the absolute residual, as a share of the
-        detector's change). ``differences``: a list with ``models`` (two names), ``n``,
-        ``diffusion_index`` (mean of the first less the second) and ``interval``. ``maps``: their
-        number. ``undefined``: how many have no mass and count nowhere. ``non_finite``: how many had
-        gradients that are not finite; they count, and are not to be trusted.
+
+def _by_image(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Means over the windows of each image, for every network."""
+    return frame.groupby(["model", *_IMAGE], as_index=False)[list(columns)].mean()
+
+
+def _estimate(values: pd.Series, name: str = "mean") -> dict[str, Any]:
+    known = values.dropna()
+    mean = float(known.mean()) if len(known) else None
+    return {name: mean, "interval": interval(known.to_numpy())}
+
+
+def summarise(rows: Sequence[Mapping[str, str]], models: Sequence[str]) -> dict[str, Any]:
+    """Means per network and LR size, and paired differences of networks, of maps.
+
+    ``n`` counts images with a diffusion index, ``residual`` is the mean size of the residual as a
+    share of the detector's change, ``undefined`` counts maps without mass, which count nowhere.
     """
-    known = [row for row in rows if row["model"] in models]
-    sizes = sorted({(int(row["lr_width"]), int(row["lr_height"])) for row in known})
+    numbers = ["diffusion_index", "area_80", "relative_residual"]
+    frame = _numbers(rows, [*numbers, "non_finite", "lr_width", "lr_height"])
+    frame["relative_residual"] = frame["relative_residual"].abs()
+    sizes = []
+    for (width, height), of_size in frame.groupby(["lr_width", "lr_height"]):
+        images, found = _by_image(of_size, numbers), []
+        for model in models:
+            mine = images[images["model"] == model]
+            found.append(
+                {
+                    "model": model,
+                    "n": int(mine["diffusion_index"].count()),
+                    **_estimate(mine["diffusion_index"], "diffusion_index"),
+                    "area_80": _estimate(mine["area_80"])["mean"],
+                    "residual": _estimate(mine["relative_residual"])["mean"],
+                }
+            )
+        sizes.append({"width": int(width), "height": int(height), "models": found})
+    wide = frame.pivot_table("diffusion_index", _WINDOW, "model").reindex(columns=list(models))
+    differences = []
+    for first, second in combinations(models, 2):
+        values = (wide[first] - wide[second]).dropna().groupby(level=_IMAGE).mean()
+        estimate = _estimate(values, "diffusion_index")
+        differences.append({"models": [first, second], "n": len(values), **estimate})
     return {
-        "sizes": [
-            {"width": width, "height": height, "models": _of_size(known, models, width, height)}
-            for width, height in sizes
-        ],
-        "differences": [_difference(known, pair) for pair in combinations(models, 2)],
-        "maps": len(known),
-        "undefined": sum(not row["diffusion_index"] for row in known),
-        "non_finite": sum(row["non_finite"] != "0" for row in known),
+        "sizes": sizes,
+        "differences": differences,
+        "maps": len(frame),
+        "undefined": int(frame["diffusion_index"].isna().sum()),
+        "non_finite": int((frame["non_finite"] != 0).sum()),
     }
 
 
-def _of_size(
-    rows: Sequence[Mapping[str, str]], models: Sequence[str], width: int, height: int
-) -> list[dict[str, Any]]:
-    found = []
+def summarise_effects(rows: Sequence[Mapping[str, str]], models: Sequence[str]) -> dict[str, Any]:
+    """Mean and interval over images of every one of `EFFECTS`, a network each."""
+    images, found = _by_image(_numbers(rows, EFFECTS), EFFECTS), []
     for model in models:
-        size = (model, str(width), str(height))
-        mine = [r for r in rows if (r["model"], r["lr_width"], r["lr_height"]) == size]
-        index = by_image(mine, "diffusion_index")
-        found.append(
-            {
-                "model": model,
-                "n": len(index),
-                "diffusion_index": mean(index),
-                "interval": interval(index),
-                "area_80": mean(by_image(mine, "area_80")),
-                "residual": mean(by_image(mine, "relative_residual")),
-            }
+        mine = images[images["model"] == model]
+        estimates = {name: _estimate(mine[name]) for name in EFFECTS}
+        found.append({"model": model, "n": len(mine), **estimates})
+    return {"models": found, "maps": len(rows)}
+
+
+def summary_text(summary: Mapping[str, Any]) -> str:
+    """What `summarise` or `summarise_effects` found as Markdown."""
+    if "sizes" not in summary:
+        formats = dict.fromkeys(EFFECTS, ".1%") | {"rank_correlation": ".2f"}
+        rows = [one | {name: one[name]["mean"] for name in EFFECTS} for one in summary["models"]]
+        return markdown(rows, {"model": "", "n": "", **formats}) + (
+            "\n\nhelpful, harmful: shares of the importance outside the window in blocks of such "
+            "effect; disagreement: of the blocks with 80% of it, those that do not help; outside "
+            "share: of the positive effect, outside the window's surroundings."
         )
-    return found
-
-
-def _difference(rows: Sequence[Mapping[str, str]], pair: tuple[str, str]) -> dict[str, Any]:
-    first, second = (
-        {_place(row): row["diffusion_index"] for row in rows if row["model"] == model}
-        for model in pair
-    )
-    both = [place for place in first if first[place] and second.get(place)]
-    images = defaultdict(list)
-    for place in both:
-        images[place[:2]].append(float(first[place]) - float(second[place]))
-    values = [float(np.mean(differences)) for differences in images.values()]
-    return {
-        "models": list(pair),
-        "n": len(values),
-        "diffusion_index": mean(values),
-        "interval": interval(values),
-    }
-
-
-def _place(row: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(row[n] for n in ("picture", "lr_sha256", "left", "top", "window_size"))
-
-
-def by_image(rows: Iterable[Mapping[str, str]], column: str) -> list[float]:
-    """A number for each image: the mean over its windows, sizes of signed ones."""
-    values = defaultdict(list)
-    for row in rows:
-        if row[column]:
-            values[row["picture"], row["lr_sha256"]].append(abs(float(row[column])))
-    return [float(np.mean(found)) for found in values.values()]
-
-
-def mean(values: Sequence[float]) -> float | None:
-    """The mean; None of nothing."""
-    return float(np.mean(values)) if values else None
-
-
-def format_summary(summary: Mapping[str, Any]) -> str:
-    """Lay `summarise`'s findings out as text."""
-    names = [m["model"] for size in summary["sizes"] for m in size["models"]]
-    names += [" - ".join(d["models"]) for d in summary["differences"]]
-    width = max([len(name) for name in names] + [len("model")])
-    lines = []
-    for size in summary["sizes"]:
-        lines.append(f"LR images of {size['width']}x{size['height']} pixels")
-        lines.append(
-            f"  {'model':{width}}    images  diffusion index (95% interval)  80% area  unexplained"
-        )
-        lines += [_line(m, width) for m in size["models"]]
+    index = "diffusion index (95% interval)"
+    lines = [
+        [
+            *(f"{size['width']}x{size['height']}", one["model"], str(one["n"])),
+            shown(one["diffusion_index"], ".2f", one["interval"]),
+            *(shown(one[name], ".1%") for name in ("area_80", "residual")),
+        ]
+        for size in summary["sizes"]
+        for one in size["models"]
+    ]
+    heads = ["LR size", "model", "images", index, "80% area", "unexplained"]
+    parts = ["\n".join(markdown_table(heads, lines))]
     if summary["differences"]:
-        lines.append("Differences of the diffusion index, on the same images and windows")
-        lines += [
-            f"  {' - '.join(d['models']):{width}}  {d['n']:8}  {_estimate(d)}"
+        lines = [
+            [
+                " - ".join(d["models"]),
+                str(d["n"]),
+                shown(d["diffusion_index"], ".2f", d["interval"]),
+            ]
             for d in summary["differences"]
         ]
+        table = markdown_table(["difference, same windows", "images", index], lines)
+        parts.append("\n".join(table))
     if len(summary["sizes"]) > 1:
-        lines.append(
-            "The diffusion index depends on the LR size: compare within a size, or crop all "
-            "images to one with --size."
-        )
+        parts.append("The diffusion index depends on the LR size: --size crops all to one.")
     if summary["undefined"]:
-        count = summary["undefined"]
-        maps = "1 map has" if count == 1 else f"{count} maps have"
-        lines.append(f"{maps} no mass and so no index: nothing in the window depends on a pixel.")
+        parts.append(f"{summary['undefined']} of {summary['maps']} maps have no mass, so no index.")
     if summary["non_finite"]:
-        lines.append(
+        parts.append(
             f"Not to be trusted: {summary['non_finite']} of {summary['maps']} maps have gradients "
-            f"that are not finite, see the column non_finite."
+            "that are not finite, see the column non_finite."
         )
-    return "\n".join(lines)
-
-
-def _line(found: Mapping[str, Any], width: int) -> str:
-    shares = (
-        "-" if found[k] is None else f"{100 * found[k]:.1f}%" for k in ("area_80", "residual")
-    )
-    area, residual = shares
-    return (
-        f"  {found['model']:{width}}  {found['n']:8}  {_estimate(found):30}  "
-        f"{area:>8}  {residual:>11}"
-    )
-
-
-def _estimate(found: Mapping[str, Any]) -> str:
-    if found["diffusion_index"] is None:
-        return "-"
-    text = f"{found['diffusion_index']:.2f}"
-    if found["interval"] is None:
-        return text
-    low, high = found["interval"]
-    return f"{text} ({low:.2f} to {high:.2f})"
+    return "\n\n".join(parts)

@@ -29,17 +29,11 @@ MAX_GRID = 64
 
 @dataclass(frozen=True)
 class WindowChoice:
-    """How windows are chosen, the same for every image; made by `parse_choice`.
+    """How windows are chosen, the same for every image; made by `parse_choice`."""
 
-    Attributes:
-        kind: ``"centre"``, ``"detail"``, ``"grid"`` or ``"fixed"``.
-        count: Windows per side of a grid.
-        fixed: (left, top, size) of a fixed window, in SR pixels.
-    """
-
-    kind: str
-    count: int = 1
-    fixed: tuple[int, int, int] = (0, 0, 0)
+    kind: str  # centre, detail, grid or fixed
+    count: int = 1  # windows per side of a grid
+    fixed: tuple[int, int, int] = (0, 0, 0)  # left, top, size in SR pixels
 
     @property
     def windows(self) -> int:
@@ -47,16 +41,12 @@ class WindowChoice:
         return self.count**2
 
     def choose(self, lr: Tensor, scale: int, size: int) -> list[Window]:
-        """The windows of one image; they do not depend on the network, so all get the same.
-
-        Args:
-            lr: The LR image, (1, 3, h, w) RGB in [0, 1].
-            scale: SR pixels per LR pixel.
-            size: Side of the windows in SR pixels; a fixed window brings its own.
+        """The windows of one LR image (1, 3, h, w), of a side in SR pixels unless fixed.
 
         Raises:
             ValueError: If they do not fit into the image.
         """
+        from hpinet import bicubic
         from lam.window import Window
 
         height, width = (side * scale for side in lr.shape[-2:])
@@ -64,16 +54,12 @@ class WindowChoice:
             window = Window(*self.fixed)
             window.check_inside(height, width)
             return [window]
-        if size < 1:
-            raise UserError(f"the window's size must be at least 1 pixel, not {size}")
-        if size > min(height, width):
+        if not 1 <= size <= min(height, width):
             raise UserError(
                 f"a window of {size} pixels does not fit into the super-resolved image "
                 f"({width} pixels wide, {height} high)"
             )
         if self.kind == "detail":
-            from hpinet import bicubic
-
             enlarged = bicubic(lr, scale)[0].permute(1, 2, 0).numpy()
             return [Window(*most_detailed(enlarged, size), size)]
         corners = dict.fromkeys(grid(height, width, self.count, size))  # tiny images repeat some
@@ -86,14 +72,12 @@ def parse_choice(words: Sequence[str]) -> WindowChoice:
     Raises:
         ValueError: If it is something else.
     """
-    numbers = [int(w) for w in words if w.removeprefix("-").isdecimal()]
+    numbers = [int(word) for word in words if word.removeprefix("-").isdecimal()]
     if list(words) in (["detail"], ["centre"]):
         return WindowChoice(words[0])
     if len(words) == 2 and words[0] == "grid" and len(numbers) == 1:
         if not 1 <= numbers[0] <= MAX_GRID:
-            raise UserError(
-                f"a grid has 1 to {MAX_GRID} windows a side, not {numbers[0]}: --window grid 3"
-            )
+            raise UserError(f"a grid has 1 to {MAX_GRID} windows a side, not {numbers[0]}")
         return WindowChoice("grid", numbers[0])
     if len(words) == len(numbers) == 3:
         left, top, size = numbers
@@ -107,12 +91,7 @@ def parse_choice(words: Sequence[str]) -> WindowChoice:
 def grid(height: int, width: int, count: int, size: int) -> list[tuple[int, int]]:
     """Corners (left, top) of ``count`` x ``count`` windows, centred in equal cells, row by row.
 
-    Args:
-        height: Rows of the SR image in pixels.
-        width: Its columns.
-        count: Windows a side; 1 is the one in the centre.
-        size: Their side in pixels, at most that of the image. Where cells are smaller than
-            windows they overlap, and those at the border are moved inside.
+    Windows may overlap; those at the border are moved inside.
     """
     tops, lefts = (
         [
@@ -125,25 +104,17 @@ def grid(height: int, width: int, count: int, size: int) -> list[tuple[int, int]
 
 
 def most_detailed(image: ArrayLike, size: int) -> tuple[int, int]:
-    """Corner (left, top) of the window with the most detail, nearest to the centre among equals.
+    """Corner (left, top) of the window of an image (H, W, 3) with the most detail.
 
-    Detail is what LAM's detector measures, the sum of the gradient's magnitude.
-
-    Args:
-        image: (H, W, 3); enlarged bicubically, so that no network is favoured.
-        size: Side of the window in pixels, at most that of the image.
+    Detail is what LAM's detector measures, the sum of the gradient's magnitude. Among equals the
+    window nearest to the centre is taken.
     """
     values = np.asarray(image, np.float64)
     down = np.diff(values, axis=0, append=values[-1:])
     across = np.diff(values, axis=1, append=values[:, -1:])
     magnitude = np.hypot(down, across).sum(2)
-    integral = np.pad(magnitude.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    detail = (
-        integral[size:, size:]
-        - integral[:-size, size:]
-        - integral[size:, :-size]
-        + integral[:-size, :-size]
-    )
+    s = np.pad(magnitude.cumsum(0).cumsum(1), ((1, 0), (1, 0)))  # integral image
+    detail = s[size:, size:] - s[:-size, size:] - s[size:, :-size] + s[:-size, :-size]
     tops, lefts = np.nonzero(detail >= detail.max() - 1e-6 * max(1.0, detail.max()))
     centre: NDArray[np.float64] = (np.array(values.shape[:2]) - size) / 2
     nearest = int(np.argmin((tops - centre[0]) ** 2 + (lefts - centre[1]) ** 2))

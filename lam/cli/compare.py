@@ -91,8 +91,7 @@ def compare(options: argparse.Namespace) -> int:
     from hpinet import read_picture
     from lam.attribution.detectors import get_detector
     from lam.attribution.quadrature import quadrature
-    from lam.batch.compared_effects import effect_params
-    from lam.batch.comparison import MOST, format_comparison, ordered
+    from lam.batch.comparison import MOST, comparison_text, ordered
     from lam.window import Window
 
     if not 2 <= len(names) <= MOST:
@@ -112,8 +111,9 @@ def compare(options: argparse.Namespace) -> int:
         "hr": options.hr,
         "window": [window.left, window.top, window.size],
         "networks": {one.label: one.result.params for one in found},
-        **effect_params(found),
     }
+    if effects := {one.label: one.effects.params for one in found if one.effects is not None}:
+        about["effects"] = effects
     report = {"parameters": about, "networks": [one.row() for one in found]}
     if out is not None:
         from lam.report import comparison_files, encoded, save
@@ -122,7 +122,7 @@ def compare(options: argparse.Namespace) -> int:
         files = {name: encoded(name, content) for name, content in contents.items()}
         top = {name: content for name, content in files.items() if "/" not in name}
         save(out, {**top, "compare.zip": files})
-    print(json.dumps(report, allow_nan=False) if options.json else format_comparison(found))
+    print(json.dumps(report, allow_nan=False) if options.json else comparison_text(found))
     return 0
 
 
@@ -146,32 +146,26 @@ def _computed(
     hr: Picture | None,
     window: Window,
 ) -> list[Compared]:
-    from lam.batch.compared_effects import with_effects
     from lam.batch.comparison import compared
 
     from .progress import percent_bar
 
     found = []
     for number, one in enumerate(candidates, 1):
-        about = f"{one.label} ({number} of {len(candidates)})"
-        with percent_bar(about) as show:
-            answer = compared(
-                one.label, one.network, image.rgb, window,
-                weights_sha256=one.weights_sha256,
-                hr=hr,
-                matches=options.matches,
-                mend=options.mend,
-                progress=show,
-                n_steps=options.steps, method=options.quadrature,
-                detector=options.detector, memory=options.memory,
+        with percent_bar(f"{one.label} ({number} of {len(candidates)})") as progress:
+            found.append(
+                compared(
+                    one.label, one.network, image.rgb, window,
+                    weights_sha256=one.weights_sha256,
+                    hr=hr,
+                    matches=options.matches,
+                    mend=options.mend,
+                    cause=getattr(options, "cause", False),
+                    progress=progress,
+                    n_steps=options.steps, method=options.quadrature,
+                    detector=options.detector, memory=options.memory,
+                )
             )  # fmt: skip
-        if getattr(options, "cause", False):
-            with percent_bar(f"effects of {about}") as show:
-                answer = with_effects(
-                    answer, one.network, image.rgb, None if hr is None else hr.rgb, window,
-                    matches=options.matches, progress=show,
-                )  # fmt: skip
-        found.append(answer)
     return found
 
 

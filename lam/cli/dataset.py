@@ -14,20 +14,18 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hpinet.cli import options as shared
 from hpinet.cli.errors import SKIPPED, parse_and_run
 from hpinet.cli.networks import open_all
-from hpinet.cli.processes import Team, parts
 from hpinet.errors import UserError
 from lam.batch.window_choice import WindowChoice, parse_choice
 
 from .compare import check_scales
 
 if TYPE_CHECKING:  # the heavy imports wait until the arguments are known to be good
-    from hpinet.data.result_store import Row
-    from lam.batch.runner import Settings, Survey
+    from lam.batch.dataset import Settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -86,32 +84,39 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     choice, out, labels = _checked(options)
 
+    from hpinet.processes import join_processes
     from lam.attribution.detectors import get_detector
     from lam.attribution.quadrature import quadrature
-    from lam.batch.runner import METHOD, Survey, share_of_work
+    from lam.batch.dataset import METHOD, measure_dataset
     from lam.batch.sources import find_sources
+    from lam.batch.summary import summarise, summarise_effects, summary_text
 
     quadrature(METHOD, options.steps)
     get_detector(options.detector)
-    team = Team(options.device)
-    options.device = team.device
+    state = join_processes(options.device)
+    alone = state.num_processes == 1
+    if not alone:
+        options.device = str(state.device)
     # Rows are known again by the names that were given, paths included.
     candidates = [replace(one, label=one.spec) for one in open_all(options, labels, "lam")]
     check_scales(candidates)
     settings = _settings(options, candidates[0].scale, choice)
     sources = find_sources(options.folder, settings.scale, options.hr)
-    if team.is_first:
-        settings.store(out).absorb(parts(out))
-    team.wait()
-    known = settings.store(out)
-    team.wait()  # nobody writes before all have read
-    table = known
-    if team.count > 1:
-        table = settings.store(team.part(out))
-    survey = Survey(settings, known, table)
-    mine = list(share_of_work(sources, candidates, team.number, team.count))
-    survey.do(mine, show=team.is_first)
-    return _conclude(team, survey, out, labels, options.json)
+    rows, skipped = measure_dataset(settings, sources, candidates, out)
+    if state.is_main_process:
+        summary: dict[str, Any] = {}
+        if rows:
+            summary = (summarise if options.method == "lam" else summarise_effects)(rows, labels)
+        if options.json:
+            print(json.dumps({**summary, "skipped": sorted(skipped)}, allow_nan=False))
+        elif rows:
+            print(summary_text(summary))
+        sys.stdout.flush()
+        if skipped:
+            print(f"lam: {len(skipped)} skipped: {', '.join(sorted(skipped))}", file=sys.stderr)
+    state.destroy_process_group()
+    # A launcher would take any other code for a crash, and say so at length.
+    return SKIPPED if skipped and alone else 0
 
 
 def _checked(options: argparse.Namespace) -> tuple[WindowChoice, Path, list[str]]:
@@ -133,48 +138,18 @@ def _checked(options: argparse.Namespace) -> tuple[WindowChoice, Path, list[str]
 
 
 def _settings(options: argparse.Namespace, scale: int, choice: WindowChoice) -> Settings:
-    from lam.batch.effects import EffectSettings
-    from lam.batch.runner import Settings
+    from lam.batch.dataset import Settings
     from lam.cause.quadtree import Sampling
 
-    shared_by_all = (
-        scale, choice, options.window_size, options.size,
-        options.steps, options.detector, options.matches,
+    effects = None
+    if options.method == "cause":
+        sampling = {"protocol": options.protocol or "adaptive", "passes": options.passes}
+        Sampling(**sampling)  # told at once if they do not fit
+        effects = {"block": 2, **sampling, "seed": 0}
+    return Settings(
+        scale, choice, options.window_size, options.size, options.steps, options.detector,
+        options.matches, effects,
     )  # fmt: skip
-    if options.method == "lam":
-        return Settings(*shared_by_all)
-    protocol = options.protocol or "adaptive"
-    Sampling(protocol=protocol, passes=options.passes)  # told at once if they do not fit
-    return EffectSettings(*shared_by_all, protocol=protocol, passes=options.passes)
-
-
-def _conclude(team: Team, survey: Survey, out: Path, labels: list[str], as_json: bool) -> int:
-    """Merge what all processes did and let the first say what came of it."""
-    team.wait()
-    places = team.gather(survey.places)
-    skipped = dict(team.gather(list(survey.skipped.items())))
-    if team.is_first:
-        table = survey.settings.store(out)
-        table.absorb(parts(out))
-        rows = [table.rows[place] for place in places]
-        _report(survey.settings, rows, labels, sorted(skipped), as_json)
-    team.end()
-    # A launcher would take any other code for a crash, and say so at length.
-    return SKIPPED if skipped and team.count == 1 else 0
-
-
-def _report(
-    settings: Settings, rows: list[Row], labels: list[str], skipped: list[str], as_json: bool
-) -> None:
-    summary = settings.summarise(rows, labels)
-    if as_json:
-        print(json.dumps({**summary, "skipped": skipped}, allow_nan=False))
-    elif rows:
-        print(settings.format_summary(summary))
-    sys.stdout.flush()
-    if skipped:
-        count = "1 image was" if len(skipped) == 1 else f"{len(skipped)} images were"
-        print(f"lam: {count} skipped: {', '.join(skipped)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -76,28 +76,29 @@ def _explore_image(
     options: argparse.Namespace, network: HPINet, about: dict[str, Any], out: Path
 ) -> int:
     from hpinet import read_picture
-    from lam.match_analysis.exploration import explore
-    from lam.match_analysis.folder_statistics import format_blocks
+    from lam.match_analysis.exploration import explore, statistics_text
     from lam.report import exploration_files, save
 
     image = read_picture(options.image)
     for note in image.notes:
         print(f"lam: {Path(options.image).name}: {note}", file=sys.stderr)
     height, width = image.size
-    found, pixel = explore(network, image.rgb, options.pixel, options.runners_up, options.overlap)
+    found = explore(network, image.rgb, options.pixel, options.runners_up, options.overlap)
     parameters = {
         **about,
         "image": str(options.image),
         "lr_width": width,
         "lr_height": height,
-        "pixel": list(pixel),
+        "pixel": list(found.pixel),
         "runners_up": options.runners_up,
         "overlap": found.overlap,
     }
     files = exploration_files(found, image.rgb, parameters)
     save(out, files)
     report = files["explore.json"]
-    print(json.dumps(report, allow_nan=False) if options.json else format_blocks(report["blocks"]))
+    print(
+        json.dumps(report, allow_nan=False) if options.json else statistics_text(report["blocks"])
+    )
     return 0
 
 
@@ -105,11 +106,11 @@ def _explore_folder(
     options: argparse.Namespace, network: HPINet, about: dict[str, Any], out: Path
 ) -> int:
     from lam.batch.sources import find_sources
-    from lam.match_analysis.folder_statistics import format_blocks, match_survey, mean_statistics
+    from lam.match_analysis.exploration import match_survey, mean_statistics, statistics_text
     from lam.report import save, statistics_files
 
     sources = find_sources(options.image, network.scale, options.hr)
-    rows, skipped = match_survey(network, sources, show=True)
+    rows, skipped = match_survey(network, sources)
     if not rows:
         raise UserError(f"no image of {options.image} could be used")
     means = mean_statistics(rows)
@@ -118,7 +119,7 @@ def _explore_folder(
     report = {"parameters": parameters, "blocks": means, "skipped": skipped}
     title = f"{about['model']} x{about['scale']}, {count} images of {options.image}"
     save(out, statistics_files(rows, report, title))
-    print(json.dumps(report, allow_nan=False) if options.json else format_blocks(means))
+    print(json.dumps(report, allow_nan=False) if options.json else statistics_text(means))
     return SKIPPED if skipped else 0
 
 

@@ -61,7 +61,7 @@ def _run(options: argparse.Namespace) -> int:
     names = shared.models(options)
     out = None if options.output is None else shared.output_folder(options.output)
 
-    from lam.match_analysis.knockout import format_knockout
+    from lam.match_analysis.knockout import knockout_text
 
     reports, rows = [], []
     for candidate in _with_matches(open_all(options, names, "lam"), len(names)):
@@ -78,7 +78,7 @@ def _run(options: argparse.Namespace) -> int:
     else:
         for report in reports:
             heading = "" if alone else f"{report['parameters']['model']}\n"
-            print(f"{heading}{format_knockout(report['summary'])}")
+            print(f"{heading}{knockout_text(report['summary'])}")
     return SKIPPED if any(report["skipped"] for report in reports) else 0
 
 
@@ -110,7 +110,7 @@ def _measured(
 
     network, about = with_matches(candidate)
     asked = (tuple(options.experiments), options.later, options.seed, options.window)
-    rows, skipped = Knockout(network, *asked).folder(options.data, show=True)
+    rows, skipped = Knockout(network, *asked).folder(options.data)
     if not rows:
         raise UserError(f"no image of {options.data} could be used")
     parameters = {

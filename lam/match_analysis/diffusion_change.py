@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hpinet import HPINet, Matches
-from hpinet.analysis.interventions import LATER, Intervention
-from hpinet.errors import UserError
+from hpinet.analysis.interventions import Intervention
 from hpinet.modeling.hpinet import Trace
 from lam.attribution.local_attribution import LocalAttribution
 from lam.attribution.results import LocalAttributionResult
@@ -20,12 +19,8 @@ from lam.window import Window
 class ForcedMatches(nn.Module):
     """A network some of whose blocks have their matches given; the weights are its own.
 
-    Takes ``matches`` and ``return_matches`` as `HPINet` does, so that attribution can freeze or
-    follow the matches of the blocks that are left alone.
-
-    Args:
-        model: The network.
-        matches: Of one image; blocks whose entry is None stay free.
+    Takes ``matches`` as `HPINet` does, so that attribution can freeze or follow the blocks whose
+    entry in the given matches is None.
     """
 
     def __init__(self, model: HPINet, matches: Matches) -> None:
@@ -75,19 +70,7 @@ class DiffusionChange:
 def changed_network(
     model: HPINet, changed: Trace, intervention: Intervention, later: str = "live"
 ) -> ForcedMatches:
-    """The network under an intervention, to be attributed.
-
-    Args:
-        model: The network, in evaluation mode.
-        changed: What `hpinet.analysis.interventions.intervene` made of the image.
-        intervention: What was done; its blocks keep the changed image's matches.
-        later: As it was given to `intervene`: ``live`` leaves the other blocks free.
-
-    Raises:
-        ValueError: If ``later`` is unknown.
-    """
-    if later not in LATER:
-        raise UserError(f"later must be one of {', '.join(LATER)}, not {later!r}")
+    """The network under an intervention, to be attributed; arguments as of `diffusion_change`."""
     kept = changed.matches
     if later == "live":
         kept = kept.live(i for i in range(len(kept.blocks)) if i not in intervention.blocks)
@@ -102,7 +85,6 @@ def diffusion_change(
     intervention: Intervention,
     later: str = "live",
     matches: str = "frozen",
-    normal: LocalAttributionResult | None = None,
     **options: Any,
 ) -> DiffusionChange:
     """The maps of a window before and after an intervention.
@@ -113,11 +95,9 @@ def diffusion_change(
         window: What is asked about, in SR pixels.
         changed: What `hpinet.analysis.interventions.intervene` made of the image.
         intervention: What was done; its blocks keep the changed image's matches along the path.
-        later: As it was given to `intervene`.
-        matches: What the other blocks do along the path of blurred images, in both maps:
-            ``frozen``, they keep what they had on the sharp image; ``live``, they decide at every
-            step.
-        normal: The map with the normal matches, where it is known from before.
+        later: As it was given to `intervene`: ``live`` leaves the other blocks free.
+        matches: What free blocks do along the path of blurred images, in both maps: ``frozen``,
+            they keep what they had on the sharp image; ``live``, they decide at every step.
         **options: As in `LocalAttribution.attribute`, such as ``n_steps``.
 
     Raises:
@@ -125,8 +105,8 @@ def diffusion_change(
     """
     forced = changed_network(model, changed, intervention, later)
     with torch.inference_mode(False):
-        if normal is None:
-            normal = LocalAttribution(model).attribute(lr, window, matches=matches, **options)
-        return DiffusionChange(
-            normal, LocalAttribution(forced).attribute(lr, window, matches=matches, **options)
+        normal, after = (
+            LocalAttribution(one).attribute(lr, window, matches=matches, **options)
+            for one in (model, forced)
         )
+    return DiffusionChange(normal, after)

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from tqdm import tqdm
 
 from hpinet import HPINet
 from hpinet.analysis.intervention_effect import effect, extreme_windows, window_psnrs
 from hpinet.analysis.interventions import Intervention, all_but, intervene
-from hpinet.data.pairs import Pair, find_pairs, load_pair
+from hpinet.data.pairs import find_pairs, load_pair
+from hpinet.data.tables import markdown_table, shown
 from hpinet.errors import UserError
 from hpinet.metrics.confidence import interval
-from lam.batch.sources import say_pairing
-
-from .folder_statistics import skip
+from lam.batch.sources import say_pairing, skipping
 
 ELSEWHERE = "off elsewhere"
 """Global Pixel Access left to one block only: off in all others."""
@@ -30,70 +30,42 @@ ELSEWHERE = "off elsewhere"
 EXPERIMENTS = ("off", ELSEWHERE, "random", "second", "hr")
 """Rows of the table; all but `ELSEWHERE` are kinds of `hpinet.analysis.interventions`."""
 
-
-@dataclass(frozen=True)
-class Experiment:
-    """One intervention of the table.
-
-    Attributes:
-        name: One of `EXPERIMENTS`.
-        block: Which block it is about, from 1; None for all blocks together.
-        intervention: What is done.
-    """
-
-    name: str
-    block: int | None
-    intervention: Intervention
+Experiment = tuple[str, int | None, Intervention]
+"""One of `EXPERIMENTS`, the block that it is about (from 1; None for all), and what is done."""
 
 
 def experiments(names: Sequence[str], count: int, seed: int = 0) -> list[Experiment]:
     """What is done to a network of so many blocks, in the order of the table.
 
-    Args:
-        names: Some of `EXPERIMENTS`.
-        count: Number of blocks.
-        seed: Of random matches.
-
     Raises:
-        ValueError: If a name is unknown or there is none.
+        ValueError: If a name is none of `EXPERIMENTS`, or there is none.
     """
     unknown = [name for name in names if name not in EXPERIMENTS]
     if unknown or not names:
         raise UserError(
             f"an experiment is one of {', '.join(EXPERIMENTS)}, not {(unknown or ['nothing'])[0]!r}"
         )
-    found = []
+    found: list[Experiment] = []
+    blocks: list[tuple[int | None, tuple[int, ...]]]
     for name in names:
+        if name == ELSEWHERE:
+            blocks = [(b + 1, all_but(b, count)) for b in range(count) if count > 1]
+        else:
+            blocks = [(None, tuple(range(count))), *((b + 1, (b,)) for b in range(count))]
         kind = "off" if name == ELSEWHERE else name
-        if name != ELSEWHERE:
-            everywhere = Intervention(kind, tuple(range(count)), seed)
-            found.append(Experiment(name, None, everywhere))
-        elif count < 2:
-            continue
-        for block in range(count):
-            blocks = all_but(block, count) if name == ELSEWHERE else (block,)
-            found.append(Experiment(name, block + 1, Intervention(kind, blocks, seed)))
+        found += [(name, block, Intervention(kind, where, seed)) for block, where in blocks]
     return found
 
 
 @dataclass
 class Knockout:
-    """The experiments on a folder.
+    """The experiments on a folder."""
 
-    Attributes:
-        model: The network, with Global Pixel Access, in evaluation mode.
-        names: Some of `EXPERIMENTS`.
-        later: See `hpinet.analysis.interventions.LATER`.
-        seed: Of random matches.
-        window: Side of the windows, in SR pixels, among which those are sought that lose and gain
-            most; smaller images are one window.
-    """
-
-    model: HPINet
+    model: HPINet  # with Global Pixel Access, in evaluation mode
     names: Sequence[str] = EXPERIMENTS
-    later: str = "live"
-    seed: int = 0
-    window: int = 48
+    later: str = "live"  # see `hpinet.analysis.interventions.LATER`
+    seed: int = 0  # of random matches
+    window: int = 48  # SR pixels a side, of the windows whose extremes are reported
 
     def __post_init__(self) -> None:
         if not self.model.config.gpa:
@@ -103,42 +75,32 @@ class Knockout:
         self.experiments = experiments(self.names, len(self.model.blocks), self.seed)
 
     def measure(self, lr: torch.Tensor, hr: torch.Tensor) -> Iterator[dict[str, Any]]:
-        """One image, an experiment at a time.
+        """A row an experiment on one image, LR (1, 3, h, w) and true HR (1, 3, sh, sw) in [0, 1].
 
-        Args:
-            lr: (1, 3, h, w) RGB in [0, 1].
-            hr: (1, 3, sh, sw), the true image.
-
-        Yields:
-            ``experiment``, ``block`` (from 1; None for all), ``psnr`` (dB, PSNR-Y of the changed
-            image), ``psnr_change`` (changed less normal), ``mean_difference`` and
-            ``max_difference`` of the pixels (8-bit grey levels), and what
-            `hpinet.analysis.intervention_effect.extreme_windows` says.
+        Differences are in dB of PSNR-Y, changed less normal, and in 8-bit grey levels of pixels.
         """
         device = next(self.model.parameters()).device
-        normal = self.model.trace(lr.to(device), similarity_matrix=True)
+        lr, hr = lr.to(device), hr.to(device)
+        normal = self.model.trace(lr, similarity_matrix=True)
         size = min(self.window, *normal.sr.shape[-2:])
-        for experiment in self.experiments:
-            changed = intervene(
-                self.model, normal, experiment.intervention, self.later, hr.to(device)
-            )
-            found = effect(normal.sr, changed.sr, hr.to(device), self.model.scale)
-            numbers = ("psnr", "psnr_change", "mean_difference", "max_difference")
+        for name, block, intervention in self.experiments:
+            changed = intervene(self.model, normal, intervention, self.later, hr)
+            found = effect(normal.sr, changed.sr, hr, self.model.scale)
             yield {
-                "experiment": experiment.name,
-                "block": experiment.block,
-                **{name: getattr(found, name) for name in numbers},
+                "experiment": name,
+                "block": block,
+                "psnr": found.psnr,
+                "psnr_change": found.psnr_change,
+                "mean_difference": found.mean_difference,
+                "max_difference": found.max_difference,
                 **extreme_windows(*window_psnrs(normal.sr, changed.sr, hr, size), size),
             }
 
-    def folder(
-        self, data: str | Path, show: bool = False
-    ) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    def folder(self, data: str | Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
         """All images of a folder; one that cannot be used is named on stderr and left out.
 
         Args:
             data: As in `hpinet.data.pairs.find_pairs`.
-            show: A progress bar on stderr.
 
         Returns:
             A row an image and experiment, ``picture``, ``lr_width``, ``lr_height`` and what
@@ -151,23 +113,19 @@ class Knockout:
         rows: list[dict[str, Any]] = []
         skipped: dict[str, str] = {}
         steps = len(self.experiments)
-        hidden = None if show else True  # None: hidden unless a person watches
-        with tqdm(total=len(pairs) * steps, unit="pass", leave=False, disable=hidden) as bar:
+        with tqdm(total=len(pairs) * steps, unit="pass", leave=False, disable=None) as bar:
             for number, pair in enumerate(pairs, 1):
-                try:
-                    # All rows of an image or none: it counts in all experiments or in none.
-                    rows += list(self._measure_pair(pair, bar))
-                except (UserError, OSError, MemoryError, torch.cuda.OutOfMemoryError) as error:
-                    skip(pair.hr.name, error, skipped)
+                # All rows of an image or none: it counts in all experiments or in none.
+                with skipping(pair.hr.name, skipped):
+                    lr, hr = load_pair(pair, self.model.scale)
+                    about = {"picture": pair.name, "lr_width": lr.size[1], "lr_height": lr.size[0]}
+                    found = []
+                    for row in self.measure(lr.rgb, hr.rgb):
+                        found.append({**about, **row})
+                        bar.update()
+                    rows += found
                 bar.update(number * steps - bar.n)
         return rows, skipped
-
-    def _measure_pair(self, pair: Pair, bar: tqdm) -> Iterator[dict[str, Any]]:
-        lr, hr = load_pair(pair, self.model.scale)
-        about = {"picture": pair.name, "lr_width": lr.size[1], "lr_height": lr.size[0]}
-        for row in self.measure(lr.rgb, hr.rgb):
-            bar.update()
-            yield {**about, **row}
 
 
 def summarise_knockout(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -183,45 +141,33 @@ def summarise_knockout(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
         ``worst`` and ``best`` (the images with the least and the greatest change) and
         ``worst_change``, ``best_change`` (dB), ``mean_difference`` (of pixels, grey levels).
     """
-    found = []
-    for name, block in dict.fromkeys((row["experiment"], row["block"]) for row in rows):
-        mine = [r for r in rows if (r["experiment"], r["block"]) == (name, block)]
-        known = [r for r in mine if r["psnr_change"] is not None]
-        changes = [r["psnr_change"] for r in known]
-        ends = sorted(known, key=lambda r: r["psnr_change"])[:: max(1, len(known) - 1)]
-        worst, best = (ends[0], ends[-1]) if ends else ({}, {})
-        found.append(
-            {
-                "experiment": name,
-                "block": block,
-                "n": len(known),
-                "mean": sum(changes) / len(changes) if changes else None,
-                "interval": interval(changes),
-                "worst": worst.get("picture"),
-                "worst_change": worst.get("psnr_change"),
-                "best": best.get("picture"),
-                "best_change": best.get("psnr_change"),
-                "mean_difference": sum(r["mean_difference"] for r in mine) / len(mine),
-            }
-        )
+    frame, found = pd.DataFrame(list(rows)), []
+    frame["psnr_change"] = frame["psnr_change"].astype(float)
+    for (name, block), mine in frame.groupby(["experiment", "block"], sort=False, dropna=False):
+        known = mine.dropna(subset="psnr_change").set_index("picture")["psnr_change"]
+        row: dict[str, Any] = {
+            "experiment": name,
+            "block": None if pd.isna(block) else int(block),
+            "n": len(known),
+            "mean": None,
+            "interval": interval(known.to_numpy()),
+        }
+        row |= dict.fromkeys(("worst", "worst_change", "best", "best_change"))
+        if len(known):
+            ends = {"worst": known.idxmin(), "best": known.idxmax()}
+            changes = {"worst_change": float(known.min()), "best_change": float(known.max())}
+            row |= {"mean": float(known.mean()), **ends, **changes}
+        found.append({**row, "mean_difference": float(mine["mean_difference"].mean())})
     return found
 
 
-def format_knockout(summary: Sequence[Mapping[str, Any]]) -> str:
-    """The summary as text: a line an experiment and block."""
+def knockout_text(summary: Sequence[Mapping[str, Any]]) -> str:
+    """The summary as Markdown: a line an experiment and block."""
+    heads = ["experiment", "block", "n", "dB (95% interval)", "worst image", "best image"]
     lines = [
-        f"{'experiment':15}{'block':>6}{'n':>4}{'dB':>9}   {'95% interval':18}"
-        f"{'worst image':>24}{'best image':>24}"
+        [row["experiment"], "all" if row["block"] is None else str(row["block"]), str(row["n"])]
+        + [shown(row["mean"], "+.3f", row["interval"])]
+        + [f"{row[end] or ''} {shown(row[f'{end}_change'], '+.3f')}" for end in ("worst", "best")]
+        for row in summary
     ]
-    for row in summary:
-        block = "all" if row["block"] is None else row["block"]
-        start = f"{row['experiment']:15}{block:>6}{row['n']:>4}"
-        if row["mean"] is None:
-            lines.append(start + "        -")
-            continue
-        ends = row["interval"]
-        between = f"{ends[0]:+.3f} to {ends[1]:+.3f}" if ends else "-"
-        extremes = (f"{row[e]} {row[e + '_change']:+.3f}" for e in ("worst", "best"))
-        shown = "".join(f"{text:>24}" for text in extremes)
-        lines.append(f"{start}{row['mean']:>+9.3f}   {between:18}{shown}")
-    return "\n".join(lines)
+    return "\n".join(markdown_table(heads, lines))

@@ -19,7 +19,7 @@ from hpinet.analysis.match_statistics import (
     mutual,
 )
 from hpinet.modeling.patches import division
-from lam.match_analysis.folder_statistics import mean_statistics
+from lam.match_analysis.exploration import mean_statistics
 
 # Four patches of 4 over 8x8. 0 and 3 look at each other, 1 at 3, 2 at itself.
 ORIGINS = torch.tensor([[0, 0], [0, 4], [4, 0], [4, 4]])

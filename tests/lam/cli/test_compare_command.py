@@ -45,13 +45,13 @@ def test_a_row_a_network_and_files(arguments, tmp_path, capsys):
     out = tmp_path / "out"
     assert main([*arguments, "--hr", f"{tmp_path}/hr.png", "-o", str(out)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split()[:2] == ["network", "DI"]
+    assert "diffusion index" in lines[0]
     with (out / "compare.csv").open() as file:
         rows = list(csv.DictReader(file))
     indices = [float(row["diffusion_index"]) for row in rows]
     assert len(rows) == 3
     assert indices == sorted(indices, reverse=True)
-    assert [line.split()[0] for line in lines[1:4]] == [row["model"] for row in rows]
+    assert [line.split()[1] for line in lines[2:5]] == [row["model"] for row in rows]
     assert all(float(row["psnr"]) > 5 for row in rows)
     report = json.loads((out / "compare.json").read_text())
     mine = report["parameters"]["networks"]["mine.py:build"]["network"]

@@ -20,7 +20,7 @@ from lam.match_analysis.knockout import (
     EXPERIMENTS,
     Knockout,
     experiments,
-    format_knockout,
+    knockout_text,
     summarise_knockout,
 )
 
@@ -118,17 +118,6 @@ def test_intervening_tells_psnr_window_and_diffusion(run, tmp_path):
     assert Image.open(run.out / "difference.png").size > (64, 60)
 
 
-def test_forcing_the_recorded_matches_changes_nothing(run):
-    report, code, _ = run("intervene", "small.png", "--kind", "recorded")
-    assert code == 0 and report["effect"]["max_difference"] == 0
-
-
-def test_a_pair_is_forced_by_its_numbers(run):
-    words = ("--kind", "forced", "--blocks", "1", "--force", "0:3", "2:1")
-    report, code, _ = run("intervene", "small.png", *words)
-    assert code == 0 and report["parameters"]["pairs"] == [[0, 3], [2, 1]]
-
-
 def test_the_knockout_table_of_a_folder(run, place):
     report, code, said = run("knockout", "--data", "data", "--seed", "5")
     assert code == 3 and "broken.png is skipped" in said
@@ -146,17 +135,17 @@ def test_the_knockout_table_of_a_folder(run, place):
         assert row["worst_change"] == min(mine) and row["best_change"] == max(mine)
     assert report["parameters"]["seed"] == 5 and report["parameters"]["pictures"] == 3
     assert (run.out / "knockout.png").is_file() and (run.out / "summary.csv").is_file()
-    text = format_knockout(report["summary"])
-    assert text.count("\n") == 14 and "off elsewhere" in text
+    text = knockout_text(report["summary"])
+    assert text.count("\n") == 15 and "off elsewhere" in text
 
 
 def test_knock_outs_of_several_networks_stand_in_one_table(run, place):
-    words = ("--data", "data", "--experiments", "off", "--model", "bicubic")
-    report, code, said = run("knockout", *words)
-    assert code == 3 and "left out: bicubic has no Global Pixel Access" in said
-    assert report["parameters"]["model"] == "tiny.safetensors"  # alone after all
     save_checkpoint(HPINet(TINY), place / "other.safetensors")
-    report, _, _ = run("knockout", *words[:4], "--model", "other.safetensors")
+    words = ("--data", "data", "--experiments", "off", "--model")
+    report, code, said = run("knockout", *words, "bicubic")
+    assert code == 3 and "left out: bicubic" in said
+    assert report["parameters"]["model"] == "tiny.safetensors"  # alone after all
+    report, _, _ = run("knockout", *words, "other.safetensors")
     names = [one["parameters"]["model"] for one in report["networks"]]
     assert names == ["other.safetensors", "tiny.safetensors"]
     assert {row["model"] for row in table(run.out / "summary.csv")} == set(names)
@@ -182,13 +171,23 @@ def test_equal_pictures_count_nowhere_in_the_mean():
     (lone,) = summarise_knockout(rows[:1])
     assert lone["interval"] is None and lone["worst"] == lone["best"] == "a"
     (empty,) = summarise_knockout(rows[1:2])
-    assert empty["mean"] is None and "-" in format_knockout([empty])
+    assert empty["mean"] is None and "-" in knockout_text([empty])
+
+
+def test_recorded_and_forced_matches(run):
+    report, code, _ = run("intervene", "small.png", "--kind", "recorded")
+    assert code == 0 and report["effect"]["max_difference"] == 0
+    words = ("intervene", "small.png", "--kind", "forced", "--blocks", "1", "--force")
+    report, code, _ = run(*words, "0:3", "2:1")
+    assert code == 0 and report["parameters"]["pairs"] == [[0, 3], [2, 1]]
+    with pytest.raises(SystemExit, match="2"):
+        run(*words, "3-4")
 
 
 def test_experiments_cover_every_block_once():
     found = experiments(EXPERIMENTS, 3)
-    assert len({(e.name, e.block) for e in found}) == len(found) == 5 * 3 + 4
-    assert experiments(["off"], 1)[0].intervention == Intervention("off", (0,))
+    assert len({(name, block) for name, block, _ in found}) == len(found) == 5 * 3 + 4
+    assert experiments(["off"], 1)[0] == ("off", None, Intervention("off", (0,)))
 
 
 @pytest.mark.parametrize("later", ["frozen", "live"])
@@ -255,9 +254,3 @@ def test_what_does_not_fit_is_one_sentence(run, words, sentence):
 def test_a_network_without_access_has_nothing_to_show(run, command):
     _, code, said = run(*command, model="twin.safetensors")
     assert code == 1 and "no Global Pixel Access" in said
-
-
-def test_wrong_usage_leaves_with_two(run, capsys):
-    with pytest.raises(SystemExit) as left:
-        run("intervene", "small.png", "--kind", "forced", "--force", "3-4")
-    assert left.value.code == 2 and "not PATCH:TARGET" in capsys.readouterr().err
