@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,7 +82,8 @@ class Scorer:
         key = (study.key, contender.key, scale)
         psnr, ssim = None, None
         if large_enough(study, scale):
-            psnr, ssim = self._luma.compute(key, lambda: _luma(found.pixels, study, scale))
+            with suppress(UserError):  # no opaque pixels
+                psnr, ssim = self._luma.compute(key, lambda: _luma(found.pixels, study, scale))
         distance = self._distances.get(key)
         if distance is None and perceptual and not self.lpips_reason(study):
             distance = self._distances.compute(key, lambda: self._lpips(found.pixels, hr))

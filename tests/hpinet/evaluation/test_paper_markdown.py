@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpinet.evaluation.paper_markdown import paper_markdown
+from hpinet.evaluation.paper_tables import paper_markdown
 
 
 def test_measured_rows_stand_below_the_paper_s():
