@@ -197,16 +197,6 @@ def _api(_: str, folder: Path, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     return values
 
 
-TABS = (
-    "Super-resolve",
-    "Receptive field",
-    "Many networks",
-    "Matched patches",
-    "Your model",
-    "About",
-)
-
-
 def _screenshots(url: str, folder: Path) -> None:
     from playwright.sync_api import sync_playwright
 
@@ -217,10 +207,10 @@ def _screenshots(url: str, folder: Path) -> None:
         for width, height in ((1400, 900), (390, 844)):
             page = browser.new_page(viewport={"width": width, "height": height})
             page.goto(url)
-            for name in TABS:
-                page.get_by_role("tab", name=name).click()
+            for number in range(page.locator('[role="tab"]:visible').count()):
+                page.locator('[role="tab"]:visible').nth(number).click()
                 page.wait_for_timeout(6000)
-                page.screenshot(path=str(folder / f"{name} {width}.png"))
+                page.screenshot(path=str(folder / f"{number} {width}.png"))
             page.close()
         browser.close()
 

@@ -98,7 +98,7 @@ WORKS = {
     "animated GIF": ("g.gif", animation(), "enlarge", (96, 80), "1 of 3"),
     "EXIF orientation": ("t.jpg", turned(), "enlarge", (80, 96), "turned upright"),
     "1 bit": (
-        "b.png", png(Image.fromarray(noise(20, 24)).convert("1")), "enlarge", (96, 80), "black and white"
+        "b.png", png(Image.fromarray(noise(20, 24)).convert("1")), "enlarge", (96, 80), "black"
     ),
 }  # fmt: skip
 
