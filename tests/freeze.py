@@ -16,6 +16,7 @@ import json
 import math
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -82,7 +83,8 @@ def record(folder: Path, names: list[str]) -> None:
 
 
 def _command(name: str, out: Path, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    out.mkdir(exist_ok=True)
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
     words = COMMANDS[name].format(out=out).split()
     env = os.environ | {
         "PYTHONPATH": str(ROOT),
