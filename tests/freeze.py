@@ -62,7 +62,7 @@ COMMANDS = {
 }
 
 NOT_NUMBERS = re.compile(
-    r"second|memory|version|torch|device|threads|path|sha256|file|^out$|command|created|date|machine"
+    r"second|waited|memory|version|torch|device|threads|path|sha256|file|^out$|command|created|date|machine"
     r"|images_per|passes_per|free|processor|cpu|rate"
 )
 TOLERANCE = 2e-6
