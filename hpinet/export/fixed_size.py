@@ -1,7 +1,7 @@
 """HPINet for images of one size, in operations that every runtime has.
 
-The network's own code computes in chunks, writes in place and takes divisions from a cache, which
-exporters get wrong without a word. Here a division is two tables of indices, and its aggregation
+The network's own code computes in chunks and writes in place, which exporters get wrong without a
+word. Here a division is two tables of indices, and its aggregation
 two products with matrices of zeros and ones.
 """
 
@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpinet.modeling.attention import FeedForward, PatchAttention, attend
+from hpinet.modeling.attention import FeedForward, PatchAttention
 from hpinet.modeling.block import HPIBlock
 from hpinet.modeling.hpinet import HPINet
 from hpinet.modeling.patches import division, pad_to_patch
@@ -63,12 +63,15 @@ class _Block(nn.Module):
         super().__init__()
         cut = division(*size, block.patch_size, block.overlap)
         self.block, self.count, self.side = block, cut.count, block.patch_size
-        self.across, self.down = cut.per_row, cut.count // cut.per_row
-        self.register_buffer("rows", cut.rows)
-        self.register_buffer("columns", cut.columns)
+        # The map's rows and columns that the rows and columns of patches consist of.
+        steps = torch.arange(self.side)
+        rows, columns = (one.unique()[:, None] + steps for one in cut.origins.T)
+        self.down, self.across = len(rows), len(columns)
+        self.register_buffer("rows", rows.flatten())
+        self.register_buffer("columns", columns.flatten())
         # (H, R * P) and (W, S * P): which rows and columns of patches fall on one of the map.
-        self.register_buffer("lower", F.one_hot(cut.rows, size[0]).float().T.contiguous())
-        self.register_buffer("right", F.one_hot(cut.columns, size[1]).float().T.contiguous())
+        self.register_buffer("lower", F.one_hot(self.rows, size[0]).float().T.contiguous())
+        self.register_buffer("right", F.one_hot(self.columns, size[1]).float().T.contiguous())
         self.register_buffer("weight", cut.weight)
         self.register_buffer("diagonal", _NEVER * torch.eye(cut.count))
 
@@ -106,7 +109,10 @@ def _attended(patches: Tensor, matched: Tensor | None, layer: nn.Module) -> Tens
         return found[0]
     z = layer.norm(patches)
     other = z if matched is None else matched
-    return patches + attend(layer.query(z), layer.key(other), layer.value(other), fused=False)
+    query = layer.query(z) * layer.query.out_features**-0.5
+    scores = torch.softmax(query @ layer.key(other).transpose(-1, -2), -1)
+    attended: Tensor = patches + scores @ layer.value(other)
+    return attended
 
 
 def _fed_forward(patches: Tensor, layer: nn.Module) -> Tensor:
