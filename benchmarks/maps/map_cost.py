@@ -192,7 +192,12 @@ def _attention(
     weight = torch.randn(value.shape, generator=generator).to(device)
 
     def call() -> None:
-        torch.autograd.grad(attend(query, key, value, fused), (query, key, value), weight)
+        if fused:
+            attended = attend(query, key, value)
+        else:
+            scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+            attended = torch.softmax(scores, -1) @ value
+        torch.autograd.grad(attended, (query, key, value), weight)
         if query.is_cuda:
             torch.cuda.synchronize(query.device)
 

@@ -18,7 +18,7 @@ from .matches import BlockMatches
 from .matching import best_matches, gumbel_matches, similarity, straight_through
 from .patches import Division, division
 
-CHUNK = 1 << 15
+CHUNK = 1 << 14
 """Pixels of patches that go through attention at once, over the whole batch."""
 
 
@@ -82,9 +82,10 @@ class HPIBlock(nn.Module):
         features = x.permute(0, 2, 3, 1)  # (B, H, W, C)
         used, choice = self._match(features, cut, given, matrix, seeds)
         total = features.new_zeros(features.shape[:3].numel(), features.shape[3])  # (B * H * W, C)
+        index = None if used is None else used.index.to(x.device)
         for part in self._chunks(cut.numbers if needed is None else needed, len(x)):
             patches = cut.gather(features, part[None])  # (B, M, P * P, C)
-            matched = None if used is None else cut.gather(features, used.index[:, part])
+            matched = None if index is None else cut.gather(features, index[:, part])
             if matched is not None and choice is not None:
                 matched = straight_through(matched, choice[0][:, part], choice[1])
             cut.add(total, self._attend(patches, matched), part)

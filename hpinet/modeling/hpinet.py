@@ -19,7 +19,7 @@ from .matches import BlockMatches, Matches
 from .patches import pad_to_patch
 from .region import Box, decoder_box, patches_of_region
 
-BAND = 1 << 23
+BAND = 3 << 20
 """Numbers of a map with C channels at SR resolution that are decoded at once."""
 
 
@@ -273,7 +273,7 @@ class HPINet(nn.Module):
         box = decoder_box(region, left, *size)
         x = box.crop(features)
         for step, upsampler in zip(self.steps, self.upsamplers, strict=True):
-            x = F.pixel_shuffle(F.leaky_relu(upsampler(x), 0.1, inplace=True), step)
+            x = F.leaky_relu(F.pixel_shuffle(upsampler(x), step), 0.1, inplace=True)
             left, size = left // step, (size[0] * step, size[1] * step)
             inner = decoder_box(region, left, *size)
             x = inner.moved(box.top * step, box.left * step).crop(x)

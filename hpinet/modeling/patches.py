@@ -142,9 +142,9 @@ class Division:
         return total.index_add_(0, pixels, patches.reshape(len(pixels), -1))
 
     def mean(self, total: Tensor) -> Tensor:
-        """The sum over all patches (B * H * W, C) to the mean (B, H, W, C)."""
+        """The sum over all patches (B * H * W, C) to the mean (B, H, W, C), in place."""
         total = total.view(-1, self.height, self.width, total.shape[-1])
-        return total * self.weight.to(total.dtype)
+        return total.mul_(self.weight.to(total.dtype))
 
     def aggregate(self, patches: Tensor) -> Tensor:
         """Patch Aggregation of Eq. 2: (B, N, P * P, C) back to (B, H, W, C).
@@ -183,14 +183,16 @@ def division(
     """
     lengths = (height, width)
     axes = [torch.tensor(axis_origins(n, patch_size, overlap), device=device) for n in lengths]
-    # How many patches along each axis cover each of its pixels; a pixel lies in their product.
-    positions = (
-        torch.arange(n, device=device) - axis[:, None]
-        for n, axis in zip(lengths, axes, strict=True)
-    )
-    rows, columns = (((p >= 0) & (p < patch_size)).sum(0) for p in positions)
+    rows, columns = (_times_covered(n, a, patch_size) for n, a in zip(lengths, axes, strict=True))
+    # A pixel lies in as many patches as the product of how often its row and column are covered.
     weight = 1 / (rows[:, None, None] * columns[None, :, None]).float()
     return Division(height, width, patch_size, torch.cartesian_prod(*axes), weight)
+
+
+def _times_covered(length: int, origins: Tensor, patch_size: int) -> Tensor:
+    """(length,) int64, how many patches along an axis cover each of its pixels."""
+    within = torch.arange(length, device=origins.device) - origins[:, None]
+    return ((within >= 0) & (within < patch_size)).sum(0)
 
 
 def pad_to_patch(x: Tensor, least: int) -> Tensor:
