@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpinet.errors import UserError
-from hpinet.modeling.patches import division
+from hpinet.modeling.patches import axis_origins
 
 Mask = NDArray[np.bool_]
 
@@ -199,7 +199,7 @@ def axis_reach(length: int, patch_size: int, overlap: int, shift: int = 0) -> Ma
         ValueError: If no patch fits.
     """
     # (R, P) rows of each patch -> (R, length) whether a row is in it -> any patch with both rows.
-    table = division(length, length, patch_size, overlap).rows.numpy().reshape(-1, patch_size)
+    table = np.add.outer(axis_origins(length, patch_size, overlap), np.arange(patch_size))
     inside = np.zeros((len(table), length), bool)
     inside[np.arange(len(table))[:, None], table] = True
     joined = np.asarray((inside[:, :, None] & inside[:, None, :]).any(0))

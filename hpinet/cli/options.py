@@ -6,6 +6,7 @@ Nothing heavy is imported here: help and wrong usage appear at once.
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import Any
 
@@ -137,13 +138,12 @@ def add_output(
 
 
 def amount_of_memory(text: str) -> int:
-    """Bytes from text such as ``500M`` or ``2 GiB``, for argparse."""
-    from hpinet.modeling.memory import parse_bytes
-
-    try:
-        return parse_bytes(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    """Bytes from text such as ``500M`` or ``2 GiB``, for argparse; units are powers of 1024."""
+    amount = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?", text.strip().lower())
+    size = int(float(amount[1]) * 1024 ** " kmg".index(amount[2] or " ")) if amount else 0
+    if size < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount of memory such as 500M or 2GB")
+    return size
 
 
 def height_and_width(text: str) -> tuple[int, int]:

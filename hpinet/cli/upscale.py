@@ -24,11 +24,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_output(parser, told, metavar="OUT", required=True)
     parser.add_argument("--overwrite", action="store_true", help=shared.OVERWRITE)
     shared.add_model(parser, several="repeat", gpa=True)
-    shared.add_memory(
-        parser,
-        "what HPINet may use beside the weights, such as 500M or 2GB (0.9 of what is free); "
-        "the result is the same",
-    )
     shared.add_precision(
         parser,
         "fp32",
@@ -76,7 +71,7 @@ def _write(
     from hpinet.inference.upscale import upscale
 
     began = time.perf_counter()
-    result = upscale(candidate.network, image, memory=options.memory, precision=options.precision)
+    result = upscale(candidate.network, image, precision=options.precision)
     seconds = time.perf_counter() - began
     write_picture(place, result)
     print(

@@ -1,1 +1,1 @@
-"""Super-resolving an image with a network: memory, precision, Global Pixel Access off."""
+"""Super-resolving an image with a network: precision, Global Pixel Access off."""

@@ -12,19 +12,12 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from hpinet.errors import UserError
 from hpinet.imaging.images import Picture, PictureError, check_rgb, from_uint8, to_uint8
 from hpinet.imaging.value_range import check_value_range
-from hpinet.modeling.hpinet import HPINet
 from hpinet.modeling.matches import Matches
-from hpinet.modeling.memory import free_memory
-from hpinet.modeling.own_patches import OwnPatches
 
 from .memory_errors import is_out_of_memory
 from .precision import half_precision
-
-_SHARE_OF_FREE = 0.9
-_ATTEMPTS = 4  # with half the memory each, before the last
 
 
 def upscale(
@@ -32,7 +25,6 @@ def upscale(
     picture: Picture | Tensor,
     *,
     matches: Matches | None = None,
-    memory: int | None = None,
     precision: str = "fp32",
 ) -> Picture:
     """Super-resolve a whole image.
@@ -46,8 +38,6 @@ def upscale(
             parameters are, in evaluation mode.
         picture: what `read_picture` returned, or (B, 3, H, W) floats in [0, 1].
         matches: for HPINet: matches to use instead of those that the network finds.
-        memory: for HPINet: bytes that may be used beside the weights; 0.9 of what is free by
-            default.
         precision: one of `hpinet.inference.precision.PRECISIONS`.
 
     Returns:
@@ -56,7 +46,7 @@ def upscale(
 
     Raises:
         PictureError: unfit pixels, too little memory, or a result that is not finite.
-        ValueError: an unknown precision, or a memory budget for another network than HPINet.
+        ValueError: an unknown precision.
     """
     if isinstance(picture, Tensor):
         picture = Picture(picture)
@@ -65,17 +55,11 @@ def upscale(
     parameter = next(model.parameters(), torch.zeros(()))
     x = rgb.to(parameter.device, parameter.dtype)
     extra: dict[str, Any] = {} if matches is None else {"matches": matches}
-    if isinstance(model, HPINet | OwnPatches):
-        if memory is None:
-            memory = int(free_memory(x.device) * _SHARE_OF_FREE)
-        extra["memory"] = memory
-    elif memory is not None:
-        raise UserError("only an HPINet keeps within a memory budget: leave it out")
     # The gradient mode is one thread's, so it is set here. Not inference mode, as autograd refuses
     # the tensors made in it.
     with torch.no_grad(), half_precision(x.device, precision), _evaluating(model):
         with _memory_errors(rgb):
-            sr = _within_memory(model, x, extra).float()
+            sr = model(x, **extra).float()
         lowest, highest = sr.aminmax()
         if not bool(torch.isfinite(lowest) & torch.isfinite(highest)):
             raise PictureError("The network's result is not finite: its weights are damaged.")
@@ -127,22 +111,6 @@ def _resize_planes(alpha: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize (B, 1, H, W) as `_resize_rgb` does colours."""
     planes = [_resize_rgb(plane[None].expand(1, 3, -1, -1), size)[:, :1] for plane in alpha]
     return torch.cat(planes)
-
-
-def _within_memory(model: nn.Module, x: Tensor, extra: dict[str, Any]) -> Tensor:
-    """The network's result, in smaller chunks from the moment that memory runs out."""
-    for attempt in range(_ATTEMPTS + 1):
-        try:
-            made: Tensor = model(x, **extra)
-            return made
-        except (MemoryError, RuntimeError) as error:
-            if attempt == _ATTEMPTS or "memory" not in extra or not is_out_of_memory(error):
-                raise
-        # The failed attempt's tensors are freed only after the except block has ended.
-        extra = {**extra, "memory": extra["memory"] // 2}
-        if x.device.type == "cuda":
-            torch.cuda.empty_cache()
-    raise AssertionError("the last attempt returns or raises")
 
 
 @contextmanager

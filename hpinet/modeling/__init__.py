@@ -1,1 +1,1 @@
-"""The network (Fig. 3): patches, matches, attention, blocks, decoder, and their memory."""
+"""The network (Fig. 3): patches, matches, attention, blocks, decoder."""

@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from . import cpu_kernels
 
-
-def attend(query: Tensor, key: Tensor, value: Tensor, fused: bool = True) -> Tensor:
-    """Softmax attention, SA of Eq. 7.
-
-    Args:
-        query: (..., L, d).
-        key: (..., L, d).
-        value: (..., L, C).
-        fused: Whether to compute it in one fused kernel.
-
-    Returns:
-        (..., L, C).
-    """
+def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """SA of Eq. 7: query and key (B, N, L, d), value (B, N, L, C) to (B, N, L, C)."""
     scale = query.shape[-1] ** -0.5
-    if not fused:
-        return torch.softmax((query * scale) @ key.transpose(-1, -2), -1) @ value
     # The fused kernels want keys and values of one width: zeros change no score.
     pad = value.shape[-1] - query.shape[-1]
     if pad > 0:
         query, key = F.pad(query, (0, pad)), F.pad(key, (0, pad))
     return F.scaled_dot_product_attention(query, key, value, scale=scale)
-
-
-def gradients_wanted(*tensors: Tensor) -> bool:
-    """Whether anything computed from these tensors is to be differentiated."""
-    return torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
 
 
 class PatchAttention(nn.Module):
@@ -56,12 +36,9 @@ class PatchAttention(nn.Module):
 
     def forward(self, patches: Tensor, other: Tensor | None = None) -> Tensor:
         """(B, N, L, C) patches, attending to ``other`` of the same shape or to themselves."""
-        if cpu_kernels.pays(patches, self):
-            return cpu_kernels.attention(patches, other, self)
         z = self.norm(patches)
-        other = z if other is None else other.to(z.dtype)
-        fused = patches.device.type != "cpu"
-        return patches + attend(self.query(z), self.key(other), self.value(other), fused)
+        other = z if other is None else other
+        return patches + attend(self.query(z), self.key(other), self.value(other))
 
 
 class PatchDepthwise(nn.Module):
@@ -98,6 +75,4 @@ class FeedForward(nn.Module):
 
     def forward(self, patches: Tensor) -> Tensor:
         """(..., C) to (..., C)."""
-        if cpu_kernels.pays(patches, self):
-            return cpu_kernels.feed_forward(patches, self)
         return patches + self.reduce(F.gelu(self.expand(self.norm(patches))))

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from hpinet.config import HPINetConfig
 from hpinet.errors import UserError
 
-from .attention import FeedForward, PatchAttention, PatchDepthwise, gradients_wanted
-from .decoder import add_convolution
-from .direct_access import can_be_read, is_plain_convolution
+from .attention import FeedForward, PatchAttention, PatchDepthwise
 from .matches import BlockMatches
-from .matching import best_matches, gumbel_matches, similarity, take, take_straight_through
-from .memory import Chunks, default_chunks
+from .matching import best_matches, gumbel_matches, similarity, straight_through
 from .patches import Division, division
+
+CHUNK = 1 << 14
+"""Pixels of patches that go through attention at once, over the whole batch."""
 
 
 class HPIBlock(nn.Module):
@@ -56,9 +56,10 @@ class HPIBlock(nn.Module):
         matrix: bool = False,
         seeds: Sequence[int] | None = None,
         needed: Tensor | None = None,
-        chunks: Chunks | None = None,
     ) -> tuple[Tensor, BlockMatches | None]:
         """One block, x_{i-1} to x_i of Eq. 2.
+
+        Patches go through attention in chunks of about `CHUNK` pixels.
 
         Args:
             x: (B, C, H, W) features.
@@ -67,8 +68,6 @@ class HPIBlock(nn.Module):
             seeds: One seed an image for the random matches of training.
             needed: (M,) numbers of the patches to compute; the output is right only where no other
                 patch reaches. All of them by default.
-            chunks: How much to compute at once where no gradient is needed;
-                `memory.default_chunks` by default.
 
         Returns:
             (B, C, H, W) features, and the matches used (None without GPA).
@@ -76,69 +75,29 @@ class HPIBlock(nn.Module):
         Raises:
             ValueError: If the given matches do not fit.
         """
-        height, width = x.shape[-2:]
+        height, width = (int(n) for n in x.shape[-2:])
         cut = division(height, width, self.patch_size, self.overlap, x.device)
-        wanted = self.training or gradients_wanted(x, *self.parameters())
-        if not wanted and self._can_be_chunked(x):
-            return self._forward_in_chunks(x, cut, given, matrix, needed, chunks)
-        patches = cut.divide(x.permute(0, 2, 3, 1))  # (B, H, W, C) -> (B, N, P * P, C)
-        matched, used = self._match(patches, cut, given, matrix, seeds, needed)
-        if needed is not None:
-            patches = patches.index_select(1, needed)  # (B, M, P * P, C)
-        patches = self._attend(patches, matched)
-        if needed is not None:
-            patches = _scatter(patches, needed, cut)  # back to (B, N, P * P, C)
-        y = cut.aggregate(patches).permute(0, 3, 1, 2)  # (B, C, H, W)
+        if torch.is_autocast_enabled(_autocast_device(x)):
+            x = x.float()  # residuals are summed in float32, so that matches hardly change
+        features = x.permute(0, 2, 3, 1)  # (B, H, W, C)
+        used, choice = self._match(features, cut, given, matrix, seeds)
+        total = features.new_zeros(features.shape[:3].numel(), features.shape[3])  # (B * H * W, C)
+        index = None if used is None else used.index.to(x.device)
+        for part in self._chunks(cut.numbers if needed is None else needed, len(x)):
+            patches = cut.gather(features, part[None])  # (B, M, P * P, C)
+            matched = None if index is None else cut.gather(features, index[:, part])
+            if matched is not None and choice is not None:
+                matched = straight_through(matched, choice[0][:, part], choice[1])
+            cut.add(total, self._attend(patches, matched), part)
+        y = cut.mean(total).permute(0, 3, 1, 2)  # (B, C, H, W)
         # Without the convolution nothing scales the branch, which carries x itself through its
         # residuals: adding x once more would double it block by block.
         return (y if self.conv is None else x + self.conv(y)), used
 
-    def _can_be_chunked(self, x: Tensor) -> bool:
-        """Whether nobody can tell that parts of x go through the layers one after the other."""
-        return (self.conv is None or is_plain_convolution(self.conv)) and can_be_read(self, x)
-
-    def _forward_in_chunks(
-        self,
-        x: Tensor,
-        cut: Division,
-        given: BlockMatches | None,
-        matrix: bool,
-        needed: Tensor | None,
-        chunks: Chunks | None,
-    ) -> tuple[Tensor, BlockMatches | None]:
-        """The same where no gradient is needed: the N patches are never held at once.
-
-        Matches first, since they compare all patches; then `chunks.patches` patches at a time go
-        through attention, and whole rows of patches are added to the sum that `aggregate` makes.
-        """
-        chunks = chunks or default_chunks(x.device)
-        if torch.is_autocast_enabled(_autocast_device(x)):
-            x = x.float()  # residuals are summed in float32, so that matches hardly change
-        features = x.permute(0, 2, 3, 1)  # (B, H, W, C)
-        at_once = chunks.patches(self.patch_size, len(x))
-        used = self._match_in_chunks(features, cut, given, matrix, chunks)
-
-        def attended(numbers: Tensor) -> Tensor:
-            """(M,) patch numbers to (B, M, P * P, C), `at_once` patches at a time."""
-            done = []
-            for part in numbers.split(at_once):
-                matched = None if used is None else cut.gather(features, used.index[:, part])
-                done.append(self._attend(cut.gather(features, part[None]), matched))
-            return torch.cat(done, 1)
-
-        numbers = torch.arange(cut.count, device=x.device)
-        if needed is not None:
-            total = cut.aggregate(_scatter(attended(needed), needed, cut))
-        else:
-            # The sum of all patches where they lie, (B, H, W, C), then times 1 / (their number).
-            total = torch.zeros_like(features)
-            for i, rows in enumerate(numbers.split(cut.per_row * chunks.rows)):
-                cut.paste(total, attended(rows), i * chunks.rows)
-            total *= cut.weight.to(x.dtype)
-        y = total.permute(0, 3, 1, 2)  # (B, C, H, W)
-        if self.conv is None:
-            return y, used
-        return add_convolution(y, self.conv, x, chunks.map_rows(x.shape[-1])), used
+    def _chunks(self, numbers: Tensor, batch: int) -> tuple[Tensor, ...]:
+        """(M,) patch numbers, split so that no part has many more pixels than `CHUNK`."""
+        pixels = batch * len(numbers) * self.patch_size**2
+        return numbers.tensor_split(min(len(numbers), -(-pixels // CHUNK)))
 
     def _attend(self, patches: Tensor, matched: Tensor | None) -> Tensor:
         """GPA (Eq. 9) and two times IPSA (Eq. 7), each with its feed-forward network.
@@ -156,32 +115,45 @@ class HPIBlock(nn.Module):
             matched = None  # the second and the third attention are IPSA
         return patches
 
-    def _match_in_chunks(
+    def _match(
         self,
         features: Tensor,
         cut: Division,
         given: BlockMatches | None,
         matrix: bool,
-        chunks: Chunks,
-    ) -> BlockMatches | None:
-        """The given matches, or those of (B, H, W, C) features without holding all patches."""
+        seeds: Sequence[int] | None,
+    ) -> tuple[BlockMatches | None, tuple[Tensor, Tensor] | None]:
+        """The matches of (B, H, W, C) features; None without GPA.
+
+        In training the choice is drawn (`gumbel_matches`), and what its gradient needs is returned
+        too: the soft choice (B, N, N) and all patches (B, N, P * P, C). Otherwise it is the most
+        similar patch, without a gradient.
+        """
         if self.match_norm is None:
-            return None
+            return None, None
         if given is not None:
             _check_fit(given, cut, len(features))
-            return given
-        numbers = torch.arange(cut.count, device=features.device)[None]
-        exact = torch.promote_types(features.dtype, torch.float32)
+            return given, None
+        if not self.training:
+            features = features.detach()
+        # Matching stays in float32 under autocast: near-ties must not switch with the precision.
         with torch.autocast(_autocast_device(features), enabled=False):
-            # Pool each patch, (B, M, P * P, C) -> (B, M, C): N tokens are small, N patches are not.
-            pooled = [
-                cut.gather(features, part).to(exact).mean(2)
-                for part in numbers.split(chunks.patches(self.patch_size, len(features)), 1)
-            ]
+            exact = torch.promote_types(features.dtype, torch.float32)
+            parts = self._chunks(cut.numbers, len(features))
+            # Pool each patch: (B, M, P * P, C) -> (B, M, C).
+            pooled = [cut.gather(features, part[None]).to(exact).mean(2) for part in parts]
             tokens = self._tokens(torch.cat(pooled, 1))
-            index, value = best_matches(tokens, chunks.similarity)
-            kept = similarity(tokens) if matrix and cut.count > 1 else None
-        return BlockMatches(cut.patch_size, cut.origins, index, value, kept)
+            drawn = self.training and cut.count > 1
+            scores = similarity(tokens) if drawn or (matrix and cut.count > 1) else None
+            choice = None
+            if drawn and scores is not None:
+                index, soft = gumbel_matches(scores, seeds)
+                value = scores.gather(-1, index[..., None])[..., 0].detach()
+                choice = soft, cut.divide(features.detach())
+            else:
+                index, value = best_matches(tokens)
+        kept = scores.detach() if matrix and scores is not None else None
+        return BlockMatches(cut.patch_size, cut.origins, index, value, kept), choice
 
     def _tokens(self, pooled: Tensor) -> Tensor:
         """L(X_i) of Eq. 8: (B, N, C) means of the patches' pixels, normalised, of the same type."""
@@ -189,53 +161,6 @@ class HPIBlock(nn.Module):
         weight = next(self.match_norm.parameters(), pooled)  # of a half-precision network: half
         tokens: Tensor = self.match_norm(pooled.to(weight.dtype)).to(pooled.dtype)
         return tokens
-
-    def _match(
-        self,
-        patches: Tensor,
-        cut: Division,
-        given: BlockMatches | None,
-        matrix: bool,
-        seeds: Sequence[int] | None,
-        needed: Tensor | None,
-    ) -> tuple[Tensor | None, BlockMatches | None]:
-        """The matched patches, differentiable, and the matches.
-
-        In training the choice is drawn (`gumbel_matches`) and its gradient flows; otherwise it is
-        the most similar patch, without a gradient.
-
-        Returns:
-            (B, M, P * P, C) for the M patches in ``needed``, or all N; and the matches of all N.
-            None twice without GPA.
-        """
-        if self.match_norm is None:
-            return None, None
-        rows = slice(None) if needed is None else needed
-        if given is not None:
-            _check_fit(given, cut, len(patches))
-            return take(patches, given.index[:, rows]), given
-        # Matching stays in float32 under autocast: near-ties must not switch with the precision.
-        with torch.autocast(_autocast_device(patches), enabled=False):
-            exact = torch.promote_types(patches.dtype, torch.float32)
-            tokens = self._tokens(patches.to(exact).mean(2))
-            scores = None  # (B, N, N), held only where all pairs are asked for
-            if cut.count > 1 and (self.training or matrix):
-                scores = similarity(tokens)
-            if self.training and scores is not None:
-                index, soft = gumbel_matches(scores, seeds)
-                matched = take_straight_through(patches, soft[:, rows], index[:, rows])
-                value = scores.gather(-1, index[..., None])[..., 0]
-            else:
-                index, value = best_matches(tokens)
-                matched = take(patches, index[:, rows])
-        kept = scores.detach() if matrix and scores is not None else None
-        return matched, BlockMatches(cut.patch_size, cut.origins, index, value.detach(), kept)
-
-
-def _scatter(patches: Tensor, needed: Tensor, cut: Division) -> Tensor:
-    """(B, M, P * P, C) to (B, N, P * P, C): the patches ``needed`` at their numbers, else zeros."""
-    b, _, length, c = patches.shape
-    return patches.new_zeros(b, cut.count, length, c).index_copy(1, needed, patches)
 
 
 def _autocast_device(x: Tensor) -> str:

@@ -14,14 +14,13 @@ from torch.utils.checkpoint import checkpoint as recomputed
 from hpinet.config import HPINetConfig
 from hpinet.errors import UserError
 
-from .attention import gradients_wanted
 from .block import HPIBlock
-from .decoder import add_residual
-from .direct_access import can_be_read, is_plain_convolution, recorded
 from .matches import BlockMatches, Matches
-from .memory import Chunks, default_chunks, fitting_chunks
-from .patches import pad_to_patch, pin_size
+from .patches import pad_to_patch
 from .region import Box, decoder_box, patches_of_region
+
+BAND = 3 << 20
+"""Numbers of a map with C channels at SR resolution that are decoded at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +75,6 @@ class HPINet(nn.Module):
         seeds: Sequence[int] | None = ...,
         region: tuple[int, int, int, int] | None = ...,
         checkpoint: bool = ...,
-        memory: int | None = ...,
     ) -> Tensor: ...
 
     @overload
@@ -90,7 +88,6 @@ class HPINet(nn.Module):
         seeds: Sequence[int] | None = ...,
         region: tuple[int, int, int, int] | None = ...,
         checkpoint: bool = ...,
-        memory: int | None = ...,
     ) -> tuple[Tensor, Matches]: ...
 
     def forward(
@@ -102,7 +99,6 @@ class HPINet(nn.Module):
         seeds: Sequence[int] | None = None,
         region: tuple[int, int, int, int] | None = None,
         checkpoint: bool = False,
-        memory: int | None = None,
     ) -> Tensor | tuple[Tensor, Matches]:
         """Super-resolve (Eq. 1-3).
 
@@ -118,18 +114,14 @@ class HPINet(nn.Module):
                 last blocks only the patches that reach it.
             checkpoint: Keep only what goes into each block for a backward pass and compute the
                 rest again there: a third more time, a fraction of the memory.
-            memory: Bytes that a pass without gradients may use beside the weights, by computing
-                less at once; the result does not change. As much as is fastest by default.
 
         Returns:
             (B, 3, sH, sW) RGB, not clamped, or the region of it; with ``return_matches`` also the
             `Matches`.
 
         Raises:
-            ValueError: If the image's shape, the matches or the region do not fit, or a pass does
-                not fit into the memory.
+            ValueError: If the image's shape, the matches or the region do not fit.
         """
-        chunks = None if memory is None else self._chunks(x, memory)
         features = self._encode(x)  # (B, C, H', W'), x_0 of Eq. 1
         given = self._given(matches, features)
         part = None if region is None else Box(*region)
@@ -141,13 +133,13 @@ class HPINet(nn.Module):
         for i, block in enumerate(self.blocks):  # Eq. 2: x_{i-1} to x_i, all (B, C, H', W')
             # Blocks differ in their draws; an image's do not depend on the rest of the batch.
             noise = None if seeds is None else [seed + i for seed in seeds]
-            options = (given[i], similarity_matrix, noise, needed[i], chunks)
+            options = (given[i], similarity_matrix, noise, needed[i])
             if checkpoint and torch.is_grad_enabled():  # keep x_{i-1} only, compute again backward
                 features, found = recomputed(block, features, *options, use_reentrant=False)
             else:
                 features, found = block(features, *options)
             used.append(found)
-        sr = self._decode(features, x, part, chunks)
+        sr = self._decode(features, x, part)
         return (sr, self._matches(used, features)) if return_matches else sr
 
     @torch.no_grad()
@@ -230,9 +222,6 @@ class HPINet(nn.Module):
         sr = self._decode(features, lr, None)
         return Trace(lr, tuple(seen[:-1]), self._matches(used, features), sr)
 
-    def _chunks(self, x: Tensor, memory: int) -> Chunks:
-        return fitting_chunks(self.config, len(x), _size(x), memory, x.device, x.element_size())
-
     def _encode(self, x: Tensor) -> Tensor:
         """Eq. 1: (B, 3, H, W) to (B, C, H', W'), padded to at least the largest patch."""
         if x.ndim != 4 or x.shape[1] != 3 or 0 in x.shape:
@@ -240,12 +229,10 @@ class HPINet(nn.Module):
                 f"expected images of shape (B, 3, H, W) with at least one pixel, "
                 f"got {tuple(x.shape)}"
             )
-        x = pin_size(x, *(int(n) for n in (x.shape[0], x.shape[-2], x.shape[-1])))
-        padded = pad_to_patch(x, max(self.config.patch_sizes))
-        if not recorded(x):  # only a layout in memory, and not every recorder knows it
-            padded = padded.contiguous(memory_format=torch.channels_last)
-        features: Tensor = self.encoder(padded)
-        return features
+        features = self.encoder(pad_to_patch(x, max(self.config.patch_sizes)))
+        # Pixel after pixel in memory, as patches are gathered: then no block copies its input.
+        features = features.permute(0, 2, 3, 1).contiguous()
+        return features.permute(0, 3, 1, 2)
 
     def _matches(self, used: Sequence[BlockMatches | None], features: Tensor) -> Matches:
         return Matches(tuple(used) if self.config.gpa else (), _size(features))
@@ -256,47 +243,42 @@ class HPINet(nn.Module):
             return (None,) * len(self.blocks)
         return matches.for_network(self.config, _size(features))
 
-    def _decode(
-        self, features: Tensor, x: Tensor, region: Box | None, chunks: Chunks | None = None
-    ) -> Tensor:
+    def _decode(self, features: Tensor, x: Tensor, region: Box | None) -> Tensor:
         """Eq. 3: I_SR = up(I_LR) + f_Decoder(x_K), or a region of it.
 
         Args:
             features: (B, C, H', W'), the output x_K of the last block.
             x: (B, 3, H, W), I_LR. Up-sampling is bilinear, as in the released network.
             region: In SR pixels; None for the whole image.
-            chunks: How much to decode at once where no gradient is needed.
         """
-        height, width = (side * self.scale for side in x.shape[-2:])
         base = F.interpolate(x, scale_factor=self.scale, mode="bilinear", align_corners=False)
-        if region is None:
-            wanted = gradients_wanted(features, x, *self.parameters())
-            if wanted or not self._can_decode_in_bands(features):
-                return base + self._upsample(features)[..., :height, :width]
-            rows = (chunks or default_chunks(x.device)).decoder_rows
-            add_residual(base, features, self.upsamplers, self.steps, self.last, rows)
-            return base
-        # Decode the LR box under the region with a halo. At a border of the box that is not one of
-        # the image the convolutions read zeros instead of features; what that changes lies within
-        # the halo, which is cut off.
-        box = decoder_box(region, self.scale, *features.shape[-2:])
-        residual = self._upsample(box.crop(features))
-        inside = region.moved(box.top * self.scale, box.left * self.scale)
-        return region.crop(base) + inside.crop(residual)
-
-    def _can_decode_in_bands(self, features: Tensor) -> bool:
-        """Whether nobody can tell that bands of the features are decoded one after the other."""
-        layers = [*self.upsamplers, self.last]
-        return all(is_plain_convolution(layer) for layer in layers) and can_be_read(
-            nn.ModuleList(layers), features
+        height, width = _size(base)
+        # Bands of rows: the C-channel maps at SR resolution are by far the largest of a pass.
+        band = max(1, BAND // (len(x) * width * self.config.dim))
+        bands = (
+            [region]
+            if region
+            else [Box(top, 0, min(band, height - top), width) for top in range(0, height, band)]
         )
+        return torch.cat([one.crop(base) + self._residual(features, one) for one in bands], -2)
 
-    def _upsample(self, features: Tensor) -> Tensor:
-        """f_Decoder of Eq. 3, differentiable: (B, C, H', W') to (B, 3, sH', sW')."""
+    def _residual(self, features: Tensor, region: Box) -> Tensor:
+        """f_Decoder of Eq. 3 for a region in SR pixels: (B, C, H', W') to (B, 3, height, width).
+
+        At each resolution the pixels under the region are computed, and those around them that the
+        convolutions read (`decoder_box`). At a border of the box that is not one of the image they
+        read zeros instead; what that changes is cut off.
+        """
+        left, size = self.scale, _size(features)
+        box = decoder_box(region, left, *size)
+        x = box.crop(features)
         for step, upsampler in zip(self.steps, self.upsamplers, strict=True):
-            features = F.leaky_relu(F.pixel_shuffle(upsampler(features), step), 0.1)
-        residual: Tensor = self.last(features)
-        return residual
+            x = F.leaky_relu(F.pixel_shuffle(upsampler(x), step), 0.1, inplace=True)
+            left, size = left // step, (size[0] * step, size[1] * step)
+            inner = decoder_box(region, left, *size)
+            x = inner.moved(box.top * step, box.left * step).crop(x)
+            box = inner
+        return region.moved(box.top, box.left).crop(self.last(x))
 
 
 def _size(x: Tensor) -> tuple[int, int]:

@@ -12,12 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .direct_access import recorded
+# Similarities held at once. 40 MB in float32: from 32 MB on glibc returns each at once.
+_MATRIX_BUDGET = 10 << 20
 
-_MATRIX_BUDGET = 1 << 24  # similarity entries held at once: 64 MB in float32
 
-
-def similarity(tokens: Tensor, rows: slice = slice(None), out: Tensor | None = None) -> Tensor:
+def similarity(tokens: Tensor, rows: slice = slice(None)) -> Tensor:
     """Similarity of patches, s_ij = L(X_i)^T L(X_j) / sqrt(C) of Eq. 8, with s_ii = -inf.
 
     The factor 1 / sqrt(C) is the released network's. It changes no argmax, but it decides how much
@@ -26,22 +25,13 @@ def similarity(tokens: Tensor, rows: slice = slice(None), out: Tensor | None = N
     Args:
         tokens: (B, N, C), L(X_i): the mean over each patch's pixels, layer-normalised.
         rows: The patches i to compare with all N; all of them by default.
-        out: (B, R, N), where to write them if no gradient is needed.
 
     Returns:
         (B, R, N) for R patches i.
     """
-    # (B, R, C) @ (B, C, N) -> (B, R, N)
-    scaled = tokens[:, rows] * tokens.shape[-1] ** -0.5
-    scores = torch.bmm(scaled, tokens.transpose(1, 2), out=out)
-    # Eq. 8 has j != i. Row r of the result is patch rows.start + r, so i = j lies on the diagonal
-    # that starts at column rows.start.
-    if recorded(tokens):  # a graph cannot always hold what writes into a part of its input
-        count, first = scores.shape[1:], rows.start or 0
-        itself = torch.ones(count, dtype=torch.bool, device=scores.device).triu(first).tril(first)
-        return scores.masked_fill(itself, -torch.inf)
-    scores.diagonal(rows.start or 0, 1, 2).fill_(-torch.inf)
-    return scores
+    scores = tokens[:, rows] * tokens.shape[-1] ** -0.5 @ tokens.transpose(1, 2)
+    numbers = torch.arange(tokens.shape[1], device=tokens.device)
+    return scores.masked_fill_(numbers[rows, None] == numbers, -torch.inf)  # Eq. 8 has j != i
 
 
 def best_matches(tokens: Tensor, budget: int = _MATRIX_BUDGET) -> tuple[Tensor, Tensor]:
@@ -58,19 +48,9 @@ def best_matches(tokens: Tensor, budget: int = _MATRIX_BUDGET) -> tuple[Tensor, 
     if n == 1:
         return tokens.new_zeros(b, 1, dtype=torch.long), tokens.new_full((b, 1), torch.nan)
     tokens = tokens.detach()  # an argmax has no gradient
-    if recorded(tokens):
-        value, index = similarity(tokens).max(-1)
-        return index, value
-    band = min(n, max(1, budget // (b * n)))  # patches i whose similarities to all N are held
-    # One buffer for all bands: allocated anew for each, with the results between them, the heap
-    # grew with every band.
-    buffer = tokens.new_empty(b, band, n)
-    index, value = tokens.new_empty(b, n, dtype=torch.long), tokens.new_empty(b, n)
-    for first in range(0, n, band):
-        rows = slice(first, min(n, first + band))
-        scores = similarity(tokens, rows, buffer[:, : rows.stop - first])  # (B, R, N)
-        torch.max(scores, -1, out=(value[:, rows], index[:, rows]))
-    return index, value
+    band = max(1, budget // (b * n))  # patches i whose similarities to all N are held
+    best = [similarity(tokens, slice(i, i + band)).max(-1) for i in range(0, n, band)]
+    return torch.cat([one.indices for one in best], 1), torch.cat([one.values for one in best], 1)
 
 
 def gumbel_matches(scores: Tensor, seeds: Sequence[int] | None = None) -> tuple[Tensor, Tensor]:
@@ -99,63 +79,39 @@ def gumbel_matches(scores: Tensor, seeds: Sequence[int] | None = None) -> tuple[
     return soft.argmax(-1), soft
 
 
-def take(patches: Tensor, index: Tensor) -> Tensor:
-    """The matched patches, without the one-hot (M, N) matrix times (N, L * C).
-
-    Args:
-        patches: (B, N, L, C) for L = P * P pixels.
-        index: (B, M) patch numbers, or (1, M) for the whole batch.
-
-    Returns:
-        (B, M, L, C); no image takes patches of another.
-    """
-    b, n, length, c = patches.shape
-    # Patch j of image k is row k * N + j of the (B * N, L * C) matrix.
-    offset = torch.arange(b, device=patches.device)[:, None] * n
-    flat = (index.to(patches.device) + offset).flatten()
-    return patches.reshape(b * n, length * c).index_select(0, flat).view(b, -1, length, c)
-
-
 class _StraightThrough(torch.autograd.Function):
     """Y = H X forward, for the hard choice H = one_hot(index); the gradient as if H were soft S.
 
-    The plain formula is Y = (H - detach(S) + S) X with X (N, L * C) and H, S (M, N), M = N for all
-    patches: a product that only selects M rows of X. Here the rows are gathered. With
-    G = dLoss/dY, (M, L * C),
-
-        dLoss/dX = H^T G   adds each row of G to the row of X that was taken,
-        dLoss/dS = G X^T   (M, N), how the loss answers to each choice; the only product left.
+    The plain formula is Y = (H - detach(S) + S) X with X (N, L * C) and H, S (M, N): a product that
+    only selects M rows of X. Here the rows are gathered, which also gives dLoss/dX = H^T G for
+    G = dLoss/dY, (M, L * C). What is left is how the loss answers to each choice,
+    dLoss/dS = G X^T, (M, N).
     """
 
     @staticmethod
-    def forward(ctx: Any, patches: Tensor, soft: Tensor, index: Tensor) -> Tensor:
-        ctx.save_for_backward(patches, index)
+    def forward(ctx: Any, matched: Tensor, soft: Tensor, patches: Tensor) -> Tensor:
+        ctx.save_for_backward(patches)
         ctx.soft_dtype = soft.dtype
-        return take(patches, index)
+        return matched.view_as(matched)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
-        patches, index = ctx.saved_tensors
-        b, n, length, c = patches.shape
-        offset = torch.arange(b, device=grad.device)[:, None] * n  # as in `take`
-        flat = grad.reshape(-1, length * c)  # (B * M, L * C)
-        # H^T G, (B * N, L * C): a patch that several attend to collects the sum of their gradients.
-        to_patches = flat.new_zeros(b * n, length * c)
-        to_patches.index_add_(0, (index + offset).flatten(), flat)
-        # G X^T, (B, M, L * C) @ (B, L * C, N) -> (B, M, N)
-        to_soft = flat.view(b, -1, length * c) @ patches.reshape(b, n, -1).transpose(1, 2)
-        return to_patches.view_as(patches), to_soft.to(ctx.soft_dtype), None
+    def backward(ctx: Any, *grads: Any) -> tuple[Tensor, Tensor, None]:
+        (patches,) = ctx.saved_tensors
+        # (B, M, L * C) @ (B, L * C, N) -> (B, M, N)
+        to_soft = grads[0].flatten(2) @ patches.flatten(2).transpose(1, 2)
+        return grads[0], to_soft.to(ctx.soft_dtype), None
 
 
-def take_straight_through(patches: Tensor, soft: Tensor, index: Tensor) -> Tensor:
+def straight_through(matched: Tensor, soft: Tensor, patches: Tensor) -> Tensor:
     """Matched patches whose gradient also reaches the choice (Gumbel-softmax, straight-through).
 
     Args:
-        patches: (B, N, L, C).
+        matched: (B, M, L, C), the hard choice, gathered from the patches.
         soft: (B, M, N) probabilities of `gumbel_matches`; they only take the gradient.
-        index: (B, M) the hard choice.
+        patches: (B, N, L, C), all patches; they take no gradient here.
 
     Returns:
-        (B, M, L, C); gradients equal those of ``(one_hot - soft.detach() + soft) @ patches``.
+        ``matched``; gradients equal those of ``(one_hot - soft.detach() + soft) @ patches``.
     """
-    return _StraightThrough.apply(patches, soft, index)
+    straight: Tensor = _StraightThrough.apply(matched, soft, patches)
+    return straight

@@ -39,7 +39,6 @@ class OwnPatches(nn.Module):
         x: Tensor,
         region: tuple[int, int, int, int] | None = None,
         checkpoint: bool = False,
-        memory: int | None = None,
     ) -> Tensor:
         """Super-resolve with Global Pixel Access off; the arguments are those of `HPINet.forward`.
 
@@ -47,4 +46,4 @@ class OwnPatches(nn.Module):
             (B, 3, sH, sW) RGB, not clamped, or the region of it.
         """
         own = own_matches(self.config, *x.shape[-2:])
-        return self.model(x, matches=own, region=region, checkpoint=checkpoint, memory=memory)
+        return self.model(x, matches=own, region=region, checkpoint=checkpoint)

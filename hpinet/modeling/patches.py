@@ -1,9 +1,8 @@
 """Cascaded Patch Division and Patch Aggregation (Eq. 2, 4, 5): pixels to patches and back.
 
 Every patch of a division has the same size, and the last one of a row or column is flush with the
-border, so no pixel is padded. Rows and columns divide independently: a division is two index
-tables, (R * P,) rows and (S * P,) columns of the map, and the N = R * S patches are what one
-`index_select` along each axis gathers.
+border, so no pixel is padded. With a map as (H * W, C), patches are gathered by one `index_select`
+of their pixels and summed up by one `index_add`.
 """
 
 from __future__ import annotations
@@ -18,8 +17,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hpinet.errors import UserError
-
-from .direct_access import recorded
 
 
 def axis_origins(length: int, patch_size: int, overlap: int) -> tuple[int, ...]:
@@ -85,16 +82,13 @@ def fitting_size(asked: int, patch_sizes: tuple[int, ...], overlap: int, most: i
 
 @dataclass(frozen=True, eq=False)
 class Division:
-    """One way to cut an H x W feature map into N = R * S patches, row-major. Made by `division`.
+    """One way to cut an H x W feature map into N patches, row-major. Made by `division`.
 
     Attributes:
         height: H in pixels.
         width: W in pixels.
         patch_size: P in pixels.
         origins: (N, 2) int64, (top, left) of every patch in pixels.
-        rows: (R * P,) int64: the map's rows that the R rows of patches consist of, one after
-            the other; rows that two of them share occur twice.
-        columns: (S * P,) int64: the same for the S columns of patches.
         weight: (H, W, 1) float32, 1 / (number of patches that cover the pixel).
     """
 
@@ -102,8 +96,6 @@ class Division:
     width: int
     patch_size: int
     origins: Tensor
-    rows: Tensor
-    columns: Tensor
     weight: Tensor
 
     @property
@@ -112,20 +104,16 @@ class Division:
         return len(self.origins)
 
     @property
-    def per_row(self) -> int:
-        """Number S of patches in a row of patches."""
-        return len(self.columns) // self.patch_size
+    def numbers(self) -> Tensor:
+        """(N,) int64, the numbers of all patches."""
+        return torch.arange(self.count, device=self.origins.device)
 
     def divide(self, x: Tensor) -> Tensor:
         """Cut (B, H, W, C) into (B, N, P * P, C); the pixels of a patch are row-major."""
-        b, p = len(x), self.patch_size
-        x = x.index_select(1, self.rows).index_select(2, self.columns)  # (B, R * P, S * P, C)
-        x = x.view(b, len(self.rows) // p, p, self.per_row, p, -1)
-        # (B, R, P, S, P, C) -> (B, R, S, P, P, C): the patch before its pixels.
-        return x.transpose(2, 3).reshape(b, self.count, p * p, -1)
+        return self.gather(x, self.numbers[None])
 
     def gather(self, x: Tensor, numbers: Tensor) -> Tensor:
-        """Cut M of the patches out of (B, H, W, C), without the (B, N, P * P, C) of all.
+        """Cut M of the patches out of (B, H, W, C).
 
         Args:
             x: (B, H, W, C).
@@ -134,37 +122,29 @@ class Division:
         Returns:
             (B, M, P * P, C).
         """
-        b, height, width, c = x.shape
-        # In x as (B * H * W, C), pixel (i, j) of the patch at (top, left) of image k is row
-        # k * H * W + (top * W + left) + (i * W + j).
-        steps = torch.arange(self.patch_size, device=x.device)
-        within_patch = (steps[:, None] * width + steps).flatten()  # (P * P,)
-        corners = self.origins[:, 0] * width + self.origins[:, 1]  # (N,)
-        images = torch.arange(b, device=x.device)[:, None] * (height * width)  # (B, 1)
-        pixels = (corners[numbers] + images)[..., None] + within_patch  # (B, M, P * P)
-        taken = x.reshape(b * height * width, c).index_select(0, pixels.flatten())
-        return taken.view(b, -1, self.patch_size**2, c)
+        b, c = len(x), x.shape[-1]
+        flat = x.reshape(b * self.height * self.width, c)
+        patches = flat.index_select(0, self._pixels(numbers, b))
+        return patches.view(b, -1, self.patch_size**2, c)
 
-    def paste(self, total: Tensor, patches: Tensor, row: int) -> None:
-        """Add T whole rows of patches to the sum over all patches, the numerator of the mean.
+    def add(self, total: Tensor, patches: Tensor, numbers: Tensor) -> Tensor:
+        """Add M of the patches to a sum over patches, the numerator of the mean in `aggregate`.
 
         Args:
-            total: (B, H, W, C), changed in place. Once all R rows are added, ``total * weight``
-                is what `aggregate` returns.
-            patches: (B, T * S, P * P, C).
-            row: Number of the first of these rows of patches, in [0, R).
+            total: (B * H * W, C), changed in place.
+            patches: (B, M, P * P, C).
+            numbers: (M,) their numbers.
+
+        Returns:
+            The sum.
         """
-        b, p, c = len(patches), self.patch_size, patches.shape[-1]
-        rows = self.rows[row * p : row * p + patches.shape[1] // self.per_row * p]  # (T * P,)
-        # (B, T, S, P, P, C) -> (B, T, P, S, P, C) -> (B, T * P, S * P, C)
-        x = patches.view(b, -1, self.per_row, p, p, c).transpose(2, 3)
-        x = x.reshape(b, len(rows), self.per_row * p, c)
-        x = x.new_zeros(b, len(rows), self.width, c).index_add_(2, self.columns, x)
-        if len(rows) == p:  # one row of patches covers P consecutive rows of the map
-            top = int(self.origins[row * self.per_row, 0])
-            total[:, top : top + p] += x
-        else:
-            total.index_add_(1, rows, x)
+        pixels = self._pixels(numbers[None], len(patches))
+        return total.index_add_(0, pixels, patches.reshape(len(pixels), -1))
+
+    def mean(self, total: Tensor) -> Tensor:
+        """The sum over all patches (B * H * W, C) to the mean (B, H, W, C), in place."""
+        total = total.view(-1, self.height, self.width, total.shape[-1])
+        return total.mul_(self.weight.to(total.dtype))
 
     def aggregate(self, patches: Tensor) -> Tensor:
         """Patch Aggregation of Eq. 2: (B, N, P * P, C) back to (B, H, W, C).
@@ -173,21 +153,23 @@ class Division:
         the released code divides by 4 also where the last patch, moved back to the border, makes
         it 3.
         """
-        b, p, c = len(patches), self.patch_size, patches.shape[-1]
-        down, across = len(self.rows) // p, self.per_row
-        # (B, R, S, P, P, C) -> (B, R, P, S, P, C) -> (B, R * P, S * P, C), undoing `divide`
-        x = patches.view(b, down, across, p, p, c).transpose(2, 3)
-        x = x.reshape(b, down * p, across * p, c)
-        # Sum what falls on one pixel, columns first: then each row is one long contiguous run.
-        x = x.new_zeros(b, down * p, self.width, c).index_add(2, self.columns, x)
-        x = x.new_zeros(b, self.height, self.width, c).index_add(1, self.rows, x)
-        return x * self.weight.to(x.dtype)
+        total = patches.new_zeros(len(patches) * self.height * self.width, patches.shape[-1])
+        return self.mean(self.add(total, patches, self.numbers))
+
+    def _pixels(self, numbers: Tensor, batch: int) -> Tensor:
+        """(B or 1, M) patch numbers to (B * M * P * P,) rows of a batch's (B * H * W, C) pixels."""
+        steps = torch.arange(self.patch_size, device=self.origins.device)
+        within_patch = (steps[:, None] * self.width + steps).flatten()  # (P * P,)
+        corners = self.origins[:, 0] * self.width + self.origins[:, 1]  # (N,)
+        images = torch.arange(batch, device=corners.device) * (self.height * self.width)
+        corner = corners[numbers.to(corners.device)] + images[:, None]  # (B, M)
+        return (corner[..., None] + within_patch).flatten()
 
 
 def division(
     height: int, width: int, patch_size: int, overlap: int, device: torch.device | str = "cpu"
 ) -> Division:
-    """The division of an H x W map into patches, kept for the next call.
+    """The division of an H x W map into patches.
 
     Args:
         height: H in pixels.
@@ -199,56 +181,18 @@ def division(
     Raises:
         ValueError: If the map is smaller than a patch.
     """
-    # What is made while a graph is recorded belongs to that graph.
-    divide = _divide if recorded() else _kept
-    return divide(height, width, patch_size, overlap, device)
+    lengths = (height, width)
+    axes = [torch.tensor(axis_origins(n, patch_size, overlap), device=device) for n in lengths]
+    rows, columns = (_times_covered(n, a, patch_size) for n, a in zip(lengths, axes, strict=True))
+    # A pixel lies in as many patches as the product of how often its row and column are covered.
+    weight = 1 / (rows[:, None, None] * columns[None, :, None]).float()
+    return Division(height, width, patch_size, torch.cartesian_prod(*axes), weight)
 
 
-def _divide(
-    height: int, width: int, patch_size: int, overlap: int, device: torch.device | str
-) -> Division:
-    tops = axis_origins(height, patch_size, overlap)
-    lefts = axis_origins(width, patch_size, overlap)
-    # rows[r * P + i] = tops[r] + i
-    rows, columns = ([o + i for o in line for i in range(patch_size)] for line in (tops, lefts))
-    # Autograd refuses to save tensors made in inference mode, and these outlive this call.
-    with torch.inference_mode(False):
-        origins = torch.tensor([(top, left) for top in tops for left in lefts], device=device)
-        covered = torch.tensor(_times(rows, height), dtype=torch.float32, device=device)
-        across = torch.tensor(_times(columns, width), dtype=torch.float32, device=device)
-        # A pixel lies in as many patches as the product of how often its row and column occur.
-        weight = 1 / (covered[:, None, None] * across[None, :, None])
-        down, right = torch.tensor(rows, device=device), torch.tensor(columns, device=device)
-        return Division(height, width, patch_size, origins, down, right, weight)
-
-
-def _times(line: Sequence[int], length: int) -> list[int]:
-    """How often each number below ``length`` occurs."""
-    times = [0] * length
-    for number in line:
-        times[number] += 1
-    return times
-
-
-@lru_cache(maxsize=64)
-def _kept(
-    height: int, width: int, patch_size: int, overlap: int, device: torch.device | str
-) -> Division:
-    return _divide(height, width, patch_size, overlap, device)
-
-
-@torch.jit.script_if_tracing
-def pin_size(x: Tensor, batch: int, height: int, width: int) -> Tensor:
-    """Images (B, 3, H, W) as they are; a traced graph refuses those of another size by this.
-
-    `torch.jit.trace` records which pixels form a patch as they are for the traced images.
-    """
-    if x.shape[0] != batch or x.shape[-2] != height or x.shape[-1] != width:
-        raise ValueError(
-            f"this network was traced for {batch} images of {width}x{height} pixels, "
-            f"not {x.shape[0]} of {x.shape[-1]}x{x.shape[-2]}: trace it for these"
-        )
-    return x
+def _times_covered(length: int, origins: Tensor, patch_size: int) -> Tensor:
+    """(length,) int64, how many patches along an axis cover each of its pixels."""
+    within = torch.arange(length, device=origins.device) - origins[:, None]
+    return ((within >= 0) & (within < patch_size)).sum(0)
 
 
 def pad_to_patch(x: Tensor, least: int) -> Tensor:

@@ -21,10 +21,6 @@ from hpinet.errors import UserError
 from .matches import BlockMatches
 from .patches import Division, division
 
-# LR pixels around a region that the decoder reads. Its 3x3 convolutions at x1, x2 and x4 read one
-# pixel of their own size, 1 + 1/2 + 1/4 LR pixels; at x1 and x2 or x1 and x3 less.
-_DECODER_HALO = 2
-
 
 @dataclass(frozen=True)
 class Box:
@@ -75,21 +71,23 @@ class Box:
 
 
 def decoder_box(region: Box, scale: int, height: int, width: int) -> Box:
-    """The LR features that the decoder reads for a region of the SR image.
+    """What the decoder reads for a region of the SR image, at one of its resolutions.
+
+    A 3x3 convolution reads one pixel around what it computes, and before a pixel shuffle by s that
+    pixel is 1 / s of one: two pixels around the region suffice at every resolution.
 
     Args:
         region: In SR pixels.
-        scale: SR pixels per LR pixel.
-        height: H, rows of the feature map in LR pixels.
-        width: W, its columns.
+        scale: SR pixels per pixel of the map.
+        height: Rows of the map.
+        width: Columns of the map.
 
     Returns:
-        The LR pixels under the region and the halo around them, as far as they are in the map.
+        The map's pixels under the region and two around them, as far as they are in the map.
     """
-    top = max(0, region.top // scale - _DECODER_HALO)
-    left = max(0, region.left // scale - _DECODER_HALO)
-    bottom = min(height, -(-(region.top + region.height) // scale) + _DECODER_HALO)
-    right = min(width, -(-(region.left + region.width) // scale) + _DECODER_HALO)
+    top, left = max(0, region.top // scale - 2), max(0, region.left // scale - 2)
+    bottom = min(height, -(-(region.top + region.height) // scale) + 2)
+    right = min(width, -(-(region.left + region.width) // scale) + 2)
     return Box(top, left, bottom - top, right - left)
 
 
@@ -113,7 +111,7 @@ def needed_patches(
     """
     # mask: (H, W), 1 where a pixel of block i's output is needed, for i from the last block back.
     needed: list[Tensor | None] = [None] * len(cuts)
-    device = cuts[-1].rows.device
+    device = cuts[-1].origins.device
     mask = torch.zeros(cuts[-1].height, cuts[-1].width, device=device)
     box.crop(mask).fill_(1)
     for i in reversed(range(len(cuts))):

@@ -9,19 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hpinet.errors import UserError
 from hpinet.imaging.files import write_bytes
-from hpinet.modeling.attention import PatchAttention, attend
 from hpinet.modeling.hpinet import HPINet
-from hpinet.modeling.patches import division, pad_to_patch
 
 TOLERANCE = 1e-4
 """By which a result may be off, of [0, 1], or a match less similar than the best."""
-
-_NEVER = -1e9  # a similarity below all others: infinities are not every runtime's
 
 
 def export_onnx(model: nn.Module, size: tuple[int, int], path: str | Path) -> float:
@@ -59,7 +54,7 @@ def export_onnx(model: nn.Module, size: tuple[int, int], path: str | Path) -> fl
             f"pip install onnx onnxruntime onnxscript"
         ) from None
     model = model.eval().cpu()
-    data = _traced(FixedSize(model, size), _image(size, 0))
+    data = _traced(WithMatches(model).eval(), _image(size, 0))
     off = _difference(model, onnxruntime.InferenceSession(data), _image(size, 1))
     if not off <= TOLERANCE:
         raise UserError(
@@ -72,88 +67,17 @@ def export_onnx(model: nn.Module, size: tuple[int, int], path: str | Path) -> fl
     return off
 
 
-class FixedSize(nn.Module):
-    """An HPINet on images of one size, in operations that every runtime has.
+class WithMatches(nn.Module):
+    """The SR image (1, 3, sh, sw) and each block's matches (N,), which the check needs."""
 
-    The network's own code computes in chunks, writes in place and takes divisions from a cache,
-    which exporters get wrong without a word. Here a division is two tables of indices, and its
-    aggregation two products with matrices of zeros and ones.
-
-    Args:
-        model: The network, in evaluation mode.
-        size: LR height and width in pixels.
-    """
-
-    def __init__(self, model: HPINet, size: tuple[int, int]) -> None:
+    def __init__(self, model: HPINet) -> None:
         super().__init__()
         self.model = model
-        least = max(model.config.patch_sizes)
-        padded = (max(least, size[0]), max(least, size[1]))
-        self.blocks = nn.ModuleList(_Block(block, padded) for block in model.blocks)
-        self.eval().requires_grad_(False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """(1, 3, h, w) to the SR image (1, 3, sh, sw) and each block's matches (N,)."""
-        height, width = (side * self.model.scale for side in x.shape[-2:])
-        features = self.model.encoder(pad_to_patch(x, max(self.model.config.patch_sizes)))
-        matches = []
-        for block in self.blocks:
-            features, index = block(features)
-            matches += [] if index is None else [index]
-        for step, upsampler in zip(self.model.steps, self.model.upsamplers, strict=True):
-            features = F.leaky_relu(F.pixel_shuffle(upsampler(features), step), 0.1)
-        base = F.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
-        return (base + self.model.last(features)[..., :height, :width], *matches)
-
-
-class _Block(nn.Module):
-    """`hpinet.modeling.block.HPIBlock` on features of one size."""
-
-    def __init__(self, block: Any, size: tuple[int, int]) -> None:
-        super().__init__()
-        cut = division(*size, block.patch_size, block.overlap)
-        self.block, self.count, self.side = block, cut.count, block.patch_size
-        self.across, self.down = cut.per_row, cut.count // cut.per_row
-        self.rows, self.columns, self.weight = cut.rows, cut.columns, cut.weight
-        # (H, R * P) and (W, S * P): which rows and columns of patches fall on one of the map.
-        self.lower = F.one_hot(cut.rows, size[0]).float().T.contiguous()
-        self.right = F.one_hot(cut.columns, size[1]).float().T.contiguous()
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """(1, C, H, W) to the same, and the matches (N,); None without Global Pixel Access."""
-        p, channels = self.side, x.shape[1]
-        cut = x[0].permute(1, 2, 0)[self.rows][:, self.columns]  # (R * P, S * P, C)
-        patches = cut.reshape(self.down, p, self.across, p, channels).transpose(1, 2)
-        patches = patches.reshape(self.count, p * p, channels)
-        index = None if self.block.match_norm is None else self._best(patches)
-        matched = None if index is None else patches[index]
-        for attention, feed_forward in zip(
-            self.block.attentions, self.block.feed_forwards, strict=True
-        ):
-            patches = _attended(patches, matched, attention)
-            hidden = F.gelu(feed_forward.expand(feed_forward.norm(patches)))
-            patches, matched = patches + feed_forward.reduce(hidden), None
-        joined = patches.reshape(self.down, self.across, p, p, channels).transpose(1, 2)
-        joined = joined.reshape(self.down * p, self.across * p * channels)
-        summed = (self.lower @ joined).reshape(-1, self.across * p, channels)  # (H, S * P, C)
-        y = (torch.matmul(self.right, summed) * self.weight).permute(2, 0, 1)[None]
-        return (y if self.block.conv is None else x + self.block.conv(y)), index
-
-    def _best(self, patches: Tensor) -> Tensor:
-        """Eq. 8: (N, P * P, C) to the most similar other patch (N,); a lone patch is its own."""
-        tokens = self.block.match_norm(patches.mean(1))  # (N, C)
-        itself = _NEVER * torch.eye(self.count)
-        return ((tokens * tokens.shape[-1] ** -0.5) @ tokens.T + itself).argmax(-1)
-
-
-def _attended(patches: Tensor, matched: Tensor | None, layer: nn.Module) -> Tensor:
-    """Eq. 6, 7 and 9 on (N, P * P, C)."""
-    if not isinstance(layer, PatchAttention):  # the ablation with depth-wise convolutions
-        mixed: Tensor = layer(patches[None], None if matched is None else matched[None])
-        return mixed[0]
-    z = layer.norm(patches)
-    other = z if matched is None else matched
-    return patches + attend(layer.query(z), layer.key(other), layer.value(other), fused=False)
+        """(1, 3, h, w) to the SR image and the matches."""
+        sr, matches = self.model(x, return_matches=True)
+        return (sr, *(block.index[0] for block in matches.blocks if block is not None))
 
 
 def _traced(network: nn.Module, x: Tensor) -> bytes:

@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 
 from hpinet.errors import UserError
-from hpinet.modeling.memory import free_memory
 
 from .target import Target
 
@@ -63,7 +62,7 @@ def make_plan(target: Target, batch: int | None, memory: int | None) -> Plan:
     pixels = target.image.shape[-2] * target.image.shape[-1]
     if memory is None and (batch is not None or pixels <= _ALWAYS_FITS):
         return Plan(wanted)
-    budget = memory or int(free_memory(target.image.device) * _SHARE_OF_FREE)
+    budget = memory or int(_free_memory(target.image.device) * _SHARE_OF_FREE)
     side = _PROBE if budget > _SMALL_BUDGET else _SMALL_PROBE
     kept = _kept_per_pixel(target, side) * pixels  # bytes a step
     whole = max(1, int(kept * _TRANSIENT))  # at least 1: a linear network keeps nothing
@@ -114,6 +113,15 @@ def _kept_per_pixel(target: Target, side: int) -> float:
         with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
             target.network.probe(crop)
     return sum(kept.values()) / (crop.shape[-2] * crop.shape[-1])
+
+
+def _free_memory(device: torch.device) -> int:
+    """Bytes that are free on a device."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    import psutil
+
+    return int(psutil.virtual_memory().available)
 
 
 def _gigabytes(size: int) -> str:

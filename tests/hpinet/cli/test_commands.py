@@ -207,26 +207,13 @@ def test_benchmark_of_several_networks(weights, capsys):
     assert f"{tiny['params']:,}" in capsys.readouterr().out
 
 
-def test_upscale_within_a_budget_and_in_half_precision(weights, picture, tmp_path, capsys):
+def test_upscale_in_half_precision(weights, picture, tmp_path):
     argv = ["upscale", picture, "--model", weights]
-    files = [str(tmp_path / f"{name}.png") for name in ("plain", "budget", "half")]
+    files = [str(tmp_path / f"{name}.png") for name in ("plain", "half")]
     assert main([*argv, "-o", files[0]]) == 0
-    assert main([*argv, "-o", files[1], "--memory", "64MB"]) == 0
-    assert main([*argv, "-o", files[2], "--precision", "bf16"]) == 0
-    plain, budget, half = (np.asarray(Image.open(file)).astype(int) for file in files)
-    assert np.array_equal(plain, budget)
+    assert main([*argv, "-o", files[1], "--precision", "bf16"]) == 0
+    plain, half = (np.asarray(Image.open(file)).astype(int) for file in files)
     assert np.abs(plain - half).max() <= 8  # of 255
-    capsys.readouterr()
-    refusal = failure(capsys, *argv, "-o", str(tmp_path / "x.png"), "--memory", "1k")
-    assert "20x12 pixels needs at least" in refusal
-    assert "the budget is" in refusal
-
-
-def test_memory_that_is_none_is_a_usage_error(picture, capsys):
-    with pytest.raises(SystemExit) as stopped:
-        main(["upscale", picture, "-o", "x.png", "--memory", "lots"])
-    assert stopped.value.code == 2
-    assert "'lots' is no amount of memory such as 500M or 2GB" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import torch
 
 from hpinet import BlockMatches, get_config, own_matches
 from hpinet.modeling import matching as m
+from hpinet.modeling.patches import division
 
 
 def test_best_match_by_hand():
@@ -36,10 +37,13 @@ def test_chunks_give_what_the_whole_matrix_gives():
 
 
 def test_each_picture_of_a_batch_takes_its_own_patches():
-    patches = torch.arange(2 * 3).reshape(2, 3, 1, 1).float()
-    taken = m.take(patches, torch.tensor([[2, 0, 0], [1, 1, 2]]))
-    assert taken.flatten().tolist() == [2, 0, 0, 4, 4, 5]
-    assert m.take(patches, torch.tensor([[0, 0, 1]])).flatten().tolist() == [0, 0, 1, 3, 3, 4]
+    cut = division(4, 12, 4, 0)  # three patches of 16 pixels
+    patches = torch.arange(2 * 3).reshape(2, 3, 1, 1).float().expand(-1, -1, 16, -1)
+    x = cut.aggregate(patches.contiguous())
+    for index in ([[2, 0, 0], [1, 1, 2]], [[0, 0, 1]]):
+        taken = cut.gather(x, torch.tensor(index))
+        expected = torch.tensor(index) + torch.tensor([[0], [3]])
+        assert taken.equal(expected[..., None, None].expand(2, 3, 16, 1).float())
 
 
 def test_straight_through_gradients_equal_the_plain_formula():
@@ -57,7 +61,8 @@ def test_straight_through_gradients_equal_the_plain_formula():
             hard = torch.nn.functional.one_hot(index, 6) - soft.detach() + soft
             taken = (hard @ x.flatten(2)).view_as(x)
         else:
-            taken = m.take_straight_through(x, soft, index)
+            hard = x[torch.arange(2)[:, None], index]
+            taken = m.straight_through(hard, soft, x.detach())
         ((taken - target) ** 2).sum().backward()
         gradients.append((taken.detach(), s.grad, x.grad))
     for got, expected in zip(gradients[1], gradients[0], strict=True):

@@ -54,15 +54,6 @@ def test_where_three_patches_overlap_the_true_mean_is_taken():
     assert column[[31, 32]].tolist() == [6, 8]
 
 
-def test_tables_made_in_inference_mode_serve_a_later_backward_pass():
-    with torch.inference_mode():
-        division(41, 43, 12, 2)
-    x = torch.randn(1, 41, 43, 2, requires_grad=True)
-    cut = division(41, 43, 12, 2)
-    cut.aggregate(cut.divide(x) * 2).sum().backward()
-    torch.testing.assert_close(x.grad, torch.full_like(x, 2), atol=1e-5, rtol=0)
-
-
 @pytest.mark.parametrize(
     ("side", "worked_on"),
     [(24, 1.95), (32, 1.83), (38, 1.47), (56, 1.44), (68, 1.35), (110, 1.29)],

@@ -14,7 +14,7 @@ from hpinet.cli.main import main
 from hpinet.networks.bicubic import Bicubic
 from hpinet.networks.files import save_checkpoint
 from hpinet.tools import export_onnx
-from hpinet.tools.export_onnx import FixedSize
+from hpinet.tools.export_onnx import WithMatches
 
 TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(6, 8), scale=2)
 
@@ -22,22 +22,6 @@ TINY = HPINetConfig(dim=8, qk_dim=4, ffn_dim=8, patch_sizes=(6, 8), scale=2)
 def network(config: HPINetConfig = TINY) -> HPINet:
     torch.manual_seed(0)
     return HPINet(config).eval().requires_grad_(False)
-
-
-@pytest.mark.parametrize("size", [(20, 23), (8, 8), (5, 30), (3, 2)])
-@pytest.mark.parametrize(
-    "changes",
-    [{}, {"gpa": False}, {"conv": False}, {"ipsa": "depthwise"}, {"overlap": 0}, {"scale": 4}],
-    ids=str,
-)
-def test_one_size_gives_what_the_network_gives(size, changes):
-    model = network(replace(TINY, **changes))
-    x = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(1))
-    sr, *indices = FixedSize(model, size)(x)
-    want, matches = model(x, return_matches=True)
-    assert torch.allclose(sr, want, atol=1e-5)
-    for index, block in zip(indices, matches.blocks, strict=True):
-        assert torch.equal(index, block.index[0])
 
 
 def test_what_cannot_be_exported_is_refused(tmp_path, monkeypatch):
@@ -64,28 +48,39 @@ def onnxruntime():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("gpa", [True, False])
-def test_onnxruntime_gives_the_network_s_numbers(tmp_path, gpa):
+@pytest.mark.parametrize(
+    ("changes", "size"),
+    [
+        ({}, (30, 26)),
+        ({"gpa": False}, (8, 8)),
+        ({"overlap": 0, "conv": False}, (5, 30)),
+        ({"ipsa": "depthwise", "scale": 4}, (3, 2)),
+    ],
+)
+def test_onnxruntime_gives_the_network_s_numbers(tmp_path, changes, size):
     runtime = onnxruntime()
-    model = network(replace(TINY, gpa=gpa))
+    model = network(replace(TINY, **changes))
     place, weights = str(tmp_path / "net.onnx"), tmp_path / "tiny.safetensors"
     save_checkpoint(model, weights)
-    assert main(["export", "--model", str(weights), "--size", "30x26", "-o", place]) == 0
+    assert (
+        main(["export", "--model", str(weights), "--size", f"{size[0]}x{size[1]}", "-o", place])
+        == 0
+    )
     session = runtime.InferenceSession(place)
     assert [one.name for one in session.get_inputs()] == ["lr"]
     assert [one.name for one in session.get_outputs()] == ["sr"]
-    x = torch.rand(1, 3, 30, 26, generator=torch.Generator().manual_seed(7))
+    x = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(7))
     sr = torch.from_numpy(session.run(None, {"lr": x.numpy()})[0])
     assert torch.allclose(sr, model(x), atol=1e-4)
 
 
-class Off(FixedSize):
+class Off(WithMatches):
     def forward(self, x):
         sr, *matches = super().forward(x)
         return (sr + 2e-4, *matches)
 
 
-class Blind(FixedSize):  # chooses another match than the most similar
+class Blind(WithMatches):  # chooses another match than the most similar
     def forward(self, x):
         sr, *matches = super().forward(x)
         return (sr, *(one * 0 for one in matches))
@@ -95,7 +90,7 @@ class Blind(FixedSize):  # chooses another match than the most similar
 @pytest.mark.parametrize("wrong", [Off, Blind])
 def test_a_file_that_is_off_is_not_written(tmp_path, monkeypatch, wrong):
     onnxruntime()
-    monkeypatch.setattr(export_onnx, "FixedSize", wrong)
+    monkeypatch.setattr(export_onnx, "WithMatches", wrong)
     with pytest.raises(ValueError, match="is off by"):
         export_onnx.export_onnx(network(), (20, 23), tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())
