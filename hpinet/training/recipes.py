@@ -178,7 +178,7 @@ RECIPES: dict[str, Recipe] = {
     # A few CPU hours. 500 steps of Muon did what 1500 of Adam do; 1e-2 diverged. LR crops of 38
     # work on 1.47 pixels for each of theirs, 32 on 1.83; then 56, 68 and 110, as far as GPA is to
     # reach. Gradient norms are about 0.05: clipped at 1, a trial lost 880 good steps to a bad one.
-    # Of 4 crops the most detailed: 0.008 dB more after 400 steps late in a run (docs/training.md).
+    # Of 4 crops the most detailed: 0.008 dB more after 400 steps late in a run.
     "quick": Recipe(
         steps=6000, batch=6, crop=152, max_crop=440, stages=4, fit_crops=True, lr=2e-3,
         candidates=4, optimizer="muon", betas=(0.9, 0.99), schedule="flat", warmup=100,
