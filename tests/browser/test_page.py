@@ -155,7 +155,7 @@ def test_quick_clicks_end_in_the_maps_of_the_last(page):
 def test_a_wrong_file_gives_a_sentence_that_stays(page, tmp_path):
     (tmp_path / "text.png").write_text("no image")
     upload(page, "upload", tmp_path / "text.png")
-    says(page, "refusal", "text.png is not an image that can be read.")
+    says(page, "refusal", "text.png is not an image")
     says(page, "shown", "Shown: Facade")
     assert "Traceback" not in page.content() and "/tmp/" not in page.locator("body").inner_text()
     page.locator("#examples button.thumbnail-item").nth(1).click()

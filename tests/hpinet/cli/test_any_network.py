@@ -149,7 +149,7 @@ def test_two_processes_make_the_table_of_one(networks, folder, tmp_path):
 
 @pytest.mark.slow
 def test_benchmark_of_several(networks, capsys):
-    arguments = ["benchmark", "--model", *networks, "--size", "16x16", "--rounds", "1", "--json"]
+    arguments = ["benchmark", "--model", *networks, "--size", "16x16", "--json"]
     assert main(arguments) == 0
     found = json.loads(capsys.readouterr().out)["networks"]
     assert list(found) == [Path(name).name for name in networks]

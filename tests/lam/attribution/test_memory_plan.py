@@ -32,7 +32,7 @@ def plan(network, picture, batch=None, memory=None):
 
 
 def test_less_memory_means_fewer_steps_at_once_then_recomputing(network, picture):
-    plans = [plan(network, picture, 8, memory) for memory in (10**12, 5 * 10**7, 6 * 10**6)]
+    plans = [plan(network, picture, 8, memory) for memory in (10**12, 5 * 10**7, 10**7)]
     assert plans[0].batch == 8 and not plans[0].recompute
     assert 1 <= plans[1].batch < 8 and not plans[1].recompute
     assert plans[2].batch == 1 and plans[2].recompute
@@ -60,7 +60,7 @@ def test_a_foreign_network_cannot_recompute(picture):
 def test_the_map_does_not_depend_on_the_budget(network, picture, wrap):
     maps = [
         LocalAttribution(wrap(network)).attribute(picture, WINDOW, n_steps=4, memory=memory)
-        for memory in (None, 6 * 10**6)
+        for memory in (None, 10**7)
     ]
     assert np.allclose(maps[0].attribution, maps[1].attribution, rtol=1e-3, atol=1e-5)
     assert maps[0].match_jumps == pytest.approx(maps[1].match_jumps, rel=1e-3)
