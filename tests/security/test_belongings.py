@@ -50,6 +50,15 @@ def test_a_login_opens_the_page_until_the_logout(page, ann):
     assert ann.http.get("/config").status_code == 401
 
 
+@pytest.mark.parametrize("end", ["%0A", "/%0A", "%0D%0A", "%00", "%7F"])
+def test_addresses_with_control_characters_lead_nowhere(ann, bob, end):
+    mine = ann.upload()
+    call = {"data": [mine], "session_hash": ann.session}
+    for path in ("run/read", "api/read", "queue/join", "upload", "call/read"):
+        assert bob.http.post(f"/gradio_api/{path}{end}", json=call).status_code == 403
+    assert bob.http.get(f"/gradio_api/file={mine['path']}{end}").status_code == 403
+
+
 def test_two_who_upload_the_same_share_no_file(ann, bob):
     mine, theirs = ann.upload(), bob.upload()
     assert mine["path"] != theirs["path"]

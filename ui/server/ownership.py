@@ -49,6 +49,7 @@ CLOSED = (
 
 _CALLS = re.compile(r"/(queue/join|run/[^/]+|api/[^/]+|call/(v2/)?[^/]+|component_server|cancel)/?")
 _ANSWERS = re.compile(r"/call/(?:v2/)?[^/]+/(?P<event>[^/]+)")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _FILES = re.compile(r"/file[=/](?P<path>.*)", re.DOTALL)
 
 
@@ -77,6 +78,9 @@ class OwnershipMiddleware:
             await send({"type": "websocket.close", "code": 1008})
             return
         request, path = Request(scope, receive), get_route_path(scope)
+        if _CONTROL.search(path):  # gradio's routes also match before a final newline
+            await refusal(403, "This address holds a control character.")(scope, receive, send)
+            return
         if self._login_required is not None:
             answer = await self._login_required.answer(request, path)
             if answer is not None:
