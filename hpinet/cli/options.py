@@ -204,7 +204,3 @@ def usable_device(name: str) -> str:
             f"there is no device {name!r} here: --device auto takes what there is"
         ) from None
     return name
-
-
-Subparsers = Any
-"""What `ArgumentParser.add_subparsers` returns; argparse keeps the type to itself."""

@@ -88,7 +88,7 @@ def is_safetensors(path: Path) -> bool:
         return file.read(9)[8:] == b"{"
 
 
-def check_header(path: Path, header_bytes: int, tensors: int, numbers: int) -> None:
+def check_header(path: Path, header_bytes: int, tensors: int, numbers: int) -> dict[str, str]:
     """Compare a safetensors header with limits before anything behind it is read.
 
     Args:
@@ -96,6 +96,9 @@ def check_header(path: Path, header_bytes: int, tensors: int, numbers: int) -> N
         header_bytes: Largest size of the header.
         tensors: Largest count of tensors.
         numbers: Largest count of numbers in all tensors.
+
+    Returns:
+        The header's strings.
 
     Raises:
         WeightsError: If it is no safetensors file, damaged, or over a limit.
@@ -111,6 +114,7 @@ def check_header(path: Path, header_bytes: int, tensors: int, numbers: int) -> N
     try:
         with safe_open(path, framework="pt") as file:
             shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118
+            metadata = dict(file.metadata() or {})
     except SafetensorError as error:
         raise WeightsError(f"{path.name} is damaged ({first_line(error)})") from error
     if len(shapes) > tensors:
@@ -122,6 +126,7 @@ def check_header(path: Path, header_bytes: int, tensors: int, numbers: int) -> N
     total = sum(torch.Size(shape).numel() for shape in shapes)
     if total > numbers:
         raise WeightsError(f"{path.name} holds {total:,} numbers; the limit is {numbers:,}")
+    return metadata
 
 
 def state_dict_of(saved: Any, name: str) -> dict[str, Tensor]:

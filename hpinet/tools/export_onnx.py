@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hpinet.errors import UserError
+from hpinet.errors import UserError, first_line
 from hpinet.imaging.files import write_bytes
 from hpinet.modeling.hpinet import HPINet
 
@@ -95,8 +95,9 @@ def _traced(network: nn.Module, x: Tensor) -> bytes:
         assert program is not None
         file.write(program.model_proto.SerializeToString())
     except Exception as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"PyTorch's exporter failed ({first}): nothing was written") from error
+        raise UserError(
+            f"PyTorch's exporter failed ({first_line(error)}): nothing was written"
+        ) from error
     finally:
         logging.getLogger("torch.onnx").setLevel(level)
     return file.getvalue()

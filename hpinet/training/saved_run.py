@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from hpinet.config import HPINetConfig
+from hpinet.errors import first_line
 
 from .state import Origin, State, TrainingError
 
@@ -85,7 +86,7 @@ def fitting(path: Path) -> Iterator[None]:
     except TrainingError:
         raise
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, IndexError) as error:
-        raise _damaged(path, f"its parts do not fit together: {_first_line(error)}") from None
+        raise _damaged(path, f"its parts do not fit together: {first_line(error)[:120]}") from None
 
 
 def restored_state(found: dict[str, Any]) -> State:
@@ -124,7 +125,3 @@ def _damaged(path: Path, why: str) -> TrainingError:
         f"{path} is damaged ({why}): begin a run in another folder from the weights beside it, "
         f"with --init {path.parent / 'last.safetensors'}"
     )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import safe_open
-
 from hpinet.errors import UserError
 from hpinet.networks.files import CONFIG_KEY, check_header, is_safetensors, sha256_of
 from hpinet.networks.hpinet_weights import read_config
@@ -138,9 +136,8 @@ def check_file(path: Path, local: bool) -> None:
         )
     if local and not is_safetensors(path):
         return  # the child process reads it
-    check_header(path, LIMIT_HEADER, LIMIT_TENSORS, LIMIT_PARAMETERS)
-    with safe_open(path, framework="pt") as file:
-        config = (file.metadata() or {}).get(CONFIG_KEY)
+    metadata = check_header(path, LIMIT_HEADER, LIMIT_TENSORS, LIMIT_PARAMETERS)
+    config = metadata.get(CONFIG_KEY)
     if config is not None and max(read_config(config, path.name).patch_sizes) > _LARGEST_PATCH:
         raise UserError(
             f"{path.name} describes patches of more than {_LARGEST_PATCH} pixels, the limit here."

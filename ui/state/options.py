@@ -145,7 +145,7 @@ HERE, EVERYWHERE, ELSEWHERE = "this block", "all blocks", "all but this block"
 PLACES = (HERE, EVERYWHERE, ELSEWHERE)
 
 
-LOOK, BLOCK, CHANGE, PAIRS, REACH = "look", "block", "change", "pairs", "reach"
+BLOCK, CHANGE, PAIRS, REACH = "block", "change", "pairs", "reach"
 """The panes beside the image on the page of matches."""
 
 WINDOW, PATCH = "window", "patch"
